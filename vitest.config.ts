@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests read the TypeScript sources of every package: nothing has to be built first.
+const resolve = { conditions: ['@cluster/source'] };
+
+export default defineConfig({
+  resolve,
+  ssr: { resolve },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
