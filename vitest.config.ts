@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts'],
+    reporters: ['default', './tools/check/src/count-reporter.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -15,7 +15,7 @@ const literal = (node: Argument | Expression | undefined): string | undefined =>
  */
 export function scanImports(file: string, text: string): ImportSite[] {
   const { program, errors } = parseSync(file, text);
-  const broken = errors.find((error) => error.severity === 'Error');
+  const [broken] = errors;
   if (broken !== undefined) throw new SyntaxError(`${file}: ${broken.message}`);
   const found: { specifier: string | undefined; start: number }[] = [];
   const add = (specifier: string | undefined, start: number): void => void found.push({ specifier, start });
