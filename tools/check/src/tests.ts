@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type CheckOptions, printLine, runCheck } from './check.ts';
 import { addCounts, countLine, type Counts, countsFileVariable } from './counts.ts';
 import { toolPath } from './subprocess.ts';
@@ -36,16 +37,18 @@ export async function runTests(options: TestOptions = {}): Promise<Counts> {
 }
 
 async function runVitest(root: string, options: TestOptions): Promise<Counts> {
-  const { files = [], name, update = false } = options;
+  const { files = [], name, update = false, print } = options;
   const folder = mkdtempSync(join(tmpdir(), 'cluster-test-'));
   const countsFile = join(folder, 'counts.json');
   const args = ['run', ...files, ...(name === undefined ? [] : ['-t', name]), ...(update ? ['-u'] : [])];
   try {
     const child = spawn(toolPath(root, 'vitest'), args, {
       cwd: root,
-      stdio: 'inherit',
+      stdio: print === undefined ? 'inherit' : 'pipe',
       env: { ...process.env, [countsFileVariable]: countsFile },
     });
+    for (const stream of [child.stdout, child.stderr])
+      if (stream !== null) createInterface(stream).on('line', (line) => print?.(line));
     const code = await new Promise<number | null>((resolve) => {
       child.on('error', () => resolve(null));
       child.on('close', resolve);
@@ -56,7 +59,7 @@ async function runVitest(root: string, options: TestOptions): Promise<Counts> {
   }
 }
 
-/** vitest's exit code has the last word: a run that ended badly has at least one failure, counted or not. */
+/** A run that ended badly has at least one failure, counted or not; so has one in which no test ran. */
 function settle(countsFile: string, code: number | null): Counts {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   try {
@@ -64,5 +67,6 @@ function settle(countsFile: string, code: number | null): Counts {
   } catch {
     return { ...counts, failed: 1 };
   }
-  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  const failedUnseen = counts.failed === 0 && (code !== 0 || counts.passed === 0);
+  return failedUnseen ? { ...counts, failed: 1 } : counts;
 }

@@ -1,0 +1,53 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { compareDiagrams, diagramsFolder, writeDiagrams } from '../src/diagrams.ts';
+import { mermaidOf } from '../src/mermaid.ts';
+import { everything } from './fixture-machines.ts';
+import { plantedWorkspace } from './planted-workspace.ts';
+
+const machine = (id: string, description: string): string =>
+  `export const ${id.replace('.', '_')} = createMachine({ id: '${id}', initial: 'a', states: { a: { description: '${description}' } } });\n`;
+const machinesFile = 'packages/swim/src/machines.ts';
+const xstate = `import { createMachine } from 'xstate';\n`;
+
+describe('diagrams', () => {
+  it('show states, descriptions, guards, actions, delays, regions and what every state does', async () => {
+    await expect(mermaidOf(everything)).toMatchFileSnapshot('everything.mmd');
+  });
+
+  it('are the same bytes each time', () => {
+    expect(mermaidOf(everything)).toBe(mermaidOf(everything));
+  });
+
+  it('are written, and then are as the machines are', async () => {
+    const { root, plant } = plantedWorkspace();
+    plant(machinesFile, xstate + machine('swim.probe', 'waits') + machine('member', 'lives'));
+    expect(await compareDiagrams(root)).toEqual([
+      { file: 'swim.member.mmd', problem: 'missing' },
+      { file: 'swim.probe.mmd', problem: 'missing' },
+    ]);
+    await writeDiagrams(root);
+    expect(await compareDiagrams(root)).toEqual([]);
+    expect(readFileSync(join(root, diagramsFolder, 'swim.probe.mmd'), 'utf8')).toContain('waits');
+  });
+
+  it('are stale when the machine says otherwise, and orphaned when it is gone', async () => {
+    const { root, plant } = plantedWorkspace();
+    plant(machinesFile, xstate + machine('probe', 'waits'));
+    plant(join(diagramsFolder, 'swim.probe.mmd'), 'stateDiagram-v2\n');
+    plant(join(diagramsFolder, 'swim.gone.mmd'), 'stateDiagram-v2\n');
+    expect(await writeDiagrams(root)).toEqual([
+      { file: 'swim.probe.mmd', problem: 'stale' },
+      { file: 'swim.gone.mmd', problem: 'orphaned' },
+    ]);
+    expect(readdirSync(join(root, diagramsFolder))).toEqual(['swim.probe.mmd']);
+    expect(await compareDiagrams(root)).toEqual([]);
+  });
+
+  it('refuse two machines with one name', async () => {
+    const { root, plant } = plantedWorkspace();
+    plant(machinesFile, xstate + machine('probe', 'a') + machine('swim.probe', 'b'));
+    await expect(compareDiagrams(root)).rejects.toThrow('swim.probe.mmd');
+  });
+});
