@@ -90,7 +90,17 @@ export class Driver<I extends Typed, E extends Typed> {
       try {
         tracer.within(seq, handle);
       } finally {
-        tracer.step({ kind: 'step', seq, t: nowMs, node, core: name, input, cause, machines: this.#machines, effects: this.#effects });
+        tracer.step({
+          kind: 'step',
+          seq,
+          t: nowMs,
+          node,
+          core: name,
+          input,
+          cause,
+          machines: this.#machines,
+          effects: this.#effects,
+        });
         this.#machines = [];
         this.#effects = [];
       }

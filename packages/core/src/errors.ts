@@ -37,7 +37,8 @@ export class ClusterError extends Error {
     this.fault = options.fault;
     this.advice = options.advice;
     this.stateChanged = options.stateChanged ?? false;
-    this.retry = options.retry ?? (options.fault === 'caller' || options.fault === 'bug' ? 'useless' : 'safe');
+    this.retry =
+      options.retry ?? (options.fault === 'caller' || options.fault === 'bug' ? 'useless' : 'safe');
     Object.defineProperty(this, brand, { value: true });
   }
 

@@ -21,6 +21,7 @@ export {
   type PerformFor,
   type TableCheckpoint,
 } from './machine.ts';
+export { memoryDisk } from './memory-disk.ts';
 export { histogramBounds, MetricsRegistry } from './metrics.ts';
 export {
   fromBase64,
@@ -32,6 +33,13 @@ export {
   toBase64,
   unpackPlain,
 } from './plain.ts';
+export {
+  diskError,
+  type DiskErrorCode,
+  formatAddress,
+  networkError,
+  type NetworkErrorCode,
+} from './port-errors.ts';
 export {
   type Address,
   type Clock,

@@ -9,7 +9,7 @@ import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, Sn
 import type { Sink, Typed } from './core.ts';
 import { assert } from './errors.ts';
 import { plainDifference } from './plain.ts';
-import { type ActionOf, stateName, type Step, type StepAction, Stepper } from './stepper.ts';
+import { type ActionOf, stateName, type Step, type StepAction, type Stepper } from './stepper.ts';
 
 /** A timer a machine waits for, as a checkpoint keeps it. */
 export interface PendingTimer {
@@ -241,7 +241,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
 
   /** Adds an entity straight in a state, without entry actions: for what is learned from others or from disk. */
   place(entity: string, value: string): void {
-    const snapshot = this.#stepper.machine.resolveState({ value, context: {} } as never) as SnapshotFrom<M>;
+    const snapshot = this.#stepper.machine.resolveState({ value, context: {} }) as SnapshotFrom<M>;
     this.#codes.set(entity, this.#intern(snapshot));
   }
 
@@ -306,7 +306,9 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
     const owner = `${this.id}:${entity}`;
     this.#busy = true;
     try {
-      run(step.actions, owner, this.#timers, nowMs, out, (action) => this.#perform(entity, action, nowMs, out));
+      run(step.actions, owner, this.#timers, nowMs, out, (action) =>
+        this.#perform(entity, action, nowMs, out),
+      );
     } finally {
       this.#busy = false;
     }

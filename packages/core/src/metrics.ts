@@ -115,7 +115,8 @@ export class MetricsRegistry implements Metrics {
   }
 }
 
-const keyOf = (labels: Readonly<Record<string, string>>): string => JSON.stringify(Object.entries(labels).sort());
+const keyOf = (labels: Readonly<Record<string, string>>): string =>
+  JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 const labelText = (labels: Readonly<Record<string, string>>): string => {
   const pairs = Object.entries(labels).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
@@ -128,5 +129,10 @@ function histogramLines(name: string, series: Series): string[] {
     `${name}_bucket${labelText({ ...series.labels, le: bound })} ${count}`;
   const lines = histogramBounds.map((bound, i) => bucket(String(bound), (below += series.buckets[i] ?? 0)));
   const labels = labelText(series.labels);
-  return [...lines, bucket('+Inf', series.count), `${name}_sum${labels} ${series.sum}`, `${name}_count${labels} ${series.count}`];
+  return [
+    ...lines,
+    bucket('+Inf', series.count),
+    `${name}_sum${labels} ${series.sum}`,
+    `${name}_count${labels} ${series.count}`,
+  ];
 }

@@ -29,7 +29,12 @@ export function fromBase64(text: string): Uint8Array {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   const bytes = new Uint8Array((text.length / 4) * 3 - padding);
   for (let i = 0, at = 0; i < text.length; i += 4) {
-    const quad = [0, 1, 2, 3].map((k) => codes[text.charCodeAt(i + k)] ?? 0) as [number, number, number, number];
+    const quad = [0, 1, 2, 3].map((k) => codes[text.charCodeAt(i + k)] ?? 0) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     const word = (quad[0] << 18) | (quad[1] << 12) | ((quad[2] & 63) << 6) | (quad[3] & 63);
     if (at < bytes.length) bytes[at++] = word >> 16;
     if (at < bytes.length) bytes[at++] = (word >> 8) & 255;

@@ -105,13 +105,17 @@ export interface DiskFile {
   close(done: Done<void>): void;
 }
 
-/** A folder tree. A created, renamed or removed name is durable only after `syncDirectory` of its folder. */
+/** A folder tree; paths are relative, with `/`, and the root is ''. Errors carry the codes of `diskError`. A created, renamed or removed name is durable only after `syncDirectory` of its folder. */
 export interface Disk {
+  /** With the folders above it; one that exists is fine. */
   makeDirectory(path: string, done: Done<void>): void;
   /** File names (not paths) in the folder, sorted; an absent folder is an error. */
   list(path: string, done: Done<readonly string[]>): void;
+  /** Its folder must exist. Without `create` an absent file is an error. */
   open(path: string, options: { readonly create: boolean }, done: Done<DiskFile>): void;
+  /** Replaces a file of the new name, all or nothing. */
   rename(from: string, to: string, done: Done<void>): void;
+  /** Removes a file. */
   remove(path: string, done: Done<void>): void;
   syncDirectory(path: string, done: Done<void>): void;
 }

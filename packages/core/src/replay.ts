@@ -27,7 +27,8 @@ export function replay<I extends Typed, E extends Typed>(
   untilSeq = Infinity,
 ): ReplayResult & { readonly core: ProtocolCore<I, E> } {
   const mine = records.filter(
-    (record) => record.kind !== 'header' && record.node === node && record.core === name && record.seq <= untilSeq,
+    (record) =>
+      record.kind !== 'header' && record.node === node && record.core === name && record.seq <= untilSeq,
   );
   const start = mine.findIndex((record) => record.kind === 'checkpoint');
   const core = makeCore();

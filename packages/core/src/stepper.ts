@@ -8,12 +8,21 @@
  * What comes out is data: the next snapshot, and the actions in order. A machine's timers (`after`) arrive as `setTimer` and
  * `cancelTimer`; `assign` has already been applied; nothing has been executed.
  */
-import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom, StateMachine } from 'xstate';
+import type {
+  AnyMachineSnapshot,
+  AnyStateMachine,
+  EventFromLogic,
+  InputFrom,
+  SnapshotFrom,
+  StateMachine,
+} from 'xstate';
 
 /** The union of a machine's named actions, each with its own params: `setup({ actions: { ping: effect<{ seq: number }>() } })`. */
 export type ActionOf<M> =
   // oxlint-disable-next-line typescript/no-explicit-any -- xstate's own generics; only the action parameter is read
-  M extends StateMachine<any, any, any, any, infer A, any, any, any, any, any, any, any, any, any> ? A : never;
+  M extends StateMachine<any, any, any, any, infer A, any, any, any, any, any, any, any, any, any>
+    ? A
+    : never;
 
 /** Declares a named effect of a machine. It has no body: the core that owns the machine performs it. */
 export const effect =
@@ -22,7 +31,12 @@ export const effect =
 
 export type StepAction<M> =
   | { readonly kind: 'act'; readonly action: ActionOf<M> }
-  | { readonly kind: 'setTimer'; readonly id: string; readonly delayMs: number; readonly event: EventFromLogic<M & AnyStateMachine> }
+  | {
+      readonly kind: 'setTimer';
+      readonly id: string;
+      readonly delayMs: number;
+      readonly event: EventFromLogic<M & AnyStateMachine>;
+    }
   | { readonly kind: 'cancelTimer'; readonly id: string };
 
 /** Valid until the next call of the same stepper: copy what must last. */
@@ -116,7 +130,7 @@ export class Stepper<M extends AnyStateMachine> {
   /** A throwing guard or `assign` propagates: in a protocol machine that is an assertion. */
   next(snapshot: SnapshotFrom<M>, event: EventFromLogic<M>, describe = false): Step<M> {
     this.#reset(describe);
-    const next = this.machine.transition(snapshot as never, event as never, this.#scope) as SnapshotFrom<M>;
+    const next = this.machine.transition(snapshot, event, this.#scope) as SnapshotFrom<M>;
     return { snapshot: next, actions: this.#actions, taken: this.#taken };
   }
 
@@ -133,7 +147,12 @@ export class Stepper<M extends AnyStateMachine> {
         const raise = params as { event: EventFromLogic<M>; id?: string; delay?: number };
         // A raise without delay has already been consumed inside the macro-step.
         if (raise.delay === undefined) return;
-        this.#actions.push({ kind: 'setTimer', id: raise.id ?? raise.event.type, delayMs: raise.delay, event: raise.event });
+        this.#actions.push({
+          kind: 'setTimer',
+          id: raise.id ?? raise.event.type,
+          delayMs: raise.delay,
+          event: raise.event,
+        });
         return;
       }
       case 'xstate.cancel':

@@ -9,7 +9,7 @@ type Wait = (done: Done<unknown>) => void;
 export type Task<T> = Generator<Wait, T, unknown>;
 
 export function* wait<T>(start: (done: Done<T>) => void): Task<T> {
-  return (yield start as Wait) as T;
+  return (yield start) as T;
 }
 
 /** Runs a task to its end; `done` is called once. An error other than a ClusterError is a bug and is wrapped as one. */

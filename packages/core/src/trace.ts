@@ -72,7 +72,10 @@ const broken = (line: number, why: string): ClusterError =>
   });
 
 /** @throws ClusterError `TRACE_UNREADABLE` naming the line. */
-export function decodeTrace(text: string): { readonly header: TraceHeader; readonly records: readonly TraceRecord[] } {
+export function decodeTrace(text: string): {
+  readonly header: TraceHeader;
+  readonly records: readonly TraceRecord[];
+} {
   const records: TraceRecord[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     if (line === '') continue;
@@ -84,6 +87,7 @@ export function decodeTrace(text: string): { readonly header: TraceHeader; reado
   }
   const [header] = records;
   if (header?.kind !== 'header' || header.format !== traceFormat) throw broken(1, 'it is not a trace header');
-  if (header.version !== traceVersion) throw broken(1, `version ${String(header.version)} is not ${traceVersion}`);
+  if (header.version !== traceVersion)
+    throw broken(1, `version ${String(header.version)} is not ${traceVersion}`);
   return { header, records: records.slice(1) };
 }

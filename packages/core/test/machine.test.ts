@@ -1,6 +1,14 @@
 import { setup } from 'xstate';
 import { describe, expect, it } from 'vitest';
-import { type ActionOf, effect, MachineInstance, MachineTable, type Sink, Stepper, type TimerEffect } from '@cluster/core';
+import {
+  type ActionOf,
+  effect,
+  MachineInstance,
+  MachineTable,
+  type Sink,
+  Stepper,
+  type TimerEffect,
+} from '@cluster/core';
 
 const electionMachine = setup({
   types: {
@@ -27,7 +35,10 @@ const electionMachine = setup({
         LEADER_HEARD: {
           target: 'follower',
           reenter: true,
-          guard: { type: 'termIsNew', params: ({ context, event }) => ({ term: event.term, known: context.term }) },
+          guard: {
+            type: 'termIsNew',
+            params: ({ context, event }) => ({ term: event.term, known: context.term }),
+          },
         },
       },
     },
@@ -46,8 +57,10 @@ const sink = (): { said: Said[]; out: Sink<ActionOf<typeof electionMachine>> } =
 describe('a machine instance', () => {
   it('turns its delays into timers and its actions into effects, in order', () => {
     const { said, out } = sink();
-    const machine = new MachineInstance('election', new Stepper(electionMachine), (action, _now, to: typeof out) =>
-      to.emit(action),
+    const machine = new MachineInstance(
+      'election',
+      new Stepper(electionMachine),
+      (action, _now, to: typeof out) => to.emit(action),
     );
     machine.start({ timeoutMs: 150 }, 0, out);
     expect(machine.state).toBe('follower');
@@ -83,7 +96,11 @@ const doorMachine = setup({
   initial: 'closed',
   states: {
     closed: { on: { OPEN: 'open' } },
-    open: { entry: { type: 'ring', params: { loud: true } }, after: { hold: 'closed' }, on: { CLOSE: 'closed' } },
+    open: {
+      entry: { type: 'ring', params: { loud: true } },
+      after: { hold: 'closed' },
+      on: { CLOSE: 'closed' },
+    },
   },
 });
 
