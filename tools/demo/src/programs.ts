@@ -36,7 +36,9 @@ export async function bundlePrograms(folder: string): Promise<Programs> {
     external: [native],
     alias: { libsql: native },
     // Bundled CommonJS may still call require for Node's own modules.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
   });
   const program = (name: string): string => join(folder, `${name}.mjs`);
   return { node: program('node'), client: program('client'), sqlWorker: program('sql-worker') };

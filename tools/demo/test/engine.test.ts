@@ -11,7 +11,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const entry = (index: number, sql: string, params: readonly unknown[] = [], session: LogEntry['session'] = null): LogEntry => ({
+const entry = (
+  index: number,
+  sql: string,
+  params: readonly unknown[] = [],
+  session: LogEntry['session'] = null,
+): LogEntry => ({
   index,
   command: packPlain({ sql, params }),
   session,
@@ -21,7 +26,11 @@ const open = (): SqlEngine => new SqlEngine(join(folder, 'node', 'data.db'));
 describe('the embedded database', () => {
   it('keeps rows, applied index and session results in one transaction across a restart', () => {
     const before = open();
-    before.apply({ entries: [entry(1, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)')], sessions: [], lastIndex: 1 });
+    before.apply({
+      entries: [entry(1, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)')],
+      sessions: [],
+      lastIndex: 1,
+    });
     before.apply({
       entries: [entry(3, 'INSERT INTO t VALUES (?, ?)', [7, 'seven'], { clientId: 2, sequence: 1 })],
       sessions: [{ type: 'open', clientId: 2, index: 2 }],
@@ -32,8 +41,14 @@ describe('the embedded database', () => {
     const { appliedIndex, sessions } = after.restore();
     expect(appliedIndex).toBe(3);
     expect(sessions).toMatchObject([{ clientId: 2, lastIndex: 3, results: [{ sequence: 1 }] }]);
-    expect(unpackPlain(sessions[0]?.results[0]?.result as Uint8Array)).toMatchObject({ ok: true, changes: 1 });
-    expect(after.read({ sql: 'SELECT * FROM t', params: [] })).toMatchObject({ rows: [[7, 'seven']], columns: ['id', 'v'] });
+    expect(unpackPlain(sessions[0]?.results[0]?.result as Uint8Array)).toMatchObject({
+      ok: true,
+      changes: 1,
+    });
+    expect(after.read({ sql: 'SELECT * FROM t', params: [] })).toMatchObject({
+      rows: [[7, 'seven']],
+      columns: ['id', 'v'],
+    });
     after.close();
   });
 
@@ -52,7 +67,9 @@ describe('the embedded database', () => {
       })
       .map((bytes) => unpackPlain(bytes) as SqlResult);
     expect(results.map((result) => result.ok)).toEqual([true, true, false, true]);
-    expect(engine.read({ sql: 'SELECT id FROM t ORDER BY id', params: [] })).toMatchObject({ rows: [[1], [3]] });
+    expect(engine.read({ sql: 'SELECT id FROM t ORDER BY id', params: [] })).toMatchObject({
+      rows: [[1], [3]],
+    });
     engine.close();
   });
 
@@ -68,7 +85,11 @@ describe('the embedded database', () => {
     const engine = open();
     const big = 9_007_199_254_740_993n;
     engine.apply({ entries: [entry(1, 'CREATE TABLE t (a, b)')], sessions: [], lastIndex: 1 });
-    engine.apply({ entries: [entry(2, 'INSERT INTO t VALUES (?, ?)', [big, new Uint8Array([1, 2])])], sessions: [], lastIndex: 2 });
+    engine.apply({
+      entries: [entry(2, 'INSERT INTO t VALUES (?, ?)', [big, new Uint8Array([1, 2])])],
+      sessions: [],
+      lastIndex: 2,
+    });
     const result = engine.read({ sql: 'SELECT a, b, 5 FROM t', params: [] });
     expect(result).toMatchObject({ rows: [[big, new Uint8Array([1, 2]), 5]] });
     engine.close();
@@ -78,7 +99,9 @@ describe('the embedded database', () => {
     const engine = open();
     engine.apply({ entries: [entry(1, 'CREATE TABLE t (id)')], sessions: [], lastIndex: 1 });
     engine.apply({
-      entries: [1, 300].map((sequence) => entry(sequence + 3, 'INSERT INTO t VALUES (1)', [], { clientId: 2, sequence })),
+      entries: [1, 300].map((sequence) =>
+        entry(sequence + 3, 'INSERT INTO t VALUES (1)', [], { clientId: 2, sequence }),
+      ),
       sessions: [{ type: 'open', clientId: 2, index: 2 }],
       lastIndex: 303,
     });

@@ -77,7 +77,8 @@ export class LibsqlDatabase {
   readonly stateMachine = {
     restore: (done: Done<{ appliedIndex: number; sessions: readonly SessionRow[] }>): void =>
       this.#call({ kind: 'restore' }, done),
-    apply: (batch: Batch, done: Done<readonly Uint8Array[]>): void => this.#call({ kind: 'apply', batch }, done),
+    apply: (batch: Batch, done: Done<readonly Uint8Array[]>): void =>
+      this.#call({ kind: 'apply', batch }, done),
   };
 
   /** Finishes what is in flight and closes the file. */

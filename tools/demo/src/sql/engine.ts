@@ -10,7 +10,12 @@ import type { SqlValue, Statement } from './statement.ts';
 
 /** What a statement gave: rows for a query, counts for a change, or the database's own refusal (a constraint, a missing table). */
 export type SqlResult =
-  | { readonly ok: true; readonly columns: readonly string[]; readonly rows: readonly (readonly SqlValue[])[]; readonly changes: number }
+  | {
+      readonly ok: true;
+      readonly columns: readonly string[];
+      readonly rows: readonly (readonly SqlValue[])[];
+      readonly changes: number;
+    }
   | { readonly ok: false; readonly error: string };
 
 export interface LogEntry {
@@ -129,10 +134,21 @@ export class SqlEngine {
     this.#writer.exec(result.ok ? 'RELEASE entry' : 'ROLLBACK TO entry; RELEASE entry');
     const bytes = packPlain(result);
     if (session !== null) {
-      this.#own('UPDATE _cluster_sessions SET last_index = ? WHERE client_id = ?').run(index, session.clientId);
-      this.#own('INSERT OR REPLACE INTO _cluster_results VALUES (?, ?, ?)').run(session.clientId, session.sequence, bytes);
+      this.#own('UPDATE _cluster_sessions SET last_index = ? WHERE client_id = ?').run(
+        index,
+        session.clientId,
+      );
+      this.#own('INSERT OR REPLACE INTO _cluster_results VALUES (?, ?, ?)').run(
+        session.clientId,
+        session.sequence,
+        bytes,
+      );
       const floor = session.sequence - sessionWindow;
-      if (floor > 0) this.#own('DELETE FROM _cluster_results WHERE client_id = ? AND sequence <= ?').run(session.clientId, floor);
+      if (floor > 0)
+        this.#own('DELETE FROM _cluster_results WHERE client_id = ? AND sequence <= ?').run(
+          session.clientId,
+          floor,
+        );
     }
     return bytes;
   }
@@ -157,7 +173,10 @@ export class SqlEngine {
         return { ok: true, columns: [], rows: [], changes: prepared.run(...params).changes };
       }
       const columns = prepared.columns().map((column) => column.name);
-      const rows = prepared.safeIntegers(true).raw(true).all(...params) as SqlValue[][];
+      const rows = prepared
+        .safeIntegers(true)
+        .raw(true)
+        .all(...params) as SqlValue[][];
       return { ok: true, columns, rows: rows.map((row) => row.map(plainValue)), changes: 0 };
     } catch (error) {
       return { ok: false, error: describeError(error) };

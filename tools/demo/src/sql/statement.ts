@@ -27,9 +27,11 @@ const pattern =
 function tokenize(sql: string): Token[] {
   const tokens: Token[] = [];
   for (const { groups } of sql.matchAll(pattern)) {
-    if (groups?.['string'] !== undefined) tokens.push({ kind: 'string', text: groups['string'].slice(1, -1) });
+    if (groups?.['string'] !== undefined)
+      tokens.push({ kind: 'string', text: groups['string'].slice(1, -1) });
     else if (groups?.['name'] !== undefined) tokens.push({ kind: 'name', text: groups['name'].slice(1, -1) });
-    else if (groups?.['word'] !== undefined) tokens.push({ kind: 'word', text: groups['word'].toLowerCase() });
+    else if (groups?.['word'] !== undefined)
+      tokens.push({ kind: 'word', text: groups['word'].toLowerCase() });
     else if (groups?.['sign'] !== undefined) tokens.push({ kind: 'sign', text: groups['sign'] });
   }
   return tokens;
@@ -55,7 +57,8 @@ export function classify({ sql, params }: Statement): { readonly readOnly: boole
   const end = tokens.findIndex((token) => token.kind === 'sign' && token.text === ';');
   const body = end === -1 ? tokens : tokens.slice(0, end);
   // The body of a trigger holds semicolons of its own, up to its END.
-  const isTrigger = body[0]?.text === 'create' && body.some((token) => token.kind === 'word' && token.text === 'trigger');
+  const isTrigger =
+    body[0]?.text === 'create' && body.some((token) => token.kind === 'word' && token.text === 'trigger');
   if (end !== -1 && !isTrigger && tokens.slice(end).some((token) => token.text !== ';')) {
     throw refuse('SQL_MULTIPLE', 'More than one statement was given.', 'Send one statement at a time.');
   }
@@ -63,7 +66,11 @@ export function classify({ sql, params }: Statement): { readonly readOnly: boole
   if (first === undefined) throw refuse('SQL_EMPTY', 'The statement is empty.', 'Send one SQL statement.');
   const words = new Set(tokens.filter((token) => token.kind === 'word').map((token) => token.text));
   if (tokens.some((token) => token.kind !== 'string' && token.text.toLowerCase().startsWith(reserved))) {
-    throw refuse('SQL_NOT_ALLOWED', `Names that begin with ${reserved} belong to the cluster.`, 'Use another name.');
+    throw refuse(
+      'SQL_NOT_ALLOWED',
+      `Names that begin with ${reserved} belong to the cluster.`,
+      'Use another name.',
+    );
   }
   const changesData = [...changes].some((word) => words.has(word));
   const isRead = reads.has(first.text) || (first.text === 'with' && !changesData);
@@ -84,7 +91,11 @@ function assertDetermined(tokens: readonly Token[], params: readonly SqlValue[])
     if (token.kind !== 'word') continue;
     const isCall = tokens[at + 1]?.text === '(' && tokens[at + 1]?.kind === 'sign';
     const isDrawn = drawn.has(token.text) && (isCall || token.text.startsWith('current_'));
-    if (isDrawn || (isCall && connectionBound.has(token.text)) || (isCall && readsClock(tokens, at, params))) {
+    if (
+      isDrawn ||
+      (isCall && connectionBound.has(token.text)) ||
+      (isCall && readsClock(tokens, at, params))
+    ) {
       throw refuse(
         'SQL_NOT_DETERMINED',
         `${token.text}() gives another result on every node.`,
@@ -109,7 +120,9 @@ function readsClock(tokens: readonly Token[], at: number, params: readonly SqlVa
       isEmpty = false;
       if (token.kind === 'sign' && token.text === ',' && depth === 1) commas++;
       if (token.kind === 'string' && token.text.trim().toLowerCase() === 'now') return true;
-      const mayBeNow = params.some((value) => typeof value === 'string' && value.trim().toLowerCase() === 'now');
+      const mayBeNow = params.some(
+        (value) => typeof value === 'string' && value.trim().toLowerCase() === 'now',
+      );
       if (token.kind === 'sign' && '?:@$'.includes(token.text) && mayBeNow) return true;
     }
   }
