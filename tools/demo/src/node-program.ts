@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ClusterError, describeError } from '@cluster/core';
-import { ClusterNetworkManager, type ManagerEvent } from '@cluster/manager';
+import { type ClusterEvent, ClusterNetworkManager } from '@cluster/manager';
 import { type FromNode, type NodeConfig, type NodeStatus, type ToNode, wallNowMs } from './protocol.ts';
 import { LibsqlDatabase } from './sql/database.ts';
 
@@ -75,8 +75,8 @@ async function feed(manager: ClusterNetworkManager): Promise<void> {
   }
 }
 
-function describe(event: ManagerEvent): { readonly subject: string; readonly text: string } {
-  if ('member' in event) return { subject: event.member.id, text: `${event.member.id} is ${event.type}` };
+function describe(event: ClusterEvent): { readonly subject: string; readonly text: string } {
+  if ('node' in event) return { subject: event.node.id, text: `${event.node.id} is ${event.type}` };
   if (event.type === 'LeaderChanged') {
     const { leaderId, term } = event;
     return {

@@ -8,7 +8,7 @@ export interface SqlOptions {
   /** The file that `demo --keep` names: addresses and a client certificate. */
   readonly cluster: string;
   readonly sql: string;
-  /** Print `{columns, rows, changes}` instead of a table. */
+  /** Print `{columns, rows, rowsAffected}` instead of a table. */
   readonly json?: boolean;
 }
 
@@ -21,9 +21,9 @@ export async function runSql({ cluster, sql, json = false }: SqlOptions): Promis
     nodes: config.nodes,
   });
   try {
-    const { columns, rows, changes } = await client.query(sql, { timeoutMs: 10_000 });
-    if (json) process.stdout.write(`${JSON.stringify({ columns, rows, changes })}\n`);
-    else if (columns.length === 0) process.stdout.write(`${changes} rows changed\n`);
+    const { columns, rows, rowsAffected } = await client.query(sql, { timeoutMs: 10_000 });
+    if (json) process.stdout.write(`${JSON.stringify({ columns, rows, rowsAffected })}\n`);
+    else if (columns.length === 0) process.stdout.write(`${rowsAffected} rows changed\n`);
     else process.stdout.write(renderTable(columns, rows));
     return 0;
   } finally {

@@ -8,12 +8,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import type { Address } from '@cluster/core';
-import {
-  createAuthority,
-  type IssuedCertificate,
-  issueClientCertificate,
-  issueNodeCertificate,
-} from '@cluster/manager/node';
+import { createAuthority, issueClientCertificate, issueNodeCertificate } from '@cluster/manager/node';
 import { ClusterState } from './cluster-state.ts';
 import { Fleet, type FleetProcess, until } from './fleet.ts';
 import { bundlePrograms, type Programs } from './programs.ts';
@@ -53,7 +48,6 @@ interface RunningNode {
 }
 
 const text = ({ host, port }: Address): string => `${host}:${port}`;
-const tlsOf = ({ ca, cert, key }: IssuedCertificate): NodeConfig['tls'] => ({ ca, cert, key });
 
 export class Story {
   readonly state: ClusterState;
@@ -77,7 +71,7 @@ export class Story {
     view.act('making an authority, certificates and a gossip key');
     const [programs, authority] = await Promise.all([
       bundlePrograms(join(folder, 'programs')),
-      createAuthority({ clusterName }),
+      createAuthority({ name: 'demo authority' }),
     ]);
     this.#programs = programs;
     const gossipKeys = [randomBytes(32).toString('base64')];
@@ -85,14 +79,14 @@ export class Story {
     view.act(`starting ${nodeIds.length} processes`);
     const configs = await Promise.all(
       nodeIds.map(async (nodeId, i): Promise<NodeConfig> => {
-        const issued = await issueNodeCertificate(authority, { nodeId, hosts: ['127.0.0.1', 'localhost'] });
+        const tls = await issueNodeCertificate(authority, { clusterName, nodeId });
         return {
           nodeId,
           clusterName,
           bind: { host: '127.0.0.1', port: 0 },
           seeds: [],
           voters: nodeIds,
-          tls: tlsOf(issued),
+          tls,
           gossipKeys,
           dataDir: join(folder, nodeId),
           rack: `rack-${(i % 3) + 1}`,
@@ -111,11 +105,11 @@ export class Story {
       bounds.start,
     );
     await this.#until('a leader is elected', () => this.state.leader !== null, bounds.start);
-    const issued = await issueClientCertificate(authority, { clientId: 'load' });
+    const tls = await issueClientCertificate(authority, { clusterName, clientId: 'load' });
     const nodes = [...this.#nodes.values()].flatMap(({ config, addresses }) =>
       addresses ? [{ nodeId: config.nodeId, address: addresses.transport }] : [],
     );
-    this.#clientConfig = { clusterName, tls: tlsOf(issued), nodes, writesPerSecond, readsPerSecond };
+    this.#clientConfig = { clusterName, tls, nodes, writesPerSecond, readsPerSecond };
   }
 
   /** Load, kill, recovery, restart, check. Never throws for what did not hold: the summary says it. */

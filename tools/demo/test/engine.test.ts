@@ -43,7 +43,7 @@ describe('the embedded database', () => {
     expect(sessions).toMatchObject([{ clientId: 2, lastIndex: 3, results: [{ sequence: 1 }] }]);
     expect(unpackPlain(sessions[0]?.results[0]?.result as Uint8Array)).toMatchObject({
       ok: true,
-      changes: 1,
+      rowsAffected: 1,
     });
     expect(after.read({ sql: 'SELECT * FROM t', params: [] })).toMatchObject({
       rows: [[7, 'seven']],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { classify, type SqlValue } from '../src/sql/statement.ts';
+import type { SqlValue } from '@cluster/manager';
+import { classify } from '../src/sql/statement.ts';
 
 const kind = (sql: string, params: readonly SqlValue[] = []): string => {
   try {

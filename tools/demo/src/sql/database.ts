@@ -1,9 +1,10 @@
 /** The manager's database port on an embedded libsql database in a worker thread. */
 import { Worker } from 'node:worker_threads';
-import { ClusterError, type Done, packPlain, unpackPlain } from '@cluster/core';
-import type { Batch, SessionRow, SqlResult } from './engine.ts';
+import { ClusterError, type Done, packPlain, toPromise, unpackPlain } from '@cluster/core';
+import type { Database, SqlValue, StateMachine, StatementResult } from '@cluster/manager';
+import type { SqlResult } from './engine.ts';
 import type { WorkerReply, WorkerRequest } from './sql-worker.ts';
-import { classify, type SqlValue, type Statement } from './statement.ts';
+import { classify, type Statement } from './statement.ts';
 
 type RequestBody = WorkerRequest extends infer R ? (R extends WorkerRequest ? Omit<R, 'id'> : never) : never;
 
@@ -25,7 +26,7 @@ const failed = (why: string): ClusterError =>
     retry: 'unsafe',
   });
 
-export class LibsqlDatabase {
+export class LibsqlDatabase implements Database {
   readonly #worker: Worker;
   readonly #pending = new Map<number, (reply: WorkerReply) => void>();
   #nextId = 1;
@@ -45,40 +46,36 @@ export class LibsqlDatabase {
     this.#worker.on('exit', () => this.#fail('its thread has ended'));
   }
 
-  /** Statements in flight: the load this node reports. */
-  get pending(): number {
-    return this.#pending.size;
-  }
-
   /** @throws ClusterError `SQL_*` for what cannot be replicated. */
   classify(sql: string, params: readonly SqlValue[] = []): { readonly readOnly: boolean } {
     return classify({ sql, params });
   }
 
   encodeWrite(sql: string, params: readonly SqlValue[] = []): Uint8Array {
-    return packPlain({ sql, params } satisfies Statement);
+    return packPlain(statement(sql, params));
   }
 
   /** @throws ClusterError `SQL_REJECTED` for a statement the database refused. */
-  decodeResult(bytes: Uint8Array): Extract<SqlResult, { ok: true }> {
+  decodeResult(bytes: Uint8Array): StatementResult {
     return accepted(unpackPlain(bytes) as SqlResult);
   }
 
-  async read(sql: string, params: readonly SqlValue[] = []): Promise<Extract<SqlResult, { ok: true }>> {
-    const result = await new Promise<SqlResult>((resolve, reject) => {
-      this.#call<SqlResult>({ kind: 'read', statement: { sql, params } }, (outcome) =>
-        outcome.ok ? resolve(outcome.value) : reject(outcome.error),
-      );
-    });
+  async read(sql: string, params: readonly SqlValue[] = []): Promise<StatementResult> {
+    const result = await toPromise<SqlResult>((done) =>
+      this.#call({ kind: 'read', statement: statement(sql, params) }, done),
+    );
     return accepted(result);
   }
 
+  /** One statement is executed at a time; the others wait in the thread's queue. */
+  load(): { readonly queueDepth: number; readonly utilization: number } {
+    return { queueDepth: Math.max(0, this.#pending.size - 1), utilization: this.#pending.size > 0 ? 1 : 0 };
+  }
+
   /** The replicated state machine of the log. */
-  readonly stateMachine = {
-    restore: (done: Done<{ appliedIndex: number; sessions: readonly SessionRow[] }>): void =>
-      this.#call({ kind: 'restore' }, done),
-    apply: (batch: Batch, done: Done<readonly Uint8Array[]>): void =>
-      this.#call({ kind: 'apply', batch }, done),
+  readonly stateMachine: StateMachine = {
+    restore: (done) => this.#call({ kind: 'restore' }, done),
+    apply: (batch, done) => this.#call({ kind: 'apply', batch }, done),
   };
 
   /** Finishes what is in flight and closes the file. */
@@ -111,7 +108,14 @@ export class LibsqlDatabase {
   }
 }
 
-function accepted(result: SqlResult): Extract<SqlResult, { ok: true }> {
+function accepted(result: SqlResult): StatementResult {
   if (!result.ok) throw rejected(result.error);
-  return result;
+  const { columns, rows, rowsAffected, lastInsertRowid } = result;
+  return { columns, rows, rowsAffected, lastInsertRowid };
 }
+
+/** SQLite has no booleans: they are the integers 1 and 0. */
+const statement = (sql: string, params: readonly SqlValue[]): Statement => ({
+  sql,
+  params: params.map((value) => (typeof value === 'boolean' ? Number(value) : value)),
+});

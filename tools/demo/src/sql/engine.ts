@@ -6,7 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describeError, packPlain, unpackPlain } from '@cluster/core';
 import Libsql from 'libsql';
-import type { SqlValue, Statement } from './statement.ts';
+import type { SqlValue } from '@cluster/manager';
+import type { Statement } from './statement.ts';
 
 /** What a statement gave: rows for a query, counts for a change, or the database's own refusal (a constraint, a missing table). */
 export type SqlResult =
@@ -14,7 +15,8 @@ export type SqlResult =
       readonly ok: true;
       readonly columns: readonly string[];
       readonly rows: readonly (readonly SqlValue[])[];
-      readonly changes: number;
+      readonly rowsAffected: number;
+      readonly lastInsertRowid: number | bigint | null;
     }
   | { readonly ok: false; readonly error: string };
 
@@ -43,7 +45,7 @@ export interface SessionRow {
 }
 
 interface Prepared {
-  run(...params: unknown[]): { changes: number };
+  run(...params: unknown[]): { changes: number; lastInsertRowid: number | bigint };
   all(...params: unknown[]): unknown[];
   raw(on: boolean): Prepared;
   safeIntegers(on: boolean): Prepared;
@@ -170,14 +172,21 @@ export class SqlEngine {
     try {
       const prepared = prepare(connection, cache, sql);
       if (!prepared.reader) {
-        return { ok: true, columns: [], rows: [], changes: prepared.run(...params).changes };
+        const { changes, lastInsertRowid } = prepared.run(...params);
+        return { ok: true, columns: [], rows: [], rowsAffected: changes, lastInsertRowid };
       }
       const columns = prepared.columns().map((column) => column.name);
       const rows = prepared
         .safeIntegers(true)
         .raw(true)
         .all(...params) as SqlValue[][];
-      return { ok: true, columns, rows: rows.map((row) => row.map(plainValue)), changes: 0 };
+      return {
+        ok: true,
+        columns,
+        rows: rows.map((row) => row.map(plainValue)),
+        rowsAffected: 0,
+        lastInsertRowid: null,
+      };
     } catch (error) {
       return { ok: false, error: describeError(error) };
     }

@@ -7,8 +7,7 @@
  * A statement taken for a read runs on a read-only connection: a mistake here can cost an error, never a difference.
  */
 import { ClusterError } from '@cluster/core';
-
-export type SqlValue = null | number | bigint | string | Uint8Array;
+import type { SqlValue } from '@cluster/manager';
 
 export interface Statement {
   readonly sql: string;
