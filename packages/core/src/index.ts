@@ -21,7 +21,7 @@ export {
   type PerformFor,
   type TableCheckpoint,
 } from './machine.ts';
-export { memoryDisk } from './memory-disk.ts';
+export { memoryDisk, normalizePath } from './memory-disk.ts';
 export { histogramBounds, MetricsRegistry } from './metrics.ts';
 export {
   fromBase64,
