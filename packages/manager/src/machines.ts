@@ -1,0 +1,1 @@
+export { lifecycleMachine } from './core/lifecycle.machine.ts';
