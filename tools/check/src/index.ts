@@ -3,6 +3,8 @@ export { countLine, type Counts } from './counts.ts';
 export { compareDiagrams, type DiagramDifference, diagramsFolder, writeDiagrams } from './diagrams.ts';
 export { type ExportedMachine, exportedMachines } from './machines.ts';
 export { mermaidOf } from './mermaid.ts';
+export { type MutateOptions, type MutationResult, runMutation, type Survivor } from './mutation/mutate.ts';
+export { reportLines } from './mutation/report.ts';
 export { checkSteps } from './steps.ts';
 export { runTests, type TestOptions } from './tests.ts';
 export { workspaceRoot } from './workspace.ts';

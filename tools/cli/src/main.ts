@@ -1,4 +1,12 @@
-import { checkSteps, runCheck, runTests, writeDiagrams, workspaceRoot } from '@cluster/check';
+import {
+  checkSteps,
+  reportLines,
+  runCheck,
+  runMutation,
+  runTests,
+  writeDiagrams,
+  workspaceRoot,
+} from '@cluster/check';
 import { Command, CommanderError } from 'commander';
 
 const program = new Command('cluster').exitOverride().showHelpAfterError();
@@ -32,10 +40,33 @@ program
       process.stdout.write(`${problem === 'orphaned' ? 'removed' : 'wrote'} ${file}\n`);
   });
 
+program
+  .command('mutate')
+  .description('delete and redirect each transition of each machine; a test must notice')
+  .argument('[machines...]', 'packages (swim) or machines (swim/probe); all by default')
+  .option('--workers <count>', 'processes at work; one per core by default', Number)
+  .option('--json', 'the last line of standard output is one JSON object; the rest goes to standard error')
+  .action(async (only: string[], options: { workers?: number; json?: boolean }) => {
+    const print = (line: string): void =>
+      void (options.json === true ? process.stderr : process.stdout).write(`${line}\n`);
+    const result = await runMutation({
+      ...(only.length > 0 ? { only } : {}),
+      ...(options.workers === undefined ? {} : { workers: options.workers }),
+      print,
+    });
+    for (const line of reportLines(result)) print(line);
+    if (options.json === true) {
+      const { mutants, killed, survivors, outdated } = result;
+      process.stdout.write(`${JSON.stringify({ mutants, killed, survivors, outdated })}\n`);
+    }
+    process.exitCode = result.ok ? 0 : 1;
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {
   const wrongUsage = error instanceof CommanderError || error instanceof RangeError;
-  if (!(error instanceof CommanderError)) process.stderr.write(`error: ${String(error)}\n`);
+  if (!(error instanceof CommanderError))
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : wrongUsage ? 2 : 1;
 }
