@@ -49,6 +49,7 @@ interface JsonSchema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
   readonly description?: string;
   readonly unit?: string;
   readonly advice?: string;
@@ -84,11 +85,15 @@ function typeName(schema: JsonSchema): string {
   return schema.type ?? 'any';
 }
 
-function rangeOf({ minimum, maximum, exclusiveMinimum }: JsonSchema): string {
-  const low = minimum ?? (exclusiveMinimum === undefined ? undefined : `>${exclusiveMinimum}`);
-  // zod writes the safe-integer bounds for every integer; they say nothing to a reader.
-  const isBound = (value: number | string | undefined): boolean =>
-    value !== undefined && (typeof value === 'string' || Math.abs(value) < Number.MAX_SAFE_INTEGER);
-  if (!isBound(low) && !isBound(maximum)) return '';
-  return `${isBound(low) ? low : ''} … ${isBound(maximum) ? maximum : ''}`.trim();
+function rangeOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
+  const low = bound(minimum, exclusiveMinimum, '>');
+  const high = bound(maximum, exclusiveMaximum, '<');
+  return low === '' && high === '' ? '' : `${low} … ${high}`.trim();
+}
+
+/** Empty for the safe-integer bounds, which zod writes for every integer: they say nothing to a reader. */
+function bound(inclusive: number | undefined, exclusive: number | undefined, sign: string): string {
+  const value = inclusive ?? exclusive;
+  if (value === undefined || Math.abs(value) >= Number.MAX_SAFE_INTEGER) return '';
+  return inclusive === undefined ? `${sign}${value}` : String(value);
 }

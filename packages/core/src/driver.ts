@@ -6,6 +6,7 @@
 import type { ProtocolCore, Sink, TimerEffect, TimerInput, Typed } from './core.ts';
 import type { Clock, TimerHandle } from './ports.ts';
 import type { MachineStep } from './stepper.ts';
+import type { TraceCheckpoint, TraceTimer } from './trace.ts';
 import type { Tracer } from './tracer.ts';
 
 export interface DriverOptions<I extends Typed, E extends Typed> {
@@ -22,9 +23,14 @@ export interface DriverOptions<I extends Typed, E extends Typed> {
   readonly tracer?: Tracer | undefined;
 }
 
+interface ArmedTimer {
+  readonly dueMs: number;
+  readonly handle: TimerHandle;
+}
+
 export class Driver<I extends Typed, E extends Typed> {
   readonly #options: DriverOptions<I, E>;
-  readonly #timers = new Map<string, TimerHandle>();
+  readonly #timers = new Map<string, ArmedTimer>();
   readonly #waiting: { readonly input: I | TimerInput; readonly cause: number | null }[] = [];
   readonly #sink: Sink<E>;
   // While a step is being recorded.
@@ -33,6 +39,7 @@ export class Driver<I extends Typed, E extends Typed> {
   #busy = false;
   #stopped = false;
   #lastMs = -Infinity;
+  #untilCheckpoint = 0;
 
   constructor(options: DriverOptions<I, E>) {
     this.#options = options;
@@ -44,11 +51,28 @@ export class Driver<I extends Typed, E extends Typed> {
         this.#execute(effect);
       },
     };
-    tracer?.checkpoint(options.node, options.name, options.core, options.clock.nowMs());
+    this.#checkpoint(options.clock.nowMs());
   }
 
   get core(): ProtocolCore<I, E> {
     return this.#options.core;
+  }
+
+  /** The timers that are armed, in the order they were. */
+  pendingTimers(): readonly TraceTimer[] {
+    return [...this.#timers].map(([timer, { dueMs }]) => ({ timer, dueMs }));
+  }
+
+  /**
+   * Continues from a checkpoint of the trace: restores the core and arms the timers it waited for. The clock has to continue
+   * the recorded time; a timer that is overdue by it fires at once.
+   */
+  resume({ state, timers }: Pick<TraceCheckpoint, 'state' | 'timers'>): void {
+    this.#cancelTimers();
+    this.#options.core.restore(state);
+    const nowMs = this.#now();
+    for (const { timer, dueMs } of timers) this.#setTimer(timer, Math.max(0, dueMs - nowMs));
+    this.#checkpoint(nowMs);
   }
 
   /** Hands the core an input, after those already waiting. Ignored once stopped. */
@@ -74,15 +98,28 @@ export class Driver<I extends Typed, E extends Typed> {
   stop(): void {
     this.#stopped = true;
     this.#waiting.length = 0;
-    for (const timer of this.#timers.values()) timer.cancel();
+    this.#cancelTimers();
+  }
+
+  #cancelTimers(): void {
+    for (const { handle } of this.#timers.values()) handle.cancel();
     this.#timers.clear();
   }
 
+  /** The port promises a monotonic clock; a core is promised one even so. */
+  #now(): number {
+    this.#lastMs = Math.max(this.#lastMs, this.#options.clock.nowMs());
+    return this.#lastMs;
+  }
+
+  #checkpoint(nowMs: number): void {
+    const { tracer, node, name, core } = this.#options;
+    if (tracer) this.#untilCheckpoint = tracer.checkpoint(node, name, core, nowMs, this.pendingTimers());
+  }
+
   #step(input: I | TimerInput, cause: number | null): void {
-    const { core, clock, tracer, node, name, onBug } = this.#options;
-    // The port promises a monotonic clock; a core is promised one even so.
-    const nowMs = Math.max(this.#lastMs, clock.nowMs());
-    this.#lastMs = nowMs;
+    const { core, tracer, node, name, onBug } = this.#options;
+    const nowMs = this.#now();
     const handle = (): void => core.handle(input, nowMs, this.#sink);
     try {
       if (!tracer) return handle();
@@ -104,7 +141,7 @@ export class Driver<I extends Typed, E extends Typed> {
         this.#machines = [];
         this.#effects = [];
       }
-      tracer.checkpointIfDue(node, name, core, seq, nowMs);
+      if (--this.#untilCheckpoint <= 0) this.#checkpoint(nowMs);
     } catch (error) {
       this.stop();
       onBug(error);
@@ -114,11 +151,13 @@ export class Driver<I extends Typed, E extends Typed> {
   #execute(effect: E | TimerEffect): void {
     if (this.#stopped) return;
     switch (effect.type) {
-      case 'setTimer':
-        return this.#setTimer(effect as Extract<TimerEffect, { type: 'setTimer' }>);
+      case 'setTimer': {
+        const { timer, delayMs } = effect as Extract<TimerEffect, { type: 'setTimer' }>;
+        return this.#setTimer(timer, delayMs);
+      }
       case 'cancelTimer': {
         const { timer } = effect as Extract<TimerEffect, { type: 'cancelTimer' }>;
-        this.#timers.get(timer)?.cancel();
+        this.#timers.get(timer)?.handle.cancel();
         this.#timers.delete(timer);
         return;
       }
@@ -127,16 +166,19 @@ export class Driver<I extends Typed, E extends Typed> {
     }
   }
 
-  #setTimer({ timer, delayMs }: { readonly timer: string; readonly delayMs: number }): void {
+  #setTimer(timer: string, delayMs: number): void {
     const { clock, tracer } = this.#options;
     const cause = tracer?.cause ?? null;
-    this.#timers.get(timer)?.cancel();
+    this.#timers.get(timer)?.handle.cancel();
     const fire = (): void => {
       this.#timers.delete(timer);
       const input: TimerInput = { type: 'TIMER', timer };
       if (tracer) tracer.within(cause, () => this.dispatch(input));
       else this.dispatch(input);
     };
-    this.#timers.set(timer, clock.setTimer(delayMs, fire));
+    // Removed first, so that an armed-again timer counts as the youngest.
+    this.#timers.delete(timer);
+    const handle = clock.setTimer(delayMs, fire);
+    this.#timers.set(timer, { dueMs: this.#lastMs + delayMs, handle });
   }
 }

@@ -70,10 +70,15 @@ export function unreachable(value: never): never {
   throw new ClusterError({
     code: 'CORE_UNREACHABLE',
     fault: 'bug',
-    message: `Unhandled case ${JSON.stringify(value)}.`,
+    message: `Unhandled case ${caseName(value)}.`,
     advice: 'This is a bug: please report it with the trace.',
   });
 }
+
+const caseName = (value: unknown): string => {
+  const type = (value as { type?: unknown } | null)?.type;
+  return typeof type === 'string' ? type : typeof value === 'string' ? value : typeof value;
+};
 
 /** Turns anything thrown into one line for a person. */
 export function describeError(error: unknown): string {

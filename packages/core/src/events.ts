@@ -13,10 +13,13 @@ export interface EventHubOptions<T> {
 
 interface Subscriber<T> {
   readonly queue: T[];
+  /** Reads that wait for an event, in their order. */
+  readonly readers: ((result: IteratorResult<T>) => void)[];
   dropped: number;
-  wake: (() => void) | null;
   closed: boolean;
 }
+
+const ended = { done: true, value: undefined } as const;
 
 export class EventHub<T> {
   readonly #capacity: number;
@@ -31,48 +34,57 @@ export class EventHub<T> {
 
   publish(event: T): void {
     for (const subscriber of this.#subscribers) {
+      const reader = subscriber.readers.shift();
+      if (reader) {
+        reader({ done: false, value: event });
+        continue;
+      }
       if (subscriber.queue.length >= this.#capacity) {
         subscriber.queue.shift();
         subscriber.dropped++;
       }
       subscriber.queue.push(event);
-      subscriber.wake?.();
     }
   }
 
-  /** From now on, until `signal` aborts, the hub closes, or the reader leaves its loop. Subscribes at once, not at the first read. */
+  /**
+   * From now on, until `signal` aborts, the hub closes, or the reader leaves its loop. Subscribes at once, not at the first
+   * read. What is queued is still read after the hub has closed, and dropped after an abort.
+   */
   subscribe(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<T> {
-    const subscriber: Subscriber<T> = { queue: [], dropped: 0, wake: null, closed: this.#closed };
-    const end = (): void => {
-      subscriber.closed = true;
+    const { signal } = options;
+    const subscriber: Subscriber<T> = { queue: [], readers: [], dropped: 0, closed: this.#closed };
+    const leave = (): void => {
+      subscriber.queue.length = 0;
+      subscriber.dropped = 0;
       this.#subscribers.delete(subscriber);
-      subscriber.wake?.();
+      this.#end(subscriber);
+      signal?.removeEventListener('abort', leave);
     };
-    if (options.signal?.aborted) subscriber.closed = true;
-    if (!subscriber.closed) this.#subscribers.add(subscriber);
-    options.signal?.addEventListener('abort', end, { once: true });
-    const onOverflow = this.#onOverflow;
-    const read = async (): Promise<IteratorResult<T>> => {
-      while (subscriber.queue.length === 0 && !subscriber.closed) {
-        await new Promise<void>((resolve) => {
-          subscriber.wake = resolve;
-        });
-        subscriber.wake = null;
-      }
+    if (signal?.aborted) subscriber.closed = true;
+    if (!subscriber.closed) {
+      this.#subscribers.add(subscriber);
+      signal?.addEventListener('abort', leave, { once: true });
+    }
+    const take = (): IteratorResult<T> | null => {
       if (subscriber.dropped > 0) {
-        const dropped = subscriber.dropped;
+        const value = this.#onOverflow(subscriber.dropped);
         subscriber.dropped = 0;
-        return { done: false, value: onOverflow(dropped) };
+        return { done: false, value };
       }
-      const value = subscriber.queue.shift();
-      return value === undefined ? { done: true, value: undefined } : { done: false, value };
+      if (subscriber.queue.length > 0) return { done: false, value: subscriber.queue.shift() as T };
+      return subscriber.closed ? ended : null;
     };
     return {
-      next: read,
-      return: async () => {
-        end();
-        subscriber.queue.length = 0;
-        return { done: true, value: undefined };
+      next: () => {
+        const result = take();
+        return result
+          ? Promise.resolve(result)
+          : new Promise((resolve) => void subscriber.readers.push(resolve));
+      },
+      return: () => {
+        leave();
+        return Promise.resolve(ended);
       },
       [Symbol.asyncIterator]() {
         return this;
@@ -83,10 +95,12 @@ export class EventHub<T> {
   /** Lets readers finish what is queued, then ends them. Idempotent. */
   close(): void {
     this.#closed = true;
-    for (const subscriber of this.#subscribers) {
-      subscriber.closed = true;
-      subscriber.wake?.();
-    }
+    for (const subscriber of this.#subscribers) this.#end(subscriber);
     this.#subscribers.clear();
+  }
+
+  #end(subscriber: Subscriber<T>): void {
+    subscriber.closed = true;
+    for (const reader of subscriber.readers.splice(0)) reader(ended);
   }
 }

@@ -1,4 +1,5 @@
 /** @packageDocumentation What all packages share: ports, the stepper, the driver, the trace, errors, configuration, metrics. */
+export { fromBase64, toBase64 } from './base64.ts';
 export { type ConfigEntry, type ConfigMeta, describeConfig, parseConfig } from './config.ts';
 export type { ProtocolCore, Sink, TimerEffect, TimerInput, Typed } from './core.ts';
 export { Driver, type DriverOptions } from './driver.ts';
@@ -12,27 +13,12 @@ export {
   unreachable,
 } from './errors.ts';
 export { EventHub, type EventHubOptions } from './events.ts';
-export {
-  type InstanceCheckpoint,
-  MachineInstance,
-  MachineTable,
-  type PendingTimer,
-  type Perform,
-  type PerformFor,
-  type TableCheckpoint,
-} from './machine.ts';
+export { type InstanceCheckpoint, MachineInstance, type Perform } from './machine.ts';
+export { MachineTable, type PerformFor, type TableCheckpoint } from './machine-table.ts';
+export type { PendingTimer } from './machine-timers.ts';
 export { memoryDisk, normalizePath } from './memory-disk.ts';
-export { histogramBounds, MetricsRegistry } from './metrics.ts';
-export {
-  fromBase64,
-  packPlain,
-  parsePlain,
-  plainDifference,
-  plainEqual,
-  stringifyPlain,
-  toBase64,
-  unpackPlain,
-} from './plain.ts';
+export { histogramBounds, MetricsRegistry, seriesMax } from './metrics.ts';
+export { packPlain, parsePlain, plainDifference, plainEqual, stringifyPlain, unpackPlain } from './plain.ts';
 export {
   diskError,
   type DiskErrorCode,
@@ -67,12 +53,16 @@ export {
   type WallClock,
 } from './ports.ts';
 export { Prng, type PrngState } from './prng.ts';
+export { ListRecorder, RingRecorder } from './recorder.ts';
 export { replay, type ReplayDivergence, type ReplayResult } from './replay.ts';
 export {
   type ActionOf,
   effect,
+  inState,
+  isContextFree,
   type MachineObserver,
   type MachineStep,
+  type SnapshotData,
   stateName,
   type Step,
   type StepAction,
@@ -82,12 +72,14 @@ export { runTask, type Task, toPromise, wait } from './task.ts';
 export {
   decodeTrace,
   encodeTrace,
+  encodeTraceRecord,
   type TraceCheckpoint,
   traceFormat,
   type TraceHeader,
   type TraceRecord,
   type TraceSink,
   type TraceStep,
+  type TraceTimer,
   traceVersion,
 } from './trace.ts';
-export { ListRecorder, RingRecorder, Tracer, type TracerOptions } from './tracer.ts';
+export { Tracer, type TracerOptions } from './tracer.ts';

@@ -23,6 +23,10 @@ export const histogramBounds: readonly number[] = [
   0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000,
 ];
 
+/** Series a metric may have; further label values share one series, in which every label reads `other`. */
+export const seriesMax = 1024;
+const otherLabel = 'other';
+
 export class MetricsRegistry implements Metrics {
   readonly #families = new Map<string, Family>();
   readonly #prefix: string;
@@ -82,16 +86,39 @@ export class MetricsRegistry implements Metrics {
     const lines: string[] = [];
     for (const [name, family] of this.#families) {
       const full = `${this.#prefix}${name}${family.kind === 'counter' && !name.endsWith('_total') ? '_total' : ''}`;
-      lines.push(`# HELP ${full} ${family.help}`, `# TYPE ${full} ${family.kind}`);
+      lines.push(`# HELP ${full} ${escapeHelp(family.help)}`, `# TYPE ${full} ${family.kind}`);
       for (const series of family.series.values()) {
         if (family.kind === 'histogram') lines.push(...histogramLines(full, series));
-        else lines.push(`${full}${labelText(series.labels)} ${series.value}`);
+        else lines.push(`${full}${labelText(series.labels)} ${numberText(series.value)}`);
       }
     }
     return `${lines.join('\n')}\n`;
   }
 
   #series(kind: Kind, name: string, { help, labels = {} }: MetricOptions): Series {
+    const family = this.#family(kind, name, help, Object.keys(labels));
+    const key = keyOf(labels);
+    const known = family.series.get(key);
+    if (known) return known;
+    if (family.series.size < seriesMax || Object.values(labels).every((value) => value === otherLabel)) {
+      const series = { labels, value: 0, buckets: histogramBounds.map(() => 0), sum: 0, count: 0 };
+      family.series.set(key, series);
+      return series;
+    }
+    const others = Object.fromEntries(Object.keys(labels).map((label) => [label, otherLabel]));
+    return this.#series(kind, name, { help, labels: others });
+  }
+
+  #family(kind: Kind, name: string, help: string, labels: readonly string[]): Family {
+    const wrong = [name, ...labels].find((word) => !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(word));
+    if (wrong !== undefined) {
+      throw new ClusterError({
+        code: 'METRICS_NAME_INVALID',
+        fault: 'caller',
+        message: `${JSON.stringify(wrong)} is no name of a metric or label.`,
+        advice: 'Use letters, digits and _, not beginning with a digit.',
+      });
+    }
     let family = this.#families.get(name);
     if (family === undefined) {
       family = { kind, help, series: new Map() };
@@ -105,23 +132,23 @@ export class MetricsRegistry implements Metrics {
         advice: 'Register it under another name.',
       });
     }
-    const key = keyOf(labels);
-    let series = family.series.get(key);
-    if (series === undefined) {
-      series = { labels, value: 0, buckets: histogramBounds.map(() => 0), sum: 0, count: 0 };
-      family.series.set(key, series);
-    }
-    return series;
+    return family;
   }
 }
 
 const keyOf = (labels: Readonly<Record<string, string>>): string =>
   JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 
+const escapeHelp = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+const escapeLabel = (text: string): string => escapeHelp(text).replaceAll('"', '\\"');
+
 const labelText = (labels: Readonly<Record<string, string>>): string => {
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(value)}"`);
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 };
+
+const numberText = (value: number): string =>
+  String(value).replace('Infinity', 'Inf').replace(/^Inf/, '+Inf');
 
 function histogramLines(name: string, series: Series): string[] {
   let below = 0;
@@ -132,7 +159,7 @@ function histogramLines(name: string, series: Series): string[] {
   return [
     ...lines,
     bucket('+Inf', series.count),
-    `${name}_sum${labels} ${series.sum}`,
+    `${name}_sum${labels} ${numberText(series.sum)}`,
     `${name}_count${labels} ${series.count}`,
   ];
 }

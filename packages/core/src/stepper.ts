@@ -15,6 +15,7 @@ import type {
   InputFrom,
   SnapshotFrom,
   StateMachine,
+  StateValue,
 } from 'xstate';
 
 /** The union of a machine's named actions, each with its own params: `setup({ actions: { ping: effect<{ seq: number }>() } })`. */
@@ -83,6 +84,16 @@ const guardName = (guard: unknown): string => {
   return typeof type === 'string' ? type : 'guard';
 };
 
+/** A snapshot as plain data. */
+export interface SnapshotData {
+  readonly value: unknown;
+  readonly context: unknown;
+  /** Only of machines with history states: the ids of the remembered nodes by the id of the history node. */
+  readonly history?: Readonly<Record<string, readonly string[]>>;
+}
+
+type HistoryValue = Readonly<Record<string, readonly { readonly id: string }[]>>;
+
 const describeTransition = ({ source, target, guard }: RawTransition): string => {
   const targets = target?.map((node) => node.id).join(', ') ?? '(stay)';
   return `${source.id} -> ${targets}${guard === undefined ? '' : ` [${guardName(guard)}]`}`;
@@ -120,11 +131,13 @@ export class Stepper<M extends AnyStateMachine> {
     } as unknown as Parameters<M['transition']>[2];
   }
 
-  /** The initial step: entry actions and timers of the initial state. */
+  /** The initial step: entry actions and timers of the initial state. What a context factory or action throws propagates. */
   start(input: InputFrom<M>, describe = false): Step<M> {
     this.#reset(describe);
-    const snapshot = this.machine.getInitialSnapshot(this.#scope, input) as SnapshotFrom<M>;
-    return { snapshot, actions: this.#actions, taken: this.#taken };
+    const snapshot: AnyMachineSnapshot = this.machine.getInitialSnapshot(this.#scope, input);
+    // xstate keeps the error for its actor to report.
+    if (snapshot.status === 'error') throw snapshot.error;
+    return { snapshot: snapshot as SnapshotFrom<M>, actions: this.#actions, taken: this.#taken };
   }
 
   /** A throwing guard or `assign` propagates: in a protocol machine that is an assertion. */
@@ -132,6 +145,25 @@ export class Stepper<M extends AnyStateMachine> {
     this.#reset(describe);
     const next = this.machine.transition(snapshot, event, this.#scope) as SnapshotFrom<M>;
     return { snapshot: next, actions: this.#actions, taken: this.#taken };
+  }
+
+  /** What `load` needs to make the same snapshot. */
+  save(snapshot: SnapshotFrom<M>): SnapshotData {
+    const { value, context, historyValue } = snapshot as AnyMachineSnapshot;
+    const history = Object.entries(historyValue as HistoryValue).map(
+      ([id, nodes]) => [id, nodes.map((node) => node.id)] as const,
+    );
+    return { value, context, ...(history.length > 0 ? { history: Object.fromEntries(history) } : {}) };
+  }
+
+  load({ value, context, history = {} }: SnapshotData): SnapshotFrom<M> {
+    const historyValue = Object.fromEntries(
+      Object.entries(history).map(([id, nodes]) => [
+        id,
+        nodes.map((node) => this.machine.getStateNodeById(node)),
+      ]),
+    );
+    return this.machine.resolveState({ value, context, historyValue } as never) as SnapshotFrom<M>;
   }
 
   #reset(describe: boolean): void {
@@ -173,3 +205,31 @@ export function stateName(value: AnyMachineSnapshot['value']): string {
 }
 
 const joinState = (key: string, inner: string): string => (inner === '' ? key : `${key}.${inner}`);
+
+/** Whether a state value is in `state` (dotted path, e.g. `leader.steady`) or inside it; in any of its parallel regions. */
+export function inState(value: AnyMachineSnapshot['value'], state: string): boolean {
+  let inner: StateValue | undefined = value;
+  for (const key of state.split('.')) {
+    if (typeof inner === 'string') {
+      if (inner !== key) return false;
+      inner = undefined;
+    } else {
+      if (inner === undefined || !Object.hasOwn(inner, key)) return false;
+      inner = inner[key];
+    }
+  }
+  return true;
+}
+
+/** Whether a machine's whole state is its state value. */
+export function isContextFree(machine: AnyStateMachine): boolean {
+  return machine.config.context === undefined && !hasHistory(machine.root);
+}
+
+interface Node {
+  readonly type: string;
+  readonly states: Readonly<Record<string, Node>>;
+}
+
+const hasHistory = ({ type, states }: Node): boolean =>
+  type === 'history' || Object.values(states).some(hasHistory);

@@ -2,7 +2,7 @@
  * Sequential work over callback ports, without promises: a generator yields what it waits for and is resumed with the result.
  * `const size = yield* wait((done) => file.size(done))` — a failed wait throws its ClusterError into the generator.
  */
-import { ClusterError, describeError } from './errors.ts';
+import { assert, ClusterError, describeError } from './errors.ts';
 import type { Done, Outcome } from './ports.ts';
 
 type Wait = (done: Done<unknown>) => void;
@@ -31,10 +31,20 @@ export function runTask<T>(task: Task<T>, done: Done<T>): void {
       }
       let early: Outcome<unknown> | undefined;
       let returned = false;
-      step.value((result) => {
+      let completed = false;
+      const complete = (result: Outcome<unknown>): void => {
+        assert(!completed, 'a port completes a call once');
+        completed = true;
         if (returned) resume(result);
         else early = result;
-      });
+      };
+      try {
+        step.value(complete);
+      } catch (error) {
+        // A port that throws instead of completing: the task still gets to run its `finally`.
+        if (completed) throw error;
+        complete({ ok: false, error: toClusterError(error) });
+      }
       returned = true;
       current = early;
     }

@@ -5,6 +5,7 @@
  * reached by replaying the inputs after the nearest checkpoint. `cause` is the `seq` of the step whose effect brought this
  * input about, which makes the whole file a causal graph.
  */
+import { z } from 'zod';
 import { ClusterError, describeError } from './errors.ts';
 import type { MachineStep } from './stepper.ts';
 import { parsePlain, stringifyPlain } from './plain.ts';
@@ -42,12 +43,19 @@ export interface TraceStep {
 
 export interface TraceCheckpoint {
   readonly kind: 'checkpoint';
-  /** The state after the step of this `seq` (0 = before any). */
+  /** The state after the step of this `seq`, and after all earlier steps of this core (0 = before any). */
   readonly seq: number;
   readonly t: number;
   readonly node: string;
   readonly core: string;
   readonly state: Uint8Array;
+  /** The timers armed at that moment. */
+  readonly timers: readonly TraceTimer[];
+}
+
+export interface TraceTimer {
+  readonly timer: string;
+  readonly dueMs: number;
 }
 
 export type TraceRecord = TraceHeader | TraceStep | TraceCheckpoint;
@@ -57,37 +65,97 @@ export interface TraceSink {
   record(record: TraceStep | TraceCheckpoint): void;
 }
 
-export function encodeTrace(records: Iterable<TraceRecord>): string {
-  let text = '';
-  for (const record of records) text += `${stringifyPlain(record)}\n`;
-  return text;
+/** One line of the file, with its line break; for writing a long trace piece by piece. */
+export function encodeTraceRecord(record: TraceRecord): string {
+  return `${stringifyPlain(record)}\n`;
 }
 
-const broken = (line: number, why: string): ClusterError =>
+export function encodeTrace(records: Iterable<TraceRecord>): string {
+  return [...records].map(encodeTraceRecord).join('');
+}
+
+const broken = (line: number, why: string, cause?: unknown): ClusterError =>
   new ClusterError({
     code: 'TRACE_UNREADABLE',
     fault: 'caller',
     message: `The trace cannot be read at line ${line}: ${why}.`,
     advice: 'Give a file written by this version (its first line is a header), whole and unedited.',
+    cause,
   });
 
-/** @throws ClusterError `TRACE_UNREADABLE` naming the line. */
+const header = z.object({
+  kind: z.literal('header'),
+  format: z.literal(traceFormat),
+  version: z.literal(traceVersion),
+  versions: z.record(z.string(), z.string()),
+  config: z.record(z.string(), z.unknown()),
+  seed: z.number().optional(),
+  note: z.string().optional(),
+});
+
+const place = { seq: z.int().nonnegative(), t: z.number(), node: z.string(), core: z.string() };
+const typed = z.looseObject({ type: z.string() });
+const machineStep = z.object({
+  machine: z.string(),
+  instance: z.string(),
+  event: z.unknown(),
+  from: z.string(),
+  to: z.string(),
+  taken: z.array(z.string()),
+  context: z.record(z.string(), z.unknown()),
+  actions: z.array(z.unknown()),
+});
+
+const record = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('step'),
+    ...place,
+    input: typed,
+    cause: z.int().nonnegative().nullable(),
+    machines: z.array(machineStep),
+    effects: z.array(typed),
+  }),
+  z.object({
+    kind: z.literal('checkpoint'),
+    ...place,
+    state: z.instanceof(Uint8Array),
+    timers: z.array(z.object({ timer: z.string(), dueMs: z.number() })),
+  }),
+]);
+
+/**
+ * Reads a trace and puts its steps in the order in which they began: where one core calls another within a step, the inner
+ * step is written first.
+ *
+ * @throws ClusterError `TRACE_UNREADABLE` naming the line.
+ */
 export function decodeTrace(text: string): {
   readonly header: TraceHeader;
   readonly records: readonly TraceRecord[];
 } {
-  const records: TraceRecord[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line === '') continue;
+  const read = <S extends z.ZodType>(schema: S, line: string, number: number): z.output<S> => {
+    let value: unknown;
     try {
-      records.push(parsePlain(line) as TraceRecord);
+      value = parsePlain(line);
     } catch (error) {
-      throw broken(index + 1, describeError(error));
+      throw broken(number, describeError(error), error);
     }
-  }
-  const [header] = records;
-  if (header?.kind !== 'header' || header.format !== traceFormat) throw broken(1, 'it is not a trace header');
-  if (header.version !== traceVersion)
-    throw broken(1, `version ${String(header.version)} is not ${traceVersion}`);
-  return { header, records: records.slice(1) };
+    const result = schema.safeParse(value);
+    if (result.success) return result.data;
+    const [issue] = result.error.issues;
+    throw broken(
+      number,
+      `${issue?.path.join('.') || 'the record'}: ${issue?.message ?? 'not valid'}`,
+      result.error,
+    );
+  };
+  const [first = '', ...lines] = text.split('\n');
+  const head = read(header, first, 1) as TraceHeader;
+  const records = lines
+    .map((line, index) =>
+      line === '' ? null : (read(record, line, index + 2) as TraceStep | TraceCheckpoint),
+    )
+    .filter((entry) => entry !== null);
+  // Stable: a checkpoint stays behind its step.
+  return { header: head, records: records.sort((a, b) => a.seq - b.seq) };
 }

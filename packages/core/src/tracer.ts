@@ -3,7 +3,7 @@
  * decides when a checkpoint is worth its bytes.
  */
 import type { ProtocolCore, Typed } from './core.ts';
-import type { TraceCheckpoint, TraceHeader, TraceRecord, TraceSink, TraceStep } from './trace.ts';
+import type { TraceSink, TraceStep, TraceTimer } from './trace.ts';
 
 export interface TracerOptions {
   readonly sink: TraceSink;
@@ -17,7 +17,6 @@ const checkpointBytesPerStep = 64;
 export class Tracer {
   readonly #sink: TraceSink;
   readonly #every: number;
-  readonly #due = new Map<string, number>();
   #seq = 0;
   #cause: number | null = null;
 
@@ -51,78 +50,20 @@ export class Tracer {
     this.#sink.record(record);
   }
 
+  /**
+   * Records the state of a core after its latest step.
+   *
+   * @returns after how many more steps of this core the next checkpoint is due.
+   */
   checkpoint<I extends Typed, E extends Typed>(
     node: string,
     name: string,
     core: ProtocolCore<I, E>,
     t: number,
-    seq: number = this.#seq,
-  ): void {
+    timers: readonly TraceTimer[] = [],
+  ): number {
     const state = core.checkpoint();
-    this.#sink.record({ kind: 'checkpoint', seq, t, node, core: name, state });
-    const steps = Math.max(this.#every, Math.ceil(state.length / checkpointBytesPerStep));
-    this.#due.set(`${node}/${name}`, this.#seq + steps);
-  }
-
-  checkpointIfDue<I extends Typed, E extends Typed>(
-    node: string,
-    name: string,
-    core: ProtocolCore<I, E>,
-    seq: number,
-    t: number,
-  ): void {
-    if (seq >= (this.#due.get(`${node}/${name}`) ?? 0)) this.checkpoint(node, name, core, t, seq);
-  }
-}
-
-/**
- * The last records of a live node, in bounded memory: a ring of references that is turned into text only when asked for.
- * The latest checkpoint that precedes the ring is kept beside it, so that what is dumped can be replayed.
- */
-export class RingRecorder implements TraceSink {
-  readonly #capacity: number;
-  readonly #ring: (TraceStep | TraceCheckpoint)[] = [];
-  readonly #fallen = new Map<string, TraceCheckpoint>();
-  #next = 0;
-  #dropped = 0;
-
-  /** @param capacity records kept; default 4,096. */
-  constructor(capacity = 4096) {
-    this.#capacity = capacity;
-  }
-
-  /** Records that have fallen out of the ring. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
-  record(record: TraceStep | TraceCheckpoint): void {
-    if (this.#ring.length < this.#capacity) {
-      this.#ring.push(record);
-      return;
-    }
-    const old = this.#ring[this.#next];
-    if (old?.kind === 'checkpoint') this.#fallen.set(`${old.node}/${old.core}`, old);
-    this.#ring[this.#next] = record;
-    this.#next = (this.#next + 1) % this.#capacity;
-    this.#dropped++;
-  }
-
-  /** The records in order, behind a header. */
-  *dump(header: TraceHeader): Generator<TraceRecord> {
-    yield header;
-    yield* this.#fallen.values();
-    for (let i = 0; i < this.#ring.length; i++) {
-      yield this.#ring[(this.#next + i) % this.#ring.length] as TraceStep | TraceCheckpoint;
-    }
-  }
-}
-
-/** Keeps every record: for the simulator and for tests. */
-export class ListRecorder implements TraceSink {
-  readonly records: (TraceStep | TraceCheckpoint)[] = [];
-
-  record(record: TraceStep | TraceCheckpoint): void {
-    this.records.push(record);
+    this.#sink.record({ kind: 'checkpoint', seq: this.#seq, t, node, core: name, state, timers });
+    return Math.max(this.#every, Math.ceil(state.length / checkpointBytesPerStep));
   }
 }

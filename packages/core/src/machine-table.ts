@@ -1,0 +1,168 @@
+/**
+ * Many machines of one kind, one per entity, where an entity costs one small code: all entities in a state share one frozen
+ * snapshot. That is possible because the machine has no context: what differs between entities is in the owner's columns, and
+ * a delay or guard that depends on it takes it from the event.
+ */
+import type {
+  AnyMachineSnapshot,
+  AnyStateMachine,
+  EventFromLogic,
+  InputFrom,
+  SnapshotFrom,
+  StateValue,
+} from 'xstate';
+import type { Sink, Typed } from './core.ts';
+import { assert } from './errors.ts';
+import { perform, report } from './machine-step.ts';
+import { type PendingTimer, TimerTable } from './machine-timers.ts';
+import { type ActionOf, isContextFree, stateName, type Step, type Stepper } from './stepper.ts';
+
+export type PerformFor<M, E extends Typed> = (
+  entity: string,
+  action: ActionOf<M>,
+  nowMs: number,
+  out: Sink<E>,
+) => void;
+
+export interface TableCheckpoint {
+  readonly states: readonly (readonly [entity: string, value: unknown])[];
+  readonly timers: readonly PendingTimer[];
+}
+
+interface Waiting<M extends AnyStateMachine> {
+  readonly entity: string;
+  readonly event: EventFromLogic<M>;
+}
+
+export class MachineTable<M extends AnyStateMachine, E extends Typed> {
+  readonly id: string;
+  readonly #stepper: Stepper<M>;
+  readonly #perform: PerformFor<M, E>;
+  readonly #timers = new TimerTable();
+  readonly #codes = new Map<string, number>();
+  readonly #snapshots: SnapshotFrom<M>[] = [];
+  readonly #names: string[] = [];
+  readonly #codeOf = new Map<string, number>();
+  readonly #waiting: Waiting<M>[] = [];
+  #busy = false;
+
+  /** @param id unique within its core, e.g. `member`; timers are named `<id>:<entity>/…`. */
+  constructor(id: string, stepper: Stepper<M>, perform: PerformFor<M, E>) {
+    assert(isContextFree(stepper.machine), `the machine of table ${id} has neither context nor history`);
+    this.id = id;
+    this.#stepper = stepper;
+    this.#perform = perform;
+  }
+
+  /** Adds an entity in the initial state and performs its entry actions at once. */
+  add(entity: string, nowMs: number, out: Sink<E>): void {
+    assert(!this.#codes.has(entity), `${this.id} ${entity} is not in the table yet`);
+    const step = this.#stepper.start(undefined as InputFrom<M>, out.observer !== null);
+    report(out, this.#stepper.machine.id, entity, { type: 'xstate.init' }, null, step);
+    this.#settle(entity, step, nowMs, out);
+    if (!this.#busy) this.#drain(nowMs, out);
+  }
+
+  /**
+   * Adds an entity straight in a state: for what is learned from others or from disk. No entry action is performed and no
+   * timer of that state armed.
+   */
+  place(entity: string, value: StateValue): void {
+    this.#codes.set(entity, this.#intern(this.#stepper.load({ value, context: {} })));
+  }
+
+  /** Forgets an entity and cancels its timers; events still waiting for it are dropped. */
+  remove(entity: string, out: Sink<E>): void {
+    this.#codes.delete(entity);
+    for (let i = this.#waiting.length - 1; i >= 0; i--)
+      if (this.#waiting[i]?.entity === entity) this.#waiting.splice(i, 1);
+    this.#timers.cancelAll(this.#owner(entity), out);
+  }
+
+  has(entity: string): boolean {
+    return this.#codes.has(entity);
+  }
+
+  get size(): number {
+    return this.#codes.size;
+  }
+
+  /** The state as text; undefined for an unknown entity. */
+  state(entity: string): string | undefined {
+    const code = this.#codes.get(entity);
+    return code === undefined ? undefined : this.#names[code];
+  }
+
+  send(entity: string, event: EventFromLogic<M>, nowMs: number, out: Sink<E>): void {
+    assert(this.#codes.has(entity), `${this.id} ${entity} is in the table`);
+    this.#waiting.push({ entity, event });
+    if (!this.#busy) this.#drain(nowMs, out);
+  }
+
+  /** Handles a fired timer of this table; false when it is another's, or was cancelled meanwhile. */
+  fire(timer: string, nowMs: number, out: Sink<E>): boolean {
+    const pending = this.#timers.take(timer);
+    if (pending === undefined) return false;
+    this.send(pending.owner.slice(this.id.length + 1), pending.event as EventFromLogic<M>, nowMs, out);
+    return true;
+  }
+
+  /** In the order they were armed. */
+  pendingTimers(): readonly PendingTimer[] {
+    return this.#timers.list();
+  }
+
+  checkpoint(): TableCheckpoint {
+    const states = [...this.#codes].map(
+      ([entity, code]) => [entity, (this.#snapshots[code] as AnyMachineSnapshot).value] as const,
+    );
+    return { states, timers: this.#timers.list() };
+  }
+
+  /** Timers are waited for again, but not armed: their `setTimer` effects have been emitted before the checkpoint. */
+  restore({ states, timers }: TableCheckpoint): void {
+    this.#codes.clear();
+    for (const [entity, value] of states) this.place(entity, value as StateValue);
+    this.#timers.restore(timers);
+  }
+
+  #owner(entity: string): string {
+    return `${this.id}:${entity}`;
+  }
+
+  #drain(nowMs: number, out: Sink<E>): void {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      const { entity, event } = next;
+      const before = this.#snapshots[this.#codes.get(entity) as number] as SnapshotFrom<M>;
+      const step = this.#stepper.next(before, event, out.observer !== null);
+      report(out, this.#stepper.machine.id, entity, event, before as AnyMachineSnapshot, step);
+      this.#settle(entity, step, nowMs, out);
+    }
+  }
+
+  #settle(entity: string, step: Step<M>, nowMs: number, out: Sink<E>): void {
+    this.#codes.set(entity, this.#intern(step.snapshot));
+    // An entity may be added by the action of another, which is then still being performed.
+    const outer = this.#busy;
+    this.#busy = true;
+    try {
+      perform(step, this.#owner(entity), this.#timers, nowMs, out, (action) =>
+        this.#perform(entity, action, nowMs, out),
+      );
+    } finally {
+      this.#busy = outer;
+    }
+  }
+
+  #intern(snapshot: SnapshotFrom<M>): number {
+    const name = stateName((snapshot as AnyMachineSnapshot).value);
+    let code = this.#codeOf.get(name);
+    if (code === undefined) {
+      code = this.#snapshots.length;
+      this.#codeOf.set(name, code);
+      this.#names.push(name);
+      this.#snapshots.push(Object.freeze(snapshot));
+    }
+    return code;
+  }
+}
