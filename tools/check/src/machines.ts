@@ -16,14 +16,20 @@ const isMachine = (value: unknown): value is AnyStateMachine =>
 /** Where a package keeps its machines; a package without the file has none. */
 export const machinesFile = (folder: string): string => join(folder, 'src/machines.ts');
 
-/** Every machine of every package, in the order of their names: what is generated from them must not depend on luck. */
-export async function exportedMachines(root: string): Promise<ExportedMachine[]> {
+/**
+ * Every machine of every package, in the order of their names: what is generated from them must not depend on luck.
+ *
+ * @param isWanted Packages to look at. Default: all.
+ */
+export async function exportedMachines(
+  root: string,
+  isWanted: (packageName: string) => boolean = () => true,
+): Promise<ExportedMachine[]> {
   const found: ExportedMachine[] = [];
   for (const { name, folder } of workspacePackages(root)) {
     const file = machinesFile(folder);
-    if (!existsSync(file)) continue;
-    const exported = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-    const machines = new Set(Object.values(exported).filter(isMachine));
+    if (!isWanted(name) || !existsSync(file)) continue;
+    const machines = new Set((await exportsOf(file)).filter(isMachine));
     const sorted = [...machines].toSorted((a, b) => (a.id < b.id ? -1 : 1));
     for (const [index, machine] of sorted.entries()) {
       if (sorted[index + 1]?.id === machine.id)
@@ -32,4 +38,14 @@ export async function exportedMachines(root: string): Promise<ExportedMachine[]>
     }
   }
   return found;
+}
+
+async function exportsOf(file: string): Promise<unknown[]> {
+  try {
+    return Object.values((await import(pathToFileURL(file).href)) as object);
+  } catch (error) {
+    throw new Error(`${file} does not load: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
 }

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 export interface SubprocessResult {
   readonly ok: boolean;
-  /** Standard output and standard error as they came, without surrounding blank lines. */
+  /** Standard output and standard error as they came, without colours or surrounding blank lines. */
   readonly output: string;
 }
 
@@ -21,7 +22,10 @@ export function runTool(root: string, tool: string, args: readonly string[]): Pr
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.on('error', (error) => resolve({ ok: false, output: `${tool} did not start: ${error.message}` }));
     child.on('close', (code) =>
-      resolve({ ok: code === 0, output: Buffer.concat(chunks).toString('utf8').trim() }),
+      resolve({
+        ok: code === 0,
+        output: stripVTControlCharacters(Buffer.concat(chunks).toString('utf8')).trim(),
+      }),
     );
   });
 }

@@ -45,6 +45,15 @@ describe('diagrams', () => {
     expect(await compareDiagrams(root)).toEqual([]);
   });
 
+  it('name the file of a machine that does not load', async () => {
+    const { root, plant } = plantedWorkspace();
+    plant(
+      machinesFile,
+      xstate + machine('probe', 'waits').replace('{ description', "{ on: { GO: 'nowhere' }, description"),
+    );
+    await expect(compareDiagrams(root)).rejects.toThrow('src/machines.ts does not load');
+  });
+
   it('refuse two machines with one name', async () => {
     const { root, plant } = plantedWorkspace();
     plant(machinesFile, xstate + machine('probe', 'a') + machine('swim.probe', 'b'));

@@ -129,7 +129,7 @@ describe('the mutation run', () => {
   expect(state.value).toBe('open');
 });\n`;
     const root = workspace(doorTests.replace(/it\('opens'.*\n/, untilOpen) + timerTest);
-    const result = await runMutation({ root, workers: 1, hangMs: 2_000, only: ['swim/swim.door'] });
+    const result = await runMutation({ root, workers: 1, hangMs: 1_000, only: ['swim/swim.door'] });
     expect(result).toMatchObject({ mutants: 6, killed: 6 });
   });
 

@@ -63,10 +63,11 @@ const baselineTimeoutMs = 300_000;
 /** @throws Error when a test fails without any mutant, or a mutant cannot be made. */
 export async function runMutation(options: MutateOptions = {}): Promise<MutationResult> {
   const { root = workspaceRoot(), only, print = () => {}, slowFileMs = 15_000, hangMs = 20_000 } = options;
-  const wanted = (await exportedMachines(root)).filter(
-    ({ package: name, machine }) =>
-      only === undefined || only.includes(name) || only.includes(`${name}/${machine.id}`),
-  );
+  const isWanted = (name: string, machine: string): boolean =>
+    only === undefined || only.includes(name) || only.includes(`${name}/${machine}`);
+  const packages = only?.map((name) => name.split('/')[0]);
+  const exported = await exportedMachines(root, (name) => packages?.includes(name) ?? true);
+  const wanted = exported.filter(({ package: name, machine }) => isWanted(name, machine.id));
   if (wanted.length === 0) throw new RangeError(`no machine matches ${only?.join(', ') ?? 'the workspace'}`);
   const mutants = wanted.flatMap(({ package: name, machine }) => mutantsOf(name, machine));
   const files = [...new Set(wanted.flatMap(({ package: name }) => behaviourTests(root, name)))];
