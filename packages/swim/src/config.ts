@@ -1,0 +1,224 @@
+/**
+ * The configuration of a member: every number with its default, unit, range and what changing it costs.
+ *
+ * The defaults are the project's documented ones; a preset replaces those that are not given. The presets `lan`, `wan` and
+ * `local` are memberlist's, for pools shared with Serf, where all members should agree on the timings.
+ */
+import { type Address, parseConfig } from '@cluster/core';
+import { z } from 'zod';
+import { encodeTags, hostBytes, metaBytesMax } from './wire.ts';
+
+const day = 24 * 60 * 60 * 1000;
+const ms = (low: number, high: number, fallback: number): z.ZodDefault<z.ZodNumber> =>
+  z.number().min(low).max(high).default(fallback);
+const whole = (low: number, high: number, fallback: number): z.ZodDefault<z.ZodInt> =>
+  z.int().min(low).max(high).default(fallback);
+
+const host = z.string().min(1).max(255);
+const bind = z.object({ host, port: z.int().min(0).max(65_535) });
+const advertise = z.object({
+  host: host.refine((text) => hostBytes(text) !== undefined, 'must be an IP address: peers dial it as it is'),
+  port: z.int().min(1).max(65_535),
+});
+const isWildcard = (text: string): boolean => text === '0.0.0.0' || text === '::';
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 letters, digits, dots, dashes or underscores');
+
+const shape = z.object({
+  name: name.describe('Name of this member, unique in the pool.'),
+  bind: bind
+    .default({ host: '127.0.0.1', port: 0 })
+    .describe('Gossip address, UDP and TCP on one port; port 0 takes a free one.'),
+  advertise: advertise
+    .optional()
+    .describe('Address that others dial; default: the bound one.')
+    .meta({ advice: 'Required with a wildcard bind address, and behind NAT.' }),
+  preset: z
+    .enum(['default', 'lan', 'wan', 'local'])
+    .default('default')
+    .describe('Timings for the keys that are not given.'),
+  tags: z
+    .record(z.string().min(1), z.string())
+    .default({})
+    .describe(`Spread to every member; at most ${metaBytesMax} bytes encoded.`),
+  label: z
+    .string()
+    .max(255)
+    .default('')
+    .describe('Pool label in front of every packet; packets with another are refused.')
+    .meta({ advice: 'Keeps pools apart that reach each other by mistake. Serf before 0.10 has no labels.' }),
+  gossipKeys: z
+    .array(z.string())
+    .max(8)
+    .default([])
+    .describe('Keys of 16, 24 or 32 bytes in base64: the first seals, all open. None: plain text.'),
+  dataDir: z
+    .string()
+    .optional()
+    .describe('Folder for the incarnation file; none: it is not kept over a restart.'),
+
+  probePeriodMs: ms(10, 60_000, 1000)
+    .describe('One member is probed in each period.')
+    .meta({ unit: 'ms', advice: 'Detection time grows with it; load falls.' }),
+  pingTimeoutMs: ms(5, 30_000, 500)
+    .describe('Wait for a direct answer before others are asked to try.')
+    .meta({ unit: 'ms', advice: 'Set it above the 99th percentile of the round trip.' }),
+  indirectProbes: whole(0, 16, 3).describe('Members asked to probe in our place.'),
+  streamProbe: z
+    .boolean()
+    .default(true)
+    .describe('Also try TCP when a direct ping fails, to tell lost UDP from a lost member.'),
+  suspectTimeoutMs: ms(100, 3_600_000, 5000)
+    .describe('Upper bound of a suspicion: nobody stays suspected longer.')
+    .meta({ unit: 'ms' }),
+  suspicionMult: z
+    .number()
+    .min(0.1)
+    .max(100)
+    .default(1)
+    .describe('Lower bound of a suspicion: this many probe periods, times log10 of the pool size.')
+    .meta({ advice: 'Raise it where members are often slow to answer.' }),
+  suspicionMaxMult: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(6)
+    .describe(
+      'A suspicion that nobody confirms lasts this many times the lower bound, within suspectTimeoutMs.',
+    ),
+  suspicionConfirmations: whole(0, 16, 2).describe(
+    'Independent confirmations that bring a suspicion to its lower bound; 0: it starts there.',
+  ),
+  healthScoreMax: whole(1, 64, 8).describe(
+    'Bound of the local health score: the probe period grows up to this factor.',
+  ),
+
+  gossipPeriodMs: ms(5, 60_000, 200).describe('Time between gossip rounds.').meta({ unit: 'ms' }),
+  gossipFanout: whole(1, 32, 3).describe('Members gossiped to in a round.'),
+  retransmitMult: whole(1, 32, 4)
+    .describe('A broadcast is sent this many times log10 of the pool size.')
+    .meta({ advice: 'More bytes, fewer members that have to wait for push/pull.' }),
+  gossipToTheDeadMs: ms(0, day, 30_000)
+    .describe('The dead are gossiped to for so long, so that one declared dead by mistake can refute it.')
+    .meta({ unit: 'ms' }),
+  packetBytesMax: whole(512, 65_507, 1400).describe('Largest UDP payload.').meta({ unit: 'bytes' }),
+
+  pushPullPeriodMs: ms(0, day, 30_000)
+    .describe('Full exchange with one member; 0: none. Grows with the pool above 32 members.')
+    .meta({ unit: 'ms' }),
+  reconnectPeriodMs: ms(0, day, 30_000)
+    .describe('A dead member is tried over TCP about so often, so that a healed partition rejoins; 0: never.')
+    .meta({ unit: 'ms' }),
+  reapAfterMs: ms(0, 30 * day, day)
+    .describe('Dead and left members are forgotten after this.')
+    .meta({ unit: 'ms' }),
+  nameReclaimMs: ms(0, 30 * day, 30_000)
+    .describe('A member dead for so long may come back at another address; one that left may at once.')
+    .meta({ unit: 'ms' }),
+  leaveTimeoutMs: ms(10, 60_000, 5000)
+    .describe('Longest wait for the news of our leaving to spread.')
+    .meta({ unit: 'ms' }),
+  streamTimeoutMs: ms(100, 120_000, 10_000)
+    .describe('Bound of a TCP exchange, connecting included.')
+    .meta({ unit: 'ms' }),
+
+  membersMax: whole(2, 100_000, 10_000).describe(
+    'Members kept; at the bound newcomers are refused and counted.',
+  ),
+  broadcastsMax: whole(16, 1_000_000, 20_000).describe(
+    'Broadcasts queued; at the bound the most often sent one is dropped.',
+  ),
+  pushPullBytesMax: whole(65_536, 1 << 30, 20 << 20)
+    .describe('Largest push/pull state; a larger one is refused.')
+    .meta({ unit: 'bytes' }),
+  inflateBytesMax: whole(1024, 1 << 30, 20 << 20)
+    .describe('Largest size that compressed content may unfold to.')
+    .meta({ unit: 'bytes' }),
+  userMessageBytesMax: whole(0, 1 << 30, 1 << 20)
+    .describe('Largest user message over TCP; a larger one is refused.')
+    .meta({ unit: 'bytes' }),
+  inboundStreamsMax: whole(1, 65_535, 128).describe(
+    'TCP exchanges accepted at a time; more are closed at once.',
+  ),
+  outboundStreamsMax: whole(1, 65_535, 128).describe(
+    'TCP exchanges of our own at a time; more fail at once.',
+  ),
+  relaysMax: whole(1, 65_535, 1024).describe('Probes made for others at a time; more are dropped.'),
+  seedsMax: whole(1, 4096, 256).describe('Addresses contacted by one join, names resolved.'),
+  incarnationJumpMax: whole(1, 0x7fff_ffff, 1 << 24)
+    .describe('A message whose incarnation is further above the known one is refused.')
+    .meta({ advice: 'Guards the end of the 32-bit range, from where a member could no longer refute.' }),
+});
+
+/** Every key is checked alone by its range, and here against the others. */
+export const swimConfigSchema = shape.superRefine((config, context) => {
+  const refuse = (key: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [key], message });
+  if (config.pingTimeoutMs >= config.probePeriodMs)
+    refuse(
+      'pingTimeoutMs',
+      `must be below probePeriodMs (${config.probePeriodMs}), which also holds the indirect probe`,
+    );
+  if (config.suspectTimeoutMs < config.suspicionMult * config.probePeriodMs)
+    refuse(
+      'suspectTimeoutMs',
+      'must be at least suspicionMult * probePeriodMs, the lower bound of a suspicion',
+    );
+  if (config.gossipPeriodMs > config.suspectTimeoutMs / 2)
+    refuse('gossipPeriodMs', 'must be at most half of suspectTimeoutMs, or a refutation comes too late');
+  if (config.reapAfterMs < config.gossipToTheDeadMs)
+    refuse('reapAfterMs', 'must be at least gossipToTheDeadMs: the forgotten cannot be gossiped to');
+  if (isWildcard(config.bind.host) && config.advertise === undefined)
+    refuse('advertise', `is required when bind is ${config.bind.host}: others need an address to dial`);
+  if (hostBytes(config.bind.host) === undefined) refuse('bind', 'host must be an IP address');
+  const metaBytes = encodeTags(config.tags).length;
+  if (metaBytes > metaBytesMax) refuse('tags', `take ${metaBytes} bytes encoded, more than ${metaBytesMax}`);
+});
+
+export type SwimConfig = z.output<typeof shape>;
+export type SwimConfigInput = z.input<typeof shape>;
+export type SwimPreset = SwimConfig['preset'];
+
+// memberlist waits for k = suspicionMult - 2 confirmations and has no bound of its own: the hour stands for none.
+const none = 3_600_000;
+
+/** memberlist's DefaultLANConfig, DefaultWANConfig and DefaultLocalConfig. */
+export const swimPresets: Readonly<Record<SwimPreset, Partial<SwimConfigInput>>> = {
+  default: {},
+  lan: { suspicionMult: 4, suspicionConfirmations: 2, suspectTimeoutMs: none },
+  wan: {
+    probePeriodMs: 5000,
+    pingTimeoutMs: 3000,
+    suspicionMult: 6,
+    suspicionConfirmations: 4,
+    suspectTimeoutMs: none,
+    gossipPeriodMs: 500,
+    gossipFanout: 4,
+    gossipToTheDeadMs: 60_000,
+    pushPullPeriodMs: 60_000,
+    streamTimeoutMs: 30_000,
+  },
+  local: {
+    pingTimeoutMs: 200,
+    indirectProbes: 1,
+    suspicionMult: 3,
+    suspicionConfirmations: 1,
+    suspectTimeoutMs: none,
+    retransmitMult: 2,
+    gossipPeriodMs: 100,
+    gossipToTheDeadMs: 15_000,
+    pushPullPeriodMs: 15_000,
+    streamTimeoutMs: 1000,
+  },
+};
+
+/** @throws ClusterError `SWIM_CONFIG_INVALID` naming every wrong key. */
+export function parseSwimConfig(input: SwimConfigInput): SwimConfig {
+  const preset = swimPresets[input.preset ?? 'default'] ?? {};
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  return parseConfig(swimConfigSchema, { ...preset, ...given }, 'SWIM_CONFIG_INVALID');
+}
+
+/** Where others reach this member, given where it is bound. */
+export const advertised = (config: SwimConfig, bound: Address): Address => config.advertise ?? bound;

@@ -1,0 +1,22 @@
+/** Bytes <-> messages. What a peer sent is checked here and only here; nothing here throws for it. */
+export { addressText, dialable, hostBytes, parseAddress } from './wire/addresses.ts';
+export { decodeMessage, encodeMessage, nameBytesMax } from './wire/messages.ts';
+export { decodeTags, encodeTags, metaBytesMax, type Tags } from './wire/meta.ts';
+export {
+  compoundBytes,
+  compoundPartsMax,
+  type DecodedPacket,
+  decodePacket,
+  encodePacket,
+  envelopeBytes,
+  type WireOptions,
+} from './wire/packet.ts';
+export {
+  encodePushPull,
+  encodeStreamError,
+  encodeStreamMessage,
+  sealStream,
+  StreamDecoder,
+  type StreamMessage,
+  type StreamOptions,
+} from './wire/stream.ts';

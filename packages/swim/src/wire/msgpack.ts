@@ -1,0 +1,235 @@
+/**
+ * msgpack as Go's memberlist writes it: the old specification, where one "raw" type serves for text and bytes alike.
+ *
+ * A library made for the current specification decodes raw as text and destroys addresses on the way, so this reader hands raw
+ * out as bytes and leaves it to the field to know what it is. It reads the newer str8 and bin types too, and no extensions.
+ * Every length is held against what is there before anything is allocated.
+ */
+import { WireError } from './wire-error.ts';
+
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | Uint8Array
+  | readonly Value[]
+  | ReadonlyMap<string, Value>;
+
+// No message of the protocol nests deeper; Serf's push/pull state reaches five.
+const depthMax = 8;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const encoder = new TextEncoder();
+
+export function textOf(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new WireError('field');
+  }
+}
+
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #rawMax: number;
+  offset: number;
+
+  /** @param rawMax longest raw accepted, in bytes: what a stream has not delivered yet is not worth waiting for beyond it. */
+  constructor(bytes: Uint8Array, offset: number, rawMax: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#rawMax = rawMax;
+    this.offset = offset;
+  }
+
+  value(depth = 0): Value {
+    if (depth > depthMax) throw new WireError('nesting');
+    const tag = this.#uint(1);
+    if (tag <= 0x7f) return tag;
+    if (tag >= 0xe0) return tag - 0x100;
+    if (tag <= 0x8f) return this.#map(tag & 0x0f, depth);
+    if (tag <= 0x9f) return this.#array(tag & 0x0f, depth);
+    if (tag <= 0xbf) return this.#raw(tag & 0x1f);
+    switch (tag) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+      case 0xd9:
+        return this.#raw(this.#uint(1));
+      case 0xc5:
+      case 0xda:
+        return this.#raw(this.#uint(2));
+      case 0xc6:
+      case 0xdb:
+        return this.#raw(this.#uint(4));
+      case 0xca:
+        return this.#view.getFloat32(this.#advance(4));
+      case 0xcb:
+        return this.#view.getFloat64(this.#advance(8));
+      case 0xcc:
+        return this.#uint(1);
+      case 0xcd:
+        return this.#uint(2);
+      case 0xce:
+        return this.#uint(4);
+      case 0xcf:
+        return narrow(this.#view.getBigUint64(this.#advance(8)));
+      case 0xd0:
+        return this.#view.getInt8(this.#advance(1));
+      case 0xd1:
+        return this.#view.getInt16(this.#advance(2));
+      case 0xd2:
+        return this.#view.getInt32(this.#advance(4));
+      case 0xd3:
+        return narrow(this.#view.getBigInt64(this.#advance(8)));
+      case 0xdc:
+        return this.#array(this.#uint(2), depth);
+      case 0xdd:
+        return this.#array(this.#uint(4), depth);
+      case 0xde:
+        return this.#map(this.#uint(2), depth);
+      case 0xdf:
+        return this.#map(this.#uint(4), depth);
+      default:
+        throw new WireError('field');
+    }
+  }
+
+  /** A value that must be a map. */
+  map(): ReadonlyMap<string, Value> {
+    const value = this.value();
+    if (!(value instanceof Map)) throw new WireError('field');
+    return value as ReadonlyMap<string, Value>;
+  }
+
+  /** The next bytes as they are. */
+  bytes(length: number): Uint8Array {
+    const start = this.#advance(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  #map(size: number, depth: number): ReadonlyMap<string, Value> {
+    // An entry takes two bytes at the least, so a count beyond that is not waited for, nor allocated.
+    this.#expect(size * 2);
+    const map = new Map<string, Value>();
+    for (let i = 0; i < size; i++) {
+      const key = this.value(depth + 1);
+      if (!(key instanceof Uint8Array)) throw new WireError('field');
+      map.set(textOf(key), this.value(depth + 1));
+    }
+    return map;
+  }
+
+  #array(size: number, depth: number): readonly Value[] {
+    this.#expect(size);
+    const items: Value[] = [];
+    for (let i = 0; i < size; i++) items.push(this.value(depth + 1));
+    return items;
+  }
+
+  #raw(length: number): Uint8Array {
+    if (length > this.#rawMax) throw new WireError('too_large');
+    return this.bytes(length);
+  }
+
+  #uint(width: 1 | 2 | 4): number {
+    const at = this.#advance(width);
+    if (width === 1) return this.#view.getUint8(at);
+    return width === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+  }
+
+  #advance(length: number): number {
+    const at = this.offset;
+    this.#expect(length);
+    this.offset += length;
+    return at;
+  }
+
+  #expect(length: number): void {
+    if (this.offset + length > this.#bytes.length) throw new WireError('truncated');
+  }
+}
+
+const narrow = (value: bigint): number | bigint =>
+  value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+
+/** Grows as it is written to; `take` ends it. */
+export class Writer {
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+
+  u8(value: number): this {
+    this.#view.setUint8(this.#grow(1), value);
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#view.setUint16(this.#grow(2), value);
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#view.setUint32(this.#grow(4), value);
+    return this;
+  }
+
+  append(bytes: Uint8Array): this {
+    // Grown first: growing replaces the buffer that is written to.
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  map(size: number): this {
+    return size < 16 ? this.u8(0x80 | size) : this.u8(0xde).u16(size);
+  }
+
+  key(name: string): this {
+    return this.text(name);
+  }
+
+  text(text: string): this {
+    return this.raw(encoder.encode(text));
+  }
+
+  raw(bytes: Uint8Array): this {
+    const { length } = bytes;
+    if (length < 32) this.u8(0xa0 | length);
+    else if (length < 0x1_0000) this.u8(0xda).u16(length);
+    else this.u8(0xdb).u32(length);
+    return this.append(bytes);
+  }
+
+  /** An unsigned integer up to 32 bits. */
+  uint(value: number): this {
+    if (value < 0x80) return this.u8(value);
+    if (value < 0x100) return this.u8(0xcc).u8(value);
+    return value < 0x1_0000 ? this.u8(0xcd).u16(value) : this.u8(0xce).u32(value);
+  }
+
+  bool(value: boolean): this {
+    return this.u8(value ? 0xc3 : 0xc2);
+  }
+
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #grow(length: number): number {
+    const at = this.#length;
+    this.#length += length;
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return at;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The layers of a UDP packet, outside in: label, encryption, checksum, compression, compound, message.
+ *
+ * What is wrong with a packet as a whole rejects the whole of it; a part of a compound that cannot be read is rejected alone, as
+ * memberlist does, so that a newer peer's unknown message does not cost the known ones beside it.
+ */
+import type { Message, RejectReason } from '../core/messages.ts';
+import { noBytes } from '../core/messages.ts';
+import type { PacketCipher } from '../ports.ts';
+import { crc32 } from './crc32.ts';
+import { inflateLzw } from './lzw.ts';
+import { decodeMessage, Fields, wireType } from './messages.ts';
+import { Reader, Writer } from './msgpack.ts';
+import { reasonOf, WireError } from './wire-error.ts';
+
+export interface WireOptions {
+  /** The label of the pool, encoded; empty for none. */
+  readonly label: Uint8Array;
+  readonly cipher: PacketCipher | undefined;
+  /** Most bytes that compressed content may unfold to. */
+  readonly inflateBytesMax: number;
+}
+
+export interface DecodedPacket {
+  readonly messages: readonly Message[];
+  readonly rejected: readonly RejectReason[];
+}
+
+export const compoundPartsMax = 255;
+
+/** Bytes that a packet of these parts takes beside the parts. */
+export const compoundBytes = (parts: number): number => (parts > 1 ? 2 + 2 * parts : 0);
+
+/** Bytes that label, encryption and checksum add to any packet. */
+export const envelopeBytes = ({ label, cipher }: WireOptions): number =>
+  (label.length > 0 ? 2 + label.length : 0) + (cipher ? cipher.overheadBytes : checksumBytes);
+
+const checksumBytes = 5;
+
+/** @param parts encoded messages, at most {@link compoundPartsMax}. */
+export function encodePacket(
+  parts: readonly Uint8Array[],
+  checksum: boolean,
+  options: WireOptions,
+): Uint8Array {
+  let body = parts.length === 1 ? (parts[0] as Uint8Array) : compound(parts);
+  // A cipher's tag does a checksum's work and more.
+  if (checksum && !options.cipher)
+    body = new Writer().u8(wireType.checksum).u32(crc32(body)).append(body).take();
+  if (options.cipher) body = options.cipher.seal(body, options.label);
+  return withLabel(body, options.label);
+}
+
+function compound(parts: readonly Uint8Array[]): Uint8Array {
+  const writer = new Writer().u8(wireType.compound).u8(parts.length);
+  for (const part of parts) writer.u16(part.length);
+  for (const part of parts) writer.append(part);
+  return writer.take();
+}
+
+export const withLabel = (body: Uint8Array, label: Uint8Array): Uint8Array =>
+  label.length === 0
+    ? body
+    : new Writer().u8(wireType.label).u8(label.length).append(label).append(body).take();
+
+/** Never throws for what a peer sent. */
+export function decodePacket(bytes: Uint8Array, options: WireOptions): DecodedPacket {
+  try {
+    return readBody(openPacket(bytes, options), options, 0);
+  } catch (error) {
+    return { messages: [], rejected: [reasonOf(error)] };
+  }
+}
+
+function openPacket(bytes: Uint8Array, { label, cipher }: WireOptions): Uint8Array {
+  const { label: found, rest } = splitLabel(bytes);
+  if (!sameBytes(found, label)) throw new WireError('label');
+  if (!cipher) return rest;
+  const opened = cipher.open(rest, label);
+  if (opened === null) throw new WireError('key');
+  return opened;
+}
+
+/** @throws WireError `truncated` while the label is not all there. */
+export function splitLabel(bytes: Uint8Array): { readonly label: Uint8Array; readonly rest: Uint8Array } {
+  if (bytes.length === 0) throw new WireError('truncated');
+  if (bytes[0] !== wireType.label) return { label: noBytes, rest: bytes };
+  const length = bytes[1];
+  if (length === undefined || bytes.length < 2 + length) throw new WireError('truncated');
+  if (length === 0) throw new WireError('label');
+  return { label: bytes.subarray(2, 2 + length), rest: bytes.subarray(2 + length) };
+}
+
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+// The order of the layers that may still come: each may appear once, and only inside the one before.
+const layers: readonly number[] = [wireType.checksum, wireType.compress, wireType.compound];
+
+function readBody(bytes: Uint8Array, options: WireOptions, from: number): DecodedPacket {
+  const [type] = bytes;
+  const layer = type === undefined ? -1 : layers.indexOf(type);
+  if (layer === -1) return { messages: [decodeMessage(bytes)], rejected: [] };
+  if (layer < from) throw new WireError('nesting');
+  if (type === wireType.compound) return readCompound(bytes);
+  const inner = type === wireType.checksum ? checked(bytes) : inflate(bytes, options.inflateBytesMax);
+  return readBody(inner, options, layer + 1);
+}
+
+function checked(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < checksumBytes) throw new WireError('truncated');
+  const expected = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
+  const body = bytes.subarray(checksumBytes);
+  if (crc32(body) !== expected) throw new WireError('checksum');
+  return body;
+}
+
+/** The content of a compress message (type byte included). */
+export function inflate(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  const fields = new Fields(new Reader(bytes, 1, bytes.length).map());
+  if (fields.count('Algo', 255) !== 0) throw new WireError('compression');
+  return inflateLzw(fields.bytes('Buf', bytes.length), bytesMax);
+}
+
+function readCompound(bytes: Uint8Array): DecodedPacket {
+  const count = bytes[1];
+  if (count === undefined || bytes.length < 2 + 2 * count) throw new WireError('truncated');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const messages: Message[] = [];
+  const rejected: RejectReason[] = [];
+  let at = 2 + 2 * count;
+  for (let i = 0; i < count; i++) {
+    const end = at + view.getUint16(2 + 2 * i);
+    if (end > bytes.length) {
+      rejected.push('truncated');
+      break;
+    }
+    try {
+      const part = bytes.subarray(at, end);
+      if (part[0] !== undefined && layers.includes(part[0])) throw new WireError('nesting');
+      messages.push(decodeMessage(part));
+    } catch (error) {
+      rejected.push(reasonOf(error));
+    }
+    at = end;
+  }
+  return { messages, rejected };
+}
