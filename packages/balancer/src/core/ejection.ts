@@ -1,0 +1,53 @@
+/** The figures an ejection is decided on: how long it would last, and what it would leave to the others. */
+import type { BalancerConfig } from '../config.ts';
+import type { Endpoint, Estimate } from './endpoint.ts';
+import type { Ejection, RestOfPool } from './endpoint.machine.ts';
+
+/** The next ejection of an endpoint: each in a row is longer, and each span of good health takes one off. */
+export function nextEjection(
+  endpoint: Endpoint,
+  nowMs: number,
+  config: BalancerConfig['ejection'],
+): Ejection {
+  const forgiven =
+    endpoint.mode === 'healthy' ? Math.floor((nowMs - endpoint.healthySinceMs) / config.forgetMs) : 0;
+  const ejection = Math.max(0, endpoint.ejections - forgiven) + 1;
+  return { ejection, ejectionMs: Math.min(ejection * config.baseMs, config.maxMs) };
+}
+
+// Reports older than this many time constants say nothing about capacity.
+const reportAgeMax = 10;
+
+/**
+ * The pool without `leaving`. What it carries by its own reports is projected on those that stay, by weight. Where it has
+ * lately reported nothing, because it only fails, it carries nothing that the others would have to take over.
+ */
+export function restOfPool(
+  leaving: Endpoint,
+  endpoints: Iterable<Endpoint>,
+  nowMs: number,
+  { ejection, loadMemoryMs }: BalancerConfig,
+): RestOfPool {
+  const isFresh = ({ value, atMs }: Estimate): boolean =>
+    !Number.isNaN(value) && nowMs - atMs <= reportAgeMax * loadMemoryMs;
+  let [size, healthyOthers, ejectedOthers] = [0, 0, 0];
+  let [weight, weightKnown, busy] = [0, 0, 0];
+  for (const endpoint of endpoints) {
+    size++;
+    if (endpoint.mode === 'ejected' || endpoint.mode === 'probing') ejectedOthers++;
+    if (endpoint.mode !== 'healthy' || endpoint === leaving) continue;
+    healthyOthers++;
+    weight += endpoint.weight;
+    if (!isFresh(endpoint.utilization)) continue;
+    weightKnown += endpoint.weight;
+    busy += endpoint.utilization.value * endpoint.weight;
+  }
+  const carried = isFresh(leaving.utilization) ? leaving.utilization.value * leaving.weight : 0;
+  return {
+    healthyOthers,
+    ejectedOthers,
+    ejectedMax: Math.max(1, Math.floor(size * ejection.ejectedRatioMax)),
+    projectedUtilization: weightKnown === 0 ? null : busy / weightKnown + carried / weight,
+    utilizationMax: ejection.utilizationMax,
+  };
+}
