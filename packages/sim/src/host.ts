@@ -1,0 +1,27 @@
+/** A machine of the world: it keeps its address and its disk while the processes on it come and go. */
+export class Host {
+  readonly name: string;
+  /** Small and dense: links are keyed by a pair of ids. */
+  readonly id: number;
+  readonly address: string;
+  /** Counts the processes that have run here; what belongs to an older one is dead. */
+  incarnation = 0;
+  up = false;
+  paused = false;
+  /** Mean time the process needs for one event; 0 = none. */
+  slowMs = 0;
+  /** When a slow process has worked off what it has. */
+  readyAtMs = 0;
+  /** The side of the partition it is on. */
+  side = 0;
+
+  constructor(name: string, id: number) {
+    this.name = name;
+    this.id = id;
+    this.address = `10.0.${(id + 1) >> 8}.${(id + 1) & 255}`;
+  }
+
+  runs(incarnation: number): boolean {
+    return this.up && this.incarnation === incarnation;
+  }
+}

@@ -1,0 +1,69 @@
+import {
+  type Address,
+  type ClusterError,
+  type DatagramHandlers,
+  type DatagramPort,
+  type DatagramSocket,
+  formatAddress,
+} from '@cluster/core';
+import type { Host } from '../host.ts';
+import { addressInUse, addressNotHere, datagramTooLarge } from './errors.ts';
+import type { BoundSocket, Fabric } from './fabric.ts';
+
+// UDP over IPv4.
+const datagramBytesMax = 65_507;
+
+export function datagramPort(fabric: Fabric, host: Host, incarnation: number): DatagramPort {
+  return {
+    bind(local, handlers, done) {
+      const answer = (): void => {
+        const bound = bind(fabric, host, incarnation, local, handlers);
+        done('code' in bound ? { ok: false, error: bound } : { ok: true, value: bound });
+      };
+      fabric.kernel.after(0, answer, host, incarnation);
+    },
+  };
+}
+
+function bind(
+  fabric: Fabric,
+  host: Host,
+  incarnation: number,
+  wanted: Address,
+  handlers: DatagramHandlers,
+): DatagramSocket | ClusterError {
+  const local = fabric.resolve(host, wanted);
+  if (local === null) return addressNotHere(wanted, host.name);
+  const at = formatAddress(local);
+  if (fabric.sockets.has(at)) return addressInUse(local);
+  const socket: BoundSocket = { host, handlers };
+  fabric.sockets.set(at, socket);
+  const isOpen = (): boolean => host.runs(incarnation) && fabric.sockets.get(at) === socket;
+  return {
+    local,
+    send: (bytes, to) => {
+      if (!isOpen()) return;
+      if (bytes.length > datagramBytesMax) {
+        const report = (): void => {
+          if (isOpen()) handlers.onError(datagramTooLarge(bytes.length));
+        };
+        fabric.kernel.after(0, report, host, incarnation);
+        return;
+      }
+      const target = fabric.hostAt(to.host);
+      // An address nobody has: the packet goes nowhere, and nobody says so.
+      if (target === undefined) return fabric.kernel.counters.add('droppedNoReceiver');
+      fabric.links.send(host, target, () => arrive(fabric, bytes, local, to));
+    },
+    close: () => {
+      if (isOpen()) fabric.sockets.delete(at);
+    },
+  };
+}
+
+function arrive(fabric: Fabric, bytes: Uint8Array, from: Address, to: Address): void {
+  const socket = fabric.sockets.get(formatAddress(to));
+  if (socket === undefined) return fabric.kernel.counters.add('droppedNoReceiver');
+  fabric.kernel.fold(bytes.length);
+  socket.handlers.onMessage(bytes.slice(), from);
+}

@@ -1,0 +1,365 @@
+/**
+ * A world of nodes on virtual time, in which everything that happens follows from one seed.
+ *
+ * A node is a host (address, disk) on which processes come and go. `spawn` starts one through its boot function, which gets the
+ * ports of that incarnation; they die with it. Nothing here waits: `runFor` takes events one by one until the time is reached,
+ * and the checkers look after each. An error anywhere ends the run with a {@link SimulationFailure} that names the seed.
+ */
+import {
+  assert,
+  type DatagramPort,
+  type Disk,
+  type DuplexPort,
+  type Logger,
+  Prng,
+  silentLogger,
+} from '@cluster/core';
+import {
+  ListRecorder,
+  type Clock,
+  type TimerHandle,
+  type TraceRecord,
+  type TraceStep,
+  Tracer,
+  type WallClock,
+} from '@cluster/core';
+import { hostClock, worldWallClock } from './clock.ts';
+import type { Counters } from './counters.ts';
+import { diskPort } from './disk/port.ts';
+import { type DiskOptions, SimulatedDisk } from './disk/simulated-disk.ts';
+import { InvariantBroken } from './failure.ts';
+import { type Fault, performFault, type ScriptedFault } from './faults.ts';
+import { Host } from './host.ts';
+import { Kernel } from './kernel.ts';
+import { Fabric } from './network/fabric.ts';
+import type { Links, NetworkOptions } from './network/links.ts';
+import { type MessagePort, Network } from './network/network.ts';
+import { traceOf } from './world-trace.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly network?: NetworkOptions;
+  readonly disk?: DiskOptions;
+  /** Keeps every step for {@link World.trace}. Default false: it costs several times the run itself. */
+  readonly trace?: boolean;
+  /** A node's logger. Default: silence. */
+  readonly logger?: (node: string) => Logger;
+}
+
+/** What a process gets. All of it is dead once the process is. */
+export interface NodePorts {
+  readonly name: string;
+  /** Address of the node in the simulated network. */
+  readonly host: string;
+  /** Counts the processes that have run on this node, from 1. */
+  readonly incarnation: number;
+  readonly clock: Clock;
+  readonly wallClock: WallClock;
+  readonly datagrams: DatagramPort;
+  readonly streams: DuplexPort;
+  readonly disk: Disk;
+  readonly messages: (topic: string) => MessagePort;
+  /** Differs from process to process. */
+  readonly seed: number;
+  readonly tracer: Tracer | undefined;
+  readonly logger: Logger;
+}
+
+export interface Process {
+  /** An orderly end; a crash does not call it. */
+  stop?(): void;
+}
+
+interface Node {
+  readonly host: Host;
+  readonly disk: SimulatedDisk;
+  readonly boot: (ports: NodePorts) => Process;
+  process: Process | null;
+}
+
+export class World {
+  readonly seed: number;
+  /** For the scenario: clients, fault scripts. Independent of what the nodes and the network draw. */
+  readonly prng: Prng;
+  readonly tracer: Tracer | undefined;
+  readonly #options: WorldOptions;
+  readonly #kernel: Kernel;
+  readonly #network: Network;
+  readonly #links: Links;
+  readonly #bootSeeds: Prng;
+  readonly #diskSeeds: Prng;
+  readonly #recorder: ListRecorder | undefined;
+  readonly #nodes = new Map<string, Node>();
+
+  constructor(options: WorldOptions) {
+    this.seed = options.seed;
+    this.#options = options;
+    const root = Prng.fromSeed(options.seed, 'world');
+    this.#recorder = options.trace === true ? new ListRecorder() : undefined;
+    this.tracer = this.#recorder && new Tracer({ sink: this.#recorder });
+    this.#kernel = new Kernel(options.seed, root.fork('kernel'), this.tracer);
+    const fabric = new Fabric(this.#kernel, root.fork('network'), options.network ?? {});
+    this.#links = fabric.links;
+    this.#network = new Network(fabric);
+    this.#bootSeeds = root.fork('boot');
+    this.#diskSeeds = root.fork('disk');
+    this.prng = root.fork('scenario');
+  }
+
+  get nowMs(): number {
+    return this.#kernel.nowMs;
+  }
+
+  /** Events that have happened. */
+  get steps(): number {
+    return this.#kernel.steps;
+  }
+
+  get counters(): Counters {
+    return this.#kernel.counters;
+  }
+
+  /** Equal for equal runs, whether traced or not. */
+  get digest(): number {
+    return this.#kernel.digest;
+  }
+
+  /** Names of the nodes, in the order they were spawned. */
+  get nodes(): readonly string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  isUp(name: string): boolean {
+    return this.#node(name).host.up;
+  }
+
+  isPaused(name: string): boolean {
+    return this.#node(name).host.paused;
+  }
+
+  /** Address of a node in the simulated network. */
+  addressOf(name: string): string {
+    return this.#node(name).host.address;
+  }
+
+  /** Adds a node and starts its process at once. */
+  spawn(name: string, boot: (ports: NodePorts) => Process): void {
+    assert(!this.#nodes.has(name), `node ${name} is new`);
+    const host = new Host(name, this.#nodes.size);
+    const disk = new SimulatedDisk(this.#kernel, host, this.#diskSeeds.fork(name), this.#options.disk ?? {});
+    this.#nodes.set(name, { host, disk, boot, process: null });
+    this.#network.add(host);
+    this.#start(name);
+  }
+
+  /**
+   * Ends a node's process without warning.
+   * @param keepsMemory only the process died: what it wrote is not lost, synced or not. Default: the whole machine went down.
+   */
+  crash(name: string, { keepsMemory = false }: { readonly keepsMemory?: boolean } = {}): void {
+    const node = this.#node(name);
+    if (!node.host.up) return;
+    this.#note(name, { type: 'CRASHED', keepsMemory });
+    this.counters.add('crashes');
+    this.#end(node);
+    node.disk.crash(keepsMemory);
+  }
+
+  /** Ends a node's process in an orderly way; its disk keeps what was written. */
+  stop(name: string): void {
+    const node = this.#node(name);
+    if (!node.host.up) return;
+    this.#note(name, { type: 'STOPPED' });
+    node.process?.stop?.();
+    this.#end(node);
+    node.disk.crash(true);
+  }
+
+  /** Starts a process on a node that has none, on the disk the last one left. */
+  restart(name: string): void {
+    if (this.#node(name).host.up) return;
+    this.counters.add('restarts');
+    this.#start(name);
+  }
+
+  /** Stops a process in its tracks (SIGSTOP): what is due waits, and time goes on. */
+  pause(name: string): void {
+    const { host } = this.#node(name);
+    if (!host.up || host.paused) return;
+    this.#note(name, { type: 'PAUSED' });
+    this.counters.add('pauses');
+    host.paused = true;
+  }
+
+  resume(name: string): void {
+    const { host } = this.#node(name);
+    if (!host.paused) return;
+    this.#note(name, { type: 'RESUMED' });
+    host.paused = false;
+    this.#kernel.release(host);
+  }
+
+  /** Gives a process this mean time for each event; 0 makes it as fast as the others. */
+  slow(name: string, meanMs: number): void {
+    const { host } = this.#node(name);
+    if (meanMs > 0) this.counters.add('slowdowns');
+    host.slowMs = meanMs;
+    host.readyAtMs = 0;
+  }
+
+  /** Cuts the network into these sides; nodes not named are a side of their own. Replaces an earlier partition. */
+  partition(sides: readonly (readonly string[])[]): void {
+    this.counters.add('partitions');
+    const sideOf = new Map(sides.flatMap((side, index) => side.map((name) => [name, index + 1] as const)));
+    for (const [name, { host }] of this.#nodes) host.side = sideOf.get(name) ?? 0;
+  }
+
+  /** Cuts one direction of a link. */
+  cut(from: string, to: string): void {
+    this.counters.add('cuts');
+    this.#links.cut(this.#node(from).host, this.#node(to).host);
+  }
+
+  mend(from: string, to: string): void {
+    this.#links.mend(this.#node(from).host, this.#node(to).host);
+  }
+
+  /** True when a packet from one node would reach the other, were its process up. */
+  reaches(from: string, to: string): boolean {
+    return this.#links.reaches(this.#node(from).host, this.#node(to).host);
+  }
+
+  /** Ends every partition and cut. */
+  heal(): void {
+    for (const { host } of this.#nodes.values()) host.side = 0;
+    this.#links.mendAll();
+  }
+
+  /** Changes delay, loss, duplication or reordering; what is not named returns to the world's options. */
+  setNetwork(options: NetworkOptions): void {
+    this.#links.change(options);
+  }
+
+  /** The disk of a node: where a test makes it full, failing, or a trap. */
+  diskOf(name: string): SimulatedDisk {
+    return this.#node(name).disk;
+  }
+
+  /** Runs `body` after a delay, in no node's name. */
+  after(delayMs: number, body: () => void): TimerHandle {
+    return this.#kernel.after(delayMs, body);
+  }
+
+  /** Schedules faults at their times, counted from now. */
+  schedule(script: readonly ScriptedFault[]): void {
+    for (const { atMs, ...fault } of script) {
+      this.after(atMs, () => this.perform(fault));
+    }
+  }
+
+  perform(fault: Fault): void {
+    this.#note('', { ...fault, type: `FAULT_${fault.type}` });
+    performFault(this, fault);
+  }
+
+  /** Looks after every event; throws {@link InvariantBroken}, or calls {@link World.fail}, to end the run. */
+  onStep(check: () => void): void {
+    this.#kernel.onStep(check);
+  }
+
+  /** Ends the run at the end of the current event, even from inside a node that swallows errors. */
+  fail(invariant: string, detail: string): void {
+    this.#kernel.fail(new InvariantBroken(invariant, detail));
+  }
+
+  /** Takes one event that is due by `limitMs`; false when there is none. */
+  step(limitMs = Infinity): boolean {
+    return this.#kernel.step(limitMs);
+  }
+
+  /** @throws SimulationFailure */
+  runUntil(atMs: number): void {
+    while (this.#kernel.step(atMs));
+    this.#kernel.advanceTo(atMs);
+  }
+
+  /** @throws SimulationFailure */
+  runFor(durationMs: number): void {
+    this.runUntil(this.nowMs + durationMs);
+  }
+
+  /** Runs until `reached` holds, looking after every event; false when `withinMs` passes first. */
+  runWhileNot(reached: () => boolean, withinMs: number): boolean {
+    const limitMs = this.nowMs + withinMs;
+    while (!reached()) {
+      if (!this.#kernel.step(limitMs)) {
+        this.#kernel.advanceTo(limitMs);
+        return reached();
+      }
+    }
+    return true;
+  }
+
+  /** The records of a traced world behind their header; empty when it was not traced. */
+  trace(note?: string): readonly TraceRecord[] {
+    const { network = {}, disk = {} } = this.#options;
+    return traceOf(this.seed, { network, disk }, this.#recorder, note);
+  }
+
+  #node(name: string): Node {
+    const node = this.#nodes.get(name);
+    assert(node !== undefined, `there is a node ${name}`);
+    return node;
+  }
+
+  #start(name: string): void {
+    const node = this.#node(name);
+    const { host } = node;
+    host.up = true;
+    host.incarnation++;
+    this.#note(name, { type: 'STARTED', incarnation: host.incarnation });
+    const { incarnation } = host;
+    const ports: NodePorts = {
+      name,
+      host: host.address,
+      incarnation,
+      clock: hostClock(this.#kernel, host),
+      wallClock: worldWallClock(this.#kernel),
+      datagrams: this.#network.datagrams(host),
+      streams: this.#network.streams(host),
+      disk: diskPort(node.disk),
+      messages: (topic) => this.#network.messages(host, incarnation, topic),
+      seed: this.#bootSeeds.u32(),
+      tracer: this.tracer,
+      logger: this.#options.logger?.(name) ?? silentLogger,
+    };
+    node.process = node.boot(ports);
+  }
+
+  #end(node: Node): void {
+    const { host } = node;
+    this.#network.crash(host);
+    host.up = false;
+    host.paused = false;
+    node.process = null;
+    this.#kernel.release(host);
+  }
+
+  /** What happens to a node, as a step of the trace. */
+  #note(node: string, input: TraceStep['input'] & Readonly<Record<string, unknown>>): void {
+    const { tracer } = this;
+    if (tracer === undefined) return;
+    const seq = tracer.begin();
+    tracer.step({
+      kind: 'step',
+      seq,
+      t: this.nowMs,
+      node,
+      core: 'world',
+      input,
+      cause: tracer.cause,
+      machines: [],
+      effects: [],
+    });
+  }
+}
