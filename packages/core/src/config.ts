@@ -40,7 +40,7 @@ export interface ConfigEntry {
 }
 
 interface JsonSchema {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly anyOf?: readonly JsonSchema[];
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -82,7 +82,7 @@ function typeName(schema: JsonSchema): string {
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (schema.anyOf) return schema.anyOf.map(typeName).join(' | ');
   if (schema.type === 'array') return `${schema.items ? typeName(schema.items) : 'any'}[]`;
-  return schema.type ?? 'any';
+  return typeof schema.type === 'object' ? schema.type.join(' | ') : (schema.type ?? 'any');
 }
 
 function rangeOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {

@@ -120,12 +120,11 @@ export class Driver<I extends Typed, E extends Typed> {
   #step(input: I | TimerInput, cause: number | null): void {
     const { core, tracer, node, name, onBug } = this.#options;
     const nowMs = this.#now();
-    const handle = (): void => core.handle(input, nowMs, this.#sink);
     try {
-      if (!tracer) return handle();
+      if (!tracer) return core.handle(input, nowMs, this.#sink);
       const seq = tracer.begin();
       try {
-        tracer.within(seq, handle);
+        tracer.within(seq, () => core.handle(input, nowMs, this.#sink));
       } finally {
         tracer.step({
           kind: 'step',

@@ -59,7 +59,6 @@ export {
   type ActionOf,
   effect,
   inState,
-  isContextFree,
   type MachineObserver,
   type MachineStep,
   type SnapshotData,

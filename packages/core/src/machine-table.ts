@@ -1,7 +1,7 @@
 /**
  * Many machines of one kind, one per entity, where an entity costs one small code: all entities in a state share one frozen
- * snapshot. That is possible because the machine has no context: what differs between entities is in the owner's columns, and
- * a delay or guard that depends on it takes it from the event.
+ * snapshot. That is possible because the machine has no context (nor history, nor parallel regions): what differs between
+ * entities is in the owner's columns, and a delay or guard that depends on it takes it from the event.
  */
 import type {
   AnyMachineSnapshot,
@@ -15,7 +15,7 @@ import type { Sink, Typed } from './core.ts';
 import { assert } from './errors.ts';
 import { perform, report } from './machine-step.ts';
 import { type PendingTimer, TimerTable } from './machine-timers.ts';
-import { type ActionOf, isContextFree, stateName, type Step, type Stepper } from './stepper.ts';
+import { type ActionOf, isActive, isNamedByState, stateName, type Step, type Stepper } from './stepper.ts';
 
 export type PerformFor<M, E extends Typed> = (
   entity: string,
@@ -48,7 +48,10 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
 
   /** @param id unique within its core, e.g. `member`; timers are named `<id>:<entity>/…`. */
   constructor(id: string, stepper: Stepper<M>, perform: PerformFor<M, E>) {
-    assert(isContextFree(stepper.machine), `the machine of table ${id} has neither context nor history`);
+    assert(
+      isNamedByState(stepper.machine),
+      `the machine of table ${id} has no context, history or parallel regions`,
+    );
     this.id = id;
     this.#stepper = stepper;
     this.#perform = perform;
@@ -93,6 +96,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
     return code === undefined ? undefined : this.#names[code];
   }
 
+  /** An entity in a final state ignores it. */
   send(entity: string, event: EventFromLogic<M>, nowMs: number, out: Sink<E>): void {
     assert(this.#codes.has(entity), `${this.id} ${entity} is in the table`);
     this.#waiting.push({ entity, event });
@@ -134,6 +138,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const { entity, event } = next;
       const before = this.#snapshots[this.#codes.get(entity) as number] as SnapshotFrom<M>;
+      if (!isActive(before)) continue;
       const step = this.#stepper.next(before, event, out.observer !== null);
       report(out, this.#stepper.machine.id, entity, event, before as AnyMachineSnapshot, step);
       this.#settle(entity, step, nowMs, out);

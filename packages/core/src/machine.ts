@@ -9,7 +9,15 @@ import type { Sink, Typed } from './core.ts';
 import { assert } from './errors.ts';
 import { perform, report } from './machine-step.ts';
 import { type PendingTimer, TimerTable } from './machine-timers.ts';
-import { type ActionOf, inState, type SnapshotData, stateName, type Step, type Stepper } from './stepper.ts';
+import {
+  type ActionOf,
+  inState,
+  isActive,
+  type SnapshotData,
+  stateName,
+  type Step,
+  type Stepper,
+} from './stepper.ts';
 
 export interface InstanceCheckpoint extends SnapshotData {
   readonly timers: readonly PendingTimer[];
@@ -44,6 +52,7 @@ export class MachineInstance<M extends AnyStateMachine, E extends Typed> {
     this.#drain(nowMs, out);
   }
 
+  /** A machine in its final state ignores it. */
   send(event: EventFromLogic<M>, nowMs: number, out: Sink<E>): void {
     this.#waiting.push(event);
     if (!this.#busy) this.#drain(nowMs, out);
@@ -60,6 +69,11 @@ export class MachineInstance<M extends AnyStateMachine, E extends Typed> {
   /** Cancels its timers: the owner has done with it. */
   stop(out: Sink<E>): void {
     this.#timers.cancelAll(this.id, out);
+  }
+
+  /** Whether it has been started or restored; before that it has no state. */
+  get started(): boolean {
+    return this.#snapshot !== undefined;
   }
 
   get snapshot(): SnapshotFrom<M> {
@@ -99,6 +113,7 @@ export class MachineInstance<M extends AnyStateMachine, E extends Typed> {
   #drain(nowMs: number, out: Sink<E>): void {
     for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
       const before = this.snapshot;
+      if (!isActive(before)) continue;
       const step = this.#stepper.next(before, event, out.observer !== null);
       report(out, this.#stepper.machine.id, this.id, event, before as AnyMachineSnapshot, step);
       this.#settle(step, nowMs, out);

@@ -1,5 +1,5 @@
 /** Replays a recorded core: restores a checkpoint, feeds the inputs that followed, and compares what it does with the record. */
-import type { ProtocolCore, Sink, TimerEffect, Typed } from './core.ts';
+import type { ProtocolCore, Sink, Typed } from './core.ts';
 import { ClusterError } from './errors.ts';
 import { plainEqual } from './plain.ts';
 import type { TraceRecord, TraceStep } from './trace.ts';
@@ -23,13 +23,13 @@ export interface ReplayResult {
  * @param makeCore a fresh core of the recorded configuration.
  * @param untilSeq stop after this step (inclusive); default: the end.
  */
-export function replay<I extends Typed, E extends Typed>(
+export function replay<C extends ProtocolCore<never, never>>(
   records: readonly TraceRecord[],
   node: string,
   name: string,
-  makeCore: () => ProtocolCore<I, E>,
+  makeCore: () => C,
   untilSeq = Infinity,
-): ReplayResult & { readonly core: ProtocolCore<I, E> } {
+): ReplayResult & { readonly core: C } {
   const mine = records.filter(
     (record) =>
       record.kind !== 'header' && record.node === node && record.core === name && record.seq <= untilSeq,
@@ -51,9 +51,9 @@ export function replay<I extends Typed, E extends Typed>(
   let count = 0;
   for (const step of steps) {
     count++;
-    const replayed: (E | TimerEffect)[] = [];
-    const out: Sink<E> = { observer: null, emit: (effect) => void replayed.push(effect) };
-    core.handle(step.input as I, step.t, out);
+    const replayed: Typed[] = [];
+    const out: Sink<never> = { observer: null, emit: (effect) => void replayed.push(effect) };
+    core.handle(step.input as never, step.t, out);
     if (!plainEqual(replayed, step.effects)) {
       return { core, steps: count, divergence: { seq: step.seq, recorded: step.effects, replayed } };
     }

@@ -90,6 +90,8 @@ export interface SnapshotData {
   readonly context: unknown;
   /** Only of machines with history states: the ids of the remembered nodes by the id of the history node. */
   readonly history?: Readonly<Record<string, readonly string[]>>;
+  /** Only where parallel regions were entered in another order than they are written in: the ids of the active nodes. */
+  readonly nodes?: readonly string[];
 }
 
 type HistoryValue = Readonly<Record<string, readonly { readonly id: string }[]>>;
@@ -147,23 +149,27 @@ export class Stepper<M extends AnyStateMachine> {
     return { snapshot: next, actions: this.#actions, taken: this.#taken };
   }
 
-  /** What `load` needs to make the same snapshot. */
+  /** What `load` needs to make a snapshot that behaves the same. */
   save(snapshot: SnapshotFrom<M>): SnapshotData {
-    const { value, context, historyValue } = snapshot as AnyMachineSnapshot;
+    const { value, context, historyValue, _nodes } = snapshot as AnyMachineSnapshot;
     const history = Object.entries(historyValue as HistoryValue).map(
-      ([id, nodes]) => [id, nodes.map((node) => node.id)] as const,
+      ([id, nodes]) => [id, nodes.map(idOf)] as const,
     );
-    return { value, context, ...(history.length > 0 ? { history: Object.fromEntries(history) } : {}) };
+    const nodes = _nodes.map(idOf);
+    const data = { value, context, ...(history.length > 0 ? { history: Object.fromEntries(history) } : {}) };
+    // The order decides which of two conflicting transitions wins, so it is part of the state.
+    const asWritten = (this.load(data) as AnyMachineSnapshot)._nodes.every((node, i) => node.id === nodes[i]);
+    return asWritten ? data : { ...data, nodes };
   }
 
-  load({ value, context, history = {} }: SnapshotData): SnapshotFrom<M> {
+  load({ value, context, history = {}, nodes }: SnapshotData): SnapshotFrom<M> {
+    const { root } = this.machine;
     const historyValue = Object.fromEntries(
-      Object.entries(history).map(([id, nodes]) => [
-        id,
-        nodes.map((node) => this.machine.getStateNodeById(node)),
-      ]),
+      Object.entries(history).map(([id, remembered]) => [id, remembered.map((node) => findNode(root, node))]),
     );
-    return this.machine.resolveState({ value, context, historyValue } as never) as SnapshotFrom<M>;
+    const snapshot = this.machine.resolveState({ value, context, historyValue } as never);
+    const ordered = nodes ? { _nodes: nodes.map((node) => findNode(root, node)), value } : {};
+    return Object.assign(snapshot, ordered) as SnapshotFrom<M>;
   }
 
   #reset(describe: boolean): void {
@@ -221,15 +227,36 @@ export function inState(value: AnyMachineSnapshot['value'], state: string): bool
   return true;
 }
 
-/** Whether a machine's whole state is its state value. */
-export function isContextFree(machine: AnyStateMachine): boolean {
-  return machine.config.context === undefined && !hasHistory(machine.root);
+/** False once a machine has come to its end; xstate's `transition()` would step it on. */
+export function isActive(snapshot: unknown): boolean {
+  return (snapshot as AnyMachineSnapshot).status === 'active';
+}
+
+/** Whether a state's name says everything about a snapshot: no context, no history, no parallel regions. */
+export function isNamedByState(machine: AnyStateMachine): boolean {
+  return (
+    machine.config.context === undefined &&
+    everyNode(machine.root, ({ type }) => type !== 'history' && type !== 'parallel')
+  );
 }
 
 interface Node {
+  readonly id: string;
   readonly type: string;
   readonly states: Readonly<Record<string, Node>>;
 }
 
-const hasHistory = ({ type, states }: Node): boolean =>
-  type === 'history' || Object.values(states).some(hasHistory);
+const idOf = ({ id }: { readonly id: string }): string => id;
+
+const everyNode = (from: Node, holds: (node: Node) => boolean): boolean =>
+  holds(from) && Object.values(from.states).every((child) => everyNode(child, holds));
+
+/** xstate's own look-up by id takes the dots of `package.machine` for a path. */
+function findNode(from: Node, id: string): Node | undefined {
+  if (from.id === id) return from;
+  for (const child of Object.values(from.states)) {
+    const found = findNode(child, id);
+    if (found) return found;
+  }
+  return undefined;
+}
