@@ -1,4 +1,7 @@
 /** A machine of the world: it keeps its address and its disk while the processes on it come and go. */
+/** The side of a host that no partition names. */
+export const anySide = 0;
+
 export class Host {
   readonly name: string;
   /** Small and dense: links are keyed by a pair of ids. */
@@ -13,7 +16,7 @@ export class Host {
   /** When a slow process has worked off what it has. */
   readyAtMs = 0;
   /** The side of the partition it is on. */
-  side = 0;
+  side = anySide;
 
   constructor(name: string, id: number) {
     this.name = name;

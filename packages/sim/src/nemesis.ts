@@ -129,7 +129,7 @@ function draw(
       ];
     }
     case 'isolate':
-      return [[{ type: 'partition', sides: [[node]] }], [{ type: 'heal' }]];
+      return [[{ type: 'partition', sides: [[node], others] }], [{ type: 'heal' }]];
     case 'deafen': {
       // It is heard and does not hear, or the other way round.
       const hears = prng.chance(0.5);

@@ -29,7 +29,7 @@ import { diskPort } from './disk/port.ts';
 import { type DiskOptions, SimulatedDisk } from './disk/simulated-disk.ts';
 import { InvariantBroken } from './failure.ts';
 import { type Fault, performFault, type ScriptedFault } from './faults.ts';
-import { Host } from './host.ts';
+import { anySide, Host } from './host.ts';
 import { Kernel } from './kernel.ts';
 import { Fabric } from './network/fabric.ts';
 import type { Links, NetworkOptions } from './network/links.ts';
@@ -207,11 +207,14 @@ export class World {
     host.readyAtMs = 0;
   }
 
-  /** Cuts the network into these sides; nodes not named are a side of their own. Replaces an earlier partition. */
+  /**
+   * Cuts the network into these sides. Nodes not named reach every side and are reached from it, as a client or an observer
+   * between them would. Replaces an earlier partition.
+   */
   partition(sides: readonly (readonly string[])[]): void {
     this.counters.add('partitions');
     const sideOf = new Map(sides.flatMap((side, index) => side.map((name) => [name, index + 1] as const)));
-    for (const [name, { host }] of this.#nodes) host.side = sideOf.get(name) ?? 0;
+    for (const [name, { host }] of this.#nodes) host.side = sideOf.get(name) ?? anySide;
   }
 
   /** Cuts one direction of a link. */
@@ -231,7 +234,7 @@ export class World {
 
   /** Ends every partition and cut. */
   heal(): void {
-    for (const { host } of this.#nodes.values()) host.side = 0;
+    for (const { host } of this.#nodes.values()) host.side = anySide;
     this.#links.mendAll();
   }
 

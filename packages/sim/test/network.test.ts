@@ -59,6 +59,16 @@ describe('messages', () => {
     expect(heard).toEqual(['b>c:3', 'a>b:4']);
   });
 
+  test('a node that no side of a partition names reaches all of them', () => {
+    const { world, heard, say } = talkers(3);
+    world.partition([['a'], ['b']]);
+    say('c', 'a', 1);
+    say('b', 'c', 2);
+    say('a', 'b', 3);
+    world.runFor(100);
+    expect(heard.sort()).toEqual(['b>c:2', 'c>a:1']);
+  });
+
   test('a partition swallows what is on its way', () => {
     const { world, heard, say } = talkers(3, { delayMinMs: 5 });
     say('a', 'b', 1);

@@ -5,7 +5,7 @@
  * a link keep their order unless the options say otherwise, because that is how a quiet network behaves.
  */
 import type { Prng } from '@cluster/core';
-import type { Host } from '../host.ts';
+import { anySide, type Host } from '../host.ts';
 import type { Kernel } from '../kernel.ts';
 
 export interface NetworkOptions {
@@ -71,7 +71,8 @@ export class Links {
   /** True when a packet would get from one to the other. */
   reaches(from: Host, to: Host): boolean {
     if (from === to) return true;
-    return from.side === to.side && !(this.#cut.size > 0 && this.#cut.has(from.id * linkKeyStride + to.id));
+    if (from.side !== to.side && from.side !== anySide && to.side !== anySide) return false;
+    return !(this.#cut.size > 0 && this.#cut.has(from.id * linkKeyStride + to.id));
   }
 
   /** A one-way delay, drawn anew. */
