@@ -90,12 +90,17 @@ export const managerErrors = {
     advice: 'A write may have been applied: repeat it with the same session and sequence.',
     retry: 'unsafe',
   },
+  MANAGER_REPLICA_BEHIND: {
+    fault: 'environment',
+    advice: 'Ask another replica, or wait until this one has caught up.',
+  },
   MANAGER_QUERY_FAILED: { fault: 'environment', advice: 'See the cause.' },
   MANAGER_SESSION_EXPIRED: {
     fault: 'environment',
     advice: 'Open a new session; whether the last write was applied is unknown: read it back.',
     retry: 'unsafe',
   },
+  MANAGER_SESSION_REQUIRED: { fault: 'caller', advice: 'Send a write with a session and sequence.' },
   MANAGER_OVERLOADED: {
     fault: 'environment',
     advice: 'Too many calls wait already: slow down and retry later.',
@@ -142,6 +147,7 @@ export function aborted(signal: AbortSignal): ClusterError {
 export const notAvailable = {
   'read({consistency: "lease"})': 'lease reads of the replicated log',
   'propose({group})': 'more than one replicated log in a process',
+  'routeQuery({sessionId})': 'session affinity',
   'sessions.list': 'session migration',
   'sessions.get': 'session migration',
   'sessions.migrate': 'session migration',

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 const nodeId = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/);
-const bytes = z.instanceof(Uint8Array);
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
 const index = z.number().int().min(0);
 /** Transaction and message ids. */
 const identifier = z.string().min(1).max(128);
@@ -42,6 +42,8 @@ export const querySchema = z.strictObject({
   params: parameters.default([]),
   /** How fresh a read must be; a write is always linearizable. */
   consistency: consistencySchema.default('stale'),
+  /** A stale read waits until the replica has applied this much of the log; 0 = takes it as it is. */
+  minIndex: index.default(0),
   /** Exactly-once mark of a write. */
   session: sessionSchema.nullable().default(null),
   /** Data it touches, for locality; null = unknown. */

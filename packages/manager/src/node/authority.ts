@@ -177,3 +177,10 @@ async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
     throw managerError('MANAGER_CERTIFICATE_UNREADABLE', "The authority's key cannot be read.", { cause });
   }
 }
+
+/** Whether a certificate is valid now and for a day to come. */
+export function isCurrent(pem: string): boolean {
+  const { notBefore, notAfter } = readAuthority(pem);
+  const now = Date.now();
+  return notBefore.getTime() <= now && notAfter.getTime() > now + dayMs;
+}

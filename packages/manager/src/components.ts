@@ -1,0 +1,165 @@
+/**
+ * What the manager is made of, as it sees it: five ports, each a few methods. src/adapters fits the sibling packages to them; the
+ * manager itself knows none.
+ */
+import type { Address, ClusterError } from '@cluster/core';
+import type { SessionMark } from './ports.ts';
+import type { LoadReport, MembershipEvent, NodeState, Priority, RaftRole, RoutingStrategy } from './types.ts';
+
+export interface MemberView {
+  readonly id: string;
+  readonly address: Address;
+  readonly state: Exclude<NodeState, 'Joining'>;
+  readonly incarnation: number;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Milliseconds since it was last heard of. */
+  readonly silentMs: number;
+}
+
+export interface MembershipChange {
+  readonly type: MembershipEvent['type'] | 'Overflow';
+  readonly member: MemberView | null;
+}
+
+export interface MembershipComponent {
+  readonly address: Address;
+  self(): MemberView;
+  /** All it knows of, itself included. */
+  members(): readonly MemberView[];
+  /** Resolves to the number of seeds that answered; rejects when none did. */
+  join(seeds: readonly string[], signal: AbortSignal): Promise<number>;
+  onEvent(listener: (change: MembershipChange) => void): void;
+  leave(): Promise<void>;
+  stop(): Promise<void>;
+  metrics(): Readonly<Record<string, number>>;
+}
+
+export interface PeerContext {
+  readonly from: string;
+  readonly role: 'node' | 'client';
+  readonly signal: AbortSignal;
+}
+
+export type ByteHandler = (bytes: Uint8Array, context: PeerContext) => Promise<Uint8Array | undefined>;
+
+export interface SendOptions {
+  readonly priority?: Priority | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MessengerComponent {
+  readonly address: Address;
+  handle(typeId: number, roles: readonly ('node' | 'client')[], handler: ByteHandler): void;
+  /** The remote handler's answer. */
+  request(to: string, typeId: number, bytes: Uint8Array, options: SendOptions): Promise<Uint8Array>;
+  /** Resolves when the bytes have arrived, handled or not. */
+  deliver(to: string, typeId: number, bytes: Uint8Array, options: SendOptions): Promise<void>;
+  ping(to: string, options: SendOptions): Promise<number>;
+  isConnected(peer: string): boolean;
+  connectedPeers(): readonly string[];
+  onPeer(
+    listener: (change: { readonly up: boolean; readonly peer: string; readonly reason: string }) => void,
+  ): void;
+  close(): Promise<void>;
+  metrics(): Readonly<Record<string, number>>;
+}
+
+export interface LogStatus {
+  readonly role: RaftRole;
+  readonly term: number;
+  readonly leaderId: string | null;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly lastIndex: number;
+  readonly voters: readonly string[];
+}
+
+export type LogChange =
+  | { readonly type: 'LeaderChanged'; readonly leaderId: string | null; readonly term: number }
+  | { readonly type: 'RoleChanged'; readonly role: RaftRole; readonly term: number }
+  | { readonly type: 'Failed'; readonly error: ClusterError }
+  | { readonly type: 'Overflow' };
+
+export interface Committed {
+  readonly index: number;
+  readonly term: number;
+  readonly result: Uint8Array;
+}
+
+export interface LogComponent {
+  propose(
+    command: Uint8Array,
+    options: { readonly session?: SessionMark; readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Committed>;
+  openSession(options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly timeoutMs?: number;
+  }): Promise<number>;
+  /** The point up to which everything acknowledged before the call has been applied here. */
+  barrier(options: {
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<number>;
+  status(): LogStatus;
+  onEvent(listener: (change: LogChange) => void): void;
+  stop(): Promise<void>;
+}
+
+export interface Route extends Disposable {
+  readonly nodeId: string;
+  done(outcome: { readonly ok: boolean; readonly latencyMs?: number; readonly load?: LoadReport }): void;
+}
+
+export interface Endpoint {
+  readonly nodeId: string;
+  readonly weight: number;
+  readonly datacenter: string;
+  readonly rack: string;
+}
+
+export interface PickRequest {
+  readonly key?: string;
+  readonly readOnly?: boolean;
+  readonly candidates?: readonly string[];
+  readonly exclude?: readonly string[];
+}
+
+export interface BalancerComponent {
+  setEndpoints(endpoints: readonly Endpoint[]): void;
+  setStrategy(name: RoutingStrategy): void;
+  pick(request: PickRequest): Route | null;
+  endpoints(): readonly { readonly nodeId: string; readonly state: string; readonly inFlight: number }[];
+  stop(): void;
+  metrics(): Readonly<Record<string, number>>;
+}
+
+export interface PathView {
+  readonly peer: string;
+  readonly state: 'unknown' | 'up' | 'degraded' | 'down';
+  readonly samples: number;
+  readonly averageMs: number;
+  readonly p99Ms: number;
+  readonly lossRatio: number;
+  readonly score: number;
+}
+
+export interface PathsComponent {
+  watch(peer: string): void;
+  unwatch(peer: string): void;
+  paths(): readonly PathView[];
+  stop(): void;
+  metrics(): Readonly<Record<string, number>>;
+}
+
+export interface Components {
+  readonly membership: MembershipComponent;
+  readonly messenger: MessengerComponent;
+  readonly balancer: BalancerComponent;
+  readonly paths: PathsComponent;
+  /** Null on a node that does not vote. */
+  readonly log: LogComponent | null;
+}
+
+/** A component that cannot go on by itself, e.g. a core that threw. */
+export type OnComponentFailed = (error: ClusterError) => void;

@@ -1,0 +1,110 @@
+/**
+ * Takes commands into the replicated log, each exactly once.
+ *
+ * A leader that dies may or may not have committed what it was given, so every command carries (client id, sequence) and is
+ * simply proposed again — at once when a new leader is heard of — until its one result comes back. The log remembers the
+ * results of a session's last 256 sequences (Raft thesis 6.3); a session never has more than that in doubt.
+ */
+import { type Clock, ClusterError } from '@cluster/core';
+import type { Committed, LogComponent } from './components.ts';
+import type { Deadline } from './deadline.ts';
+import { asClusterError, managerError } from './errors.ts';
+import type { SessionMark } from './ports.ts';
+import { SessionKeeper } from './session-keeper.ts';
+
+const pauseMs = 20;
+
+export interface ProposerOptions {
+  readonly clock: Clock;
+  readonly log: LogComponent;
+  /** How long one attempt may take before the command is proposed again. */
+  readonly attemptTimeoutMs: number;
+}
+
+export class Proposer {
+  readonly #options: ProposerOptions;
+  readonly #leaderWaiters = new Set<() => void>();
+  readonly #sessions: SessionKeeper;
+
+  constructor(options: ProposerOptions) {
+    this.#options = options;
+    this.#sessions = new SessionKeeper(options.clock, (deadline) => this.openSession(deadline));
+    options.log.onEvent((change) => {
+      if (change.type !== 'LeaderChanged' || change.leaderId === null) return;
+      for (const wake of this.#leaderWaiters) wake();
+    });
+  }
+
+  /** In a session of this node's own. */
+  propose(command: Uint8Array, deadline: Deadline): Promise<Committed> {
+    return this.#sessions.use(deadline, (mark) => this.proposeAs(command, mark, deadline));
+  }
+
+  /** In the caller's session: a repeat with the same mark gives the same result. */
+  async proposeAs(command: Uint8Array, session: SessionMark, deadline: Deadline): Promise<Committed> {
+    for (let attempt = 1; ; attempt++) {
+      deadline.check('MANAGER_QUERY_TIMEOUT');
+      try {
+        return await this.#attempt(command, session, deadline);
+      } catch (error) {
+        const failure = sessionFailure(error, attempt);
+        if (failure.retry === 'useless' || failure.code === 'MANAGER_SESSION_EXPIRED') throw failure;
+        deadline.check('MANAGER_QUERY_TIMEOUT', failure);
+        await deadline.sleep(pauseMs);
+      }
+    }
+  }
+
+  async openSession(deadline: Deadline): Promise<number> {
+    for (;;) {
+      deadline.check('MANAGER_NO_LEADER');
+      try {
+        const timeoutMs = Math.min(this.#options.attemptTimeoutMs, deadline.leftMs);
+        return await this.#options.log.openSession({ signal: deadline.signal, timeoutMs });
+      } catch (error) {
+        // A session that was opened and never heard of costs an entry, and is closed when others are newer.
+        if (!ClusterError.is(error) || error.retry === 'useless') throw error;
+        deadline.check('MANAGER_NO_LEADER', error);
+        await deadline.sleep(pauseMs);
+      }
+    }
+  }
+
+  /** One proposal, given up when its time is over or another leader is heard of. */
+  async #attempt(command: Uint8Array, session: SessionMark, deadline: Deadline): Promise<Committed> {
+    const { log, attemptTimeoutMs } = this.#options;
+    const giveUp = new AbortController();
+    const before = log.status().leaderId;
+    const onLeader = (): void => {
+      // A proposal that was waiting for a first leader is on its way by itself.
+      if (before !== null && log.status().leaderId !== before) giveUp.abort();
+    };
+    this.#leaderWaiters.add(onLeader);
+    const signals = deadline.signal === undefined ? [giveUp.signal] : [giveUp.signal, deadline.signal];
+    try {
+      return await log.propose(command, {
+        session,
+        timeoutMs: Math.min(attemptTimeoutMs, deadline.leftMs),
+        signal: AbortSignal.any(signals),
+      });
+    } catch (error) {
+      if (!giveUp.signal.aborted) throw error;
+      throw managerError('MANAGER_NO_LEADER', 'The leader changed while it held the proposal.', {
+        cause: error,
+        retry: 'unsafe',
+      });
+    } finally {
+      this.#leaderWaiters.delete(onLeader);
+    }
+  }
+}
+
+function sessionFailure(error: unknown, attempt: number): ClusterError {
+  const failure = asClusterError(error);
+  if (failure.code !== 'RAFT_SESSION_EXPIRED') return failure;
+  return managerError('MANAGER_SESSION_EXPIRED', 'The log has closed this session.', {
+    cause: failure,
+    // Only a command that was never tried before is certainly not in the log.
+    retry: attempt === 1 ? 'safe' : 'unsafe',
+  });
+}

@@ -1,0 +1,194 @@
+/** What stands behind the facade while it runs: opens the components, keeps the services, turns changes into events. */
+import { ClusterError, EventHub } from '@cluster/core';
+import { MessageCodec } from './codec.ts';
+import type { Components, LogChange, MembershipChange } from './components.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Environment } from './environment.ts';
+import { managerError } from './errors.ts';
+import { join } from './join.ts';
+import { Leadership } from './leadership.ts';
+import { type AllMetrics, ManagerMetrics } from './metrics.ts';
+import { toNodeInfo } from './node-info.ts';
+import { Services } from './services.ts';
+import type { ClusterEvent } from './types.ts';
+
+export interface JoinRequest {
+  readonly seeds: readonly string[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the life-cycle has to hear. */
+export interface RuntimeNotices {
+  memberSeen(): void;
+  componentFailed(error: ClusterError): void;
+}
+
+export class Runtime {
+  readonly leadership: Leadership;
+  readonly dispatcher: Dispatcher;
+  readonly events: EventHub<ClusterEvent>;
+  readonly metrics: ManagerMetrics;
+  services: Services | null = null;
+  readonly #environment: Environment;
+  readonly #notices: RuntimeNotices;
+
+  constructor(environment: Environment, notices: RuntimeNotices) {
+    const { config, metrics, wallClock } = environment;
+    this.#environment = environment;
+    this.#notices = notices;
+    this.metrics = new ManagerMetrics(metrics);
+    this.dispatcher = new Dispatcher(new MessageCodec(), () => this.metrics.add('messages_refused'));
+    this.events = new EventHub({
+      capacity: config.eventQueue,
+      onOverflow: (dropped) => ({ type: 'Overflow', dropped, at: wallClock.nowMs() }),
+    });
+    this.leadership = new Leadership(
+      () => this.services?.components.log ?? null,
+      () => wallClock.nowMs(),
+      config.eventQueue,
+    );
+  }
+
+  get components(): Components {
+    if (this.services === null) throw managerError('MANAGER_NOT_RUNNING', 'Nothing is open.');
+    return this.services.components;
+  }
+
+  allMetrics(): AllMetrics {
+    const { metrics } = this;
+    const components = this.services?.components;
+    const { term, commitIndex, appliedIndex, isLeader } = this.leadership.status();
+    return {
+      topology: components?.membership.metrics() ?? {},
+      communication: { ...components?.messenger.metrics(), ...metrics.values(['messages_refused']) },
+      loadBalancer: {
+        ...components?.balancer.metrics(),
+        ...metrics.values([
+          'queries_served',
+          'queries_failed',
+          'queries_retried',
+          'retries_refused',
+          'writes_proposed',
+        ]),
+        queries_routed: metrics.value('routes_given'),
+        average_latency_ms: metrics.averageLatencyMs,
+      },
+      failover: {
+        ...metrics.values(['failover_events', 'role_changes', 'log_failures']),
+        term,
+        is_leader: isLeader ? 1 : 0,
+        commit_index: commitIndex,
+        applied_index: appliedIndex,
+      },
+      health: components?.paths.metrics() ?? {},
+    };
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    const components = await this.#environment.open(signal, (error) => this.#notices.componentFailed(error));
+    this.services = new Services(this.#environment, components, this.dispatcher, this.metrics);
+    this.dispatcher.bind(components.messenger);
+    components.membership.onEvent((change) => this.#membershipChanged(change));
+    components.messenger.onPeer(({ up, peer, reason }) => {
+      this.services?.refresh();
+      const at = this.#environment.wallClock.nowMs();
+      this.events.publish({ type: up ? 'PeerUp' : 'PeerDown', nodeId: peer, reason, at });
+    });
+    components.log?.onEvent((change) => this.#logChanged(change));
+    this.services.refresh();
+  }
+
+  async join(request: JoinRequest): Promise<number> {
+    const { clock, config, logger } = this.#environment;
+    const { membership, messenger } = this.components;
+    const { joinTimeoutMs: timeoutMs, joinRetryMs: retryMs } = config;
+    const answered = await join({ clock, membership, messenger, timeoutMs, retryMs, ...request });
+    const services = this.services;
+    if (config.voters === undefined && services !== null && services.components.log !== null) {
+      // Alone it had a log of its own; in company the voters have to be agreed, and nobody has told us who they are.
+      const { log } = services.components;
+      logger.log('warn', 'this node joined without `voters`: it takes no part in the replicated log');
+      this.services = new Services(
+        this.#environment,
+        { ...services.components, log: null },
+        this.dispatcher,
+        this.metrics,
+      );
+      this.services.refresh();
+      await log.stop();
+    }
+    return answered;
+  }
+
+  async close(): Promise<void> {
+    const components = this.services?.components;
+    if (components !== undefined) {
+      const { balancer, log, membership, messenger, paths } = components;
+      paths.stop();
+      balancer.stop();
+      // Each is closed even when another cannot be.
+      const closed = [
+        await settle(log?.stop()),
+        await settle(membership.stop()),
+        await settle(messenger.close()),
+      ];
+      const failure = closed.find((error) => error !== null);
+      if (failure)
+        this.#environment.logger.log('warn', 'a component did not close cleanly', { error: failure });
+    }
+    this.leadership.close();
+    // The last event, that of having stopped, comes after this.
+    this.#environment.clock.setTimer(0, () => this.events.close());
+  }
+
+  #membershipChanged({ type, member }: MembershipChange): void {
+    this.services?.refresh();
+    const at = this.#environment.wallClock.nowMs();
+    if (type === 'Overflow') {
+      this.events.publish({ type: 'Overflow', dropped: 1, at });
+      return;
+    }
+    if (member === null) return;
+    if (member.id !== this.#environment.nodeId && type === 'Joined') this.#notices.memberSeen();
+    this.events.publish({ type, node: toNodeInfo(member, member.state, at), at });
+  }
+
+  #logChanged(change: LogChange): void {
+    const at = this.#environment.wallClock.nowMs();
+    switch (change.type) {
+      case 'LeaderChanged': {
+        this.metrics.add('failover_events');
+        const event = { ...change, at };
+        this.leadership.publish(event);
+        this.events.publish(event);
+        return;
+      }
+      case 'RoleChanged': {
+        this.metrics.add('role_changes');
+        const event = { ...change, at };
+        this.leadership.publish(event);
+        this.events.publish(event);
+        return;
+      }
+      case 'Failed': {
+        this.metrics.add('log_failures');
+        this.#environment.logger.log('error', change.error.line);
+        const event = { type: 'LogFailed', error: change.error, at } as const;
+        this.leadership.publish(event);
+        this.events.publish(event);
+        return;
+      }
+      case 'Overflow':
+        this.events.publish({ type: 'Overflow', dropped: 1, at });
+    }
+  }
+}
+
+async function settle(work: Promise<void> | undefined): Promise<string | null> {
+  try {
+    await work;
+    return null;
+  } catch (error) {
+    return ClusterError.is(error) ? error.line : String(error);
+  }
+}

@@ -1,0 +1,127 @@
+/** What a running manager consists of, put together once its components are open. */
+import type { Components } from './components.ts';
+import { RetryBudget } from './core/retry-budget.ts';
+import { Deadline } from './deadline.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { Environment } from './environment.ts';
+import { managerError } from './errors.ts';
+import { LoadMeter } from './load.ts';
+import { type ClusterMessageInput, controlTypeIds, type MessageOf } from './messages.ts';
+import type { ManagerMetrics } from './metrics.ts';
+import { toEndpoint } from './node-info.ts';
+import { Proposer } from './proposer.ts';
+import { QueryService, type QueryServiceOptions } from './query-service.ts';
+import { RemoteQueries } from './remote.ts';
+import { decodeSessionAnswer, encodeSessionAnswer } from './session-wire.ts';
+
+export class Services {
+  readonly components: Components;
+  readonly proposer: Proposer | null;
+  readonly queries: QueryService;
+  readonly #environment: Environment;
+  readonly #dispatcher: Dispatcher;
+  readonly #watched = new Set<string>();
+
+  constructor(
+    environment: Environment,
+    components: Components,
+    dispatcher: Dispatcher,
+    metrics: ManagerMetrics,
+  ) {
+    const { clock, config, database, nodeId } = environment;
+    const { balancer, log, messenger } = components;
+    this.#environment = environment;
+    this.#dispatcher = dispatcher;
+    this.components = components;
+    this.proposer =
+      log === null ? null : new Proposer({ clock, log, attemptTimeoutMs: config.attemptTimeoutMs });
+    const send: QueryServiceOptions['send'] = (to, message, options) => this.#sendQuery(to, message, options);
+    const remote = new RemoteQueries({
+      clock,
+      attemptTimeoutMs: config.attemptTimeoutMs,
+      port: {
+        targets: () => this.replicas().filter((id) => messenger.isConnected(id)),
+        query: (to, message, { priority, signal, timeoutMs }) =>
+          send(
+            to,
+            { ...message, kind: 'Query', params: [...message.params], timeoutMs },
+            {
+              timeoutMs,
+              ...(priority === undefined ? {} : { priority }),
+              ...(signal === undefined ? {} : { signal }),
+            },
+          ),
+        openSession: async (to, call) =>
+          decodeSessionAnswer(
+            await messenger.request(to, controlTypeIds.openSession, new Uint8Array(0), call),
+          ),
+      },
+    });
+    this.queries = new QueryService({
+      nodeId,
+      clock,
+      database,
+      log,
+      proposer: this.proposer,
+      remote,
+      balancer,
+      metrics,
+      send,
+      budget: new RetryBudget(
+        { ratio: config.retryRatio, perSecond: config.retriesPerSecond },
+        clock.nowMs(),
+      ),
+      load: new LoadMeter(database, environment.utilization),
+      queryTimeoutMs: config.queryTimeoutMs,
+      attemptTimeoutMs: config.attemptTimeoutMs,
+      maxPending: config.maxPendingQueries,
+      replicas: () => this.replicas(),
+    });
+    messenger.handle(controlTypeIds.openSession, ['node', 'client'], async (_bytes, context) => {
+      const deadline = new Deadline(clock, config.queryTimeoutMs, context.signal);
+      return encodeSessionAnswer(await this.openSession(deadline, remote));
+    });
+    if (database !== null)
+      dispatcher.setBuiltIn('Query', (message, _from, context) => this.queries.serve(message, context));
+  }
+
+  /** Nodes that hold the data: the voters. */
+  replicas(): readonly string[] {
+    const { config, nodeId } = this.#environment;
+    return config.voters ?? (this.components.log === null ? [] : [nodeId]);
+  }
+
+  openSession(deadline: Deadline, remote?: RemoteQueries): Promise<number> {
+    if (this.proposer !== null) return this.proposer.openSession(deadline);
+    if (remote !== undefined && this.replicas().length > 0) return remote.openSession(deadline);
+    throw managerError('MANAGER_VOTERS_REQUIRED', 'This node knows no voters that could open a session.');
+  }
+
+  /** Tells the balancer and the path probes who is there now. */
+  refresh(): void {
+    const { balancer, membership, messenger, paths } = this.components;
+    const { nodeId } = this.#environment;
+    const alive = membership.members().filter(({ state }) => state === 'Alive');
+    balancer.setEndpoints(
+      alive.filter(({ id }) => id === nodeId || messenger.isConnected(id)).map(toEndpoint),
+    );
+    const peers = new Set(alive.map(({ id }) => id).filter((id) => id !== nodeId));
+    for (const peer of peers) if (!this.#watched.has(peer)) paths.watch(peer);
+    for (const peer of this.#watched) if (!peers.has(peer)) paths.unwatch(peer);
+    this.#watched.clear();
+    for (const peer of peers) this.#watched.add(peer);
+  }
+
+  async #sendQuery(
+    to: string,
+    message: ClusterMessageInput,
+    options: Parameters<QueryServiceOptions['send']>[2],
+  ): Promise<MessageOf<'QueryResult'>> {
+    const answer = await this.#dispatcher.send(to, message, options);
+    if (answer?.kind === 'QueryResult') return answer;
+    throw managerError(
+      'MANAGER_MESSAGE_REFUSED',
+      `${to} answered a query with ${answer?.kind ?? 'nothing'}.`,
+    );
+  }
+}
