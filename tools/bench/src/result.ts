@@ -1,0 +1,55 @@
+/** What a benchmark says: the same shape for all, for people as a table, for machines as one line of JSON. */
+export interface BenchRow {
+  readonly case: string;
+  readonly unit: string;
+  readonly higherIsBetter: boolean;
+  readonly ours: number;
+  /** What the bare means would give: the least work that does the job. */
+  readonly limit: number;
+  readonly peers: Readonly<Record<string, number>>;
+  /** How much of the limit ours reaches; 1 = at the limit, whichever direction is better. */
+  readonly ratioToLimit: number;
+  /** Interquartile range of the rounds of ours, as a share of its median. */
+  readonly spread: number;
+}
+
+export interface BenchResult {
+  readonly name: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly rows: readonly BenchRow[];
+}
+
+export const ratioToLimit = (ours: number, limit: number, higherIsBetter: boolean): number =>
+  higherIsBetter ? ours / limit : limit / ours;
+
+/** A table with one line per case. Peers that a case lacks are left empty. */
+export function renderBench({ name, config, rows }: BenchResult): string {
+  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
+  const head = ['case', 'unit', 'ours', '±', 'limit', 'of limit', ...peers];
+  const lines = rows.map((row) => [
+    row.case,
+    `${row.unit}, ${row.higherIsBetter ? 'more' : 'less'} is better`,
+    figure(row.ours),
+    `${Math.round(row.spread * 50)}%`,
+    figure(row.limit),
+    row.ratioToLimit.toFixed(2),
+    ...peers.map((peer) => {
+      const value = row.peers[peer];
+      if (value === undefined) return '';
+      const times = row.higherIsBetter ? row.ours / value : value / row.ours;
+      return `${figure(value)} (ours ${times.toFixed(1)}x)`;
+    }),
+  ]);
+  const widths = head.map((_, i) => Math.max(...[head, ...lines].map((cells) => (cells[i] ?? '').length)));
+  const text = [head, widths.map((width) => '-'.repeat(width)), ...lines].map((cells) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  return [`bench ${name}`, `configuration: ${JSON.stringify(config)}`, '', ...text, ''].join('\n');
+}
+
+/** Three significant digits. */
+const figure = (value: number): string =>
+  value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
