@@ -91,6 +91,7 @@ export class Kernel {
 
   /** Takes the next event that is due by `limitMs`; false when there is none. */
   step(limitMs: number): boolean {
+    if (this.#failure !== null) throw this.#raise();
     for (;;) {
       if (this.#schedule.nextAtMs > limitMs) return false;
       const event = this.#schedule.pop();

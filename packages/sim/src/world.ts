@@ -270,7 +270,7 @@ export class World {
     this.#kernel.onStep(check);
   }
 
-  /** Ends the run at the end of the current event, even from inside a node that swallows errors. */
+  /** Ends the run at the end of the current event (outside of one, at the next run), even from inside a node that swallows errors. */
   fail(invariant: string, detail: string): void {
     this.#kernel.fail(new InvariantBroken(invariant, detail));
   }

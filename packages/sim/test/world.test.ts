@@ -155,6 +155,15 @@ describe('failing runs', () => {
     expect(catchFailure(() => world.runFor(100)).invariant).toBe('found inside');
   });
 
+  test('a failure reported between two runs ends the next one before anything happens', () => {
+    const world = makeWorld(1, false);
+    world.runFor(10);
+    const { steps } = world;
+    world.fail('found between', 'here');
+    expect(catchFailure(() => world.runFor(0)).invariant).toBe('found between');
+    expect(world.steps).toBe(steps);
+  });
+
   test('events that follow each other at one instant for ever end the run', () => {
     const world = new World({ seed: 1 });
     world.spawn('a', ({ clock }) => {
