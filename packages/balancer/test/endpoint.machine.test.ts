@@ -163,10 +163,23 @@ describe('the pool', () => {
     expect(state('a')).toBe('ejected');
   });
 
-  it('does not take an old report for the load of now', () => {
+  it('does without one that carries nothing, however busy the others are', () => {
+    const idle = workbench(nodes);
+    for (const node of nodes) idle.balancer.report(node, { utilization: node === 'a' ? 0.01 : 1 });
+    idle.fail('a', 5);
+    expect(idle.state('a')).toBe('ejected');
+    const silent = workbench(nodes);
+    for (const node of nodes) silent.balancer.report(node, { utilization: 1 });
+    silent.clock.advance(3100);
+    silent.fail('a', 5);
+    expect(silent.state('a')).toBe('ejected');
+  });
+
+  it('does not take old reports of the others for their load of now', () => {
     const { balancer, fail, state, clock } = workbench(nodes);
     for (const node of nodes) balancer.report(node, { utilization: 1 });
     clock.advance(10_001);
+    balancer.report('a', { utilization: 1 });
     fail('a', 5);
     expect(state('a')).toBe('ejected');
   });

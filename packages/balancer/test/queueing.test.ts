@@ -48,6 +48,29 @@ describe.each([1, 2, 3])('a pool of ten, seed %i', (seed) => {
     expect(share(ours.counts, slowServer)).toBeLessThan(0.05);
     expect(share(ours.counts, slowServer)).toBeGreaterThan(0.002);
   });
+
+  it('nearly full, one begins to fail at once while it is busy: it is out before 0.5 % of the queries have met it', () => {
+    const scenario = { seed, load: 0.9, failing: slowServer, failingFrom: 5000 };
+    const { errorRatio } = run('adaptive', scenario);
+    expect(errorRatio).toBeLessThan(0.005);
+    expect(errorRatio).toBeGreaterThan(0);
+  });
+
+  it('nearly full, of unequal servers: neither adaptive nor locality-aware lets a queue grow', () => {
+    const speedOf = (server: number): number => [0.5, 1, 1.5, 1, 2][server % 5] ?? 1;
+    const best = run('least-connections', { seed, speedOf, load: 0.9 }).p99Ms;
+    expect(run('adaptive', { seed, speedOf, load: 0.9 }).p99Ms / best).toBeLessThan(1.25);
+    expect(run('locality-aware', { seed, speedOf, load: 0.9 }).p99Ms / best).toBeLessThan(1.25);
+  });
+
+  it('in two datacenters with uneven demand: little crosses over, and nobody waits for it', () => {
+    const scenario = { seed, load: 0.9, twoDatacenters: true };
+    const indifferent = run('least-connections', scenario);
+    const ours = run('adaptive', scenario);
+    expect(ours.crossRatio).toBeLessThan(indifferent.crossRatio * 0.6);
+    expect(ours.crossRatio).toBeGreaterThan(0);
+    expect(ours.p99Ms / indifferent.p99Ms).toBeLessThan(1.1);
+  });
 });
 
 describe('the simulated pool', () => {

@@ -2,6 +2,7 @@
 import type { BalancerConfig } from '../config.ts';
 import type { Endpoint, Estimate } from './endpoint.ts';
 import type { Ejection, RestOfPool } from './endpoint.machine.ts';
+import { faded } from './picker.ts';
 
 /** The next ejection of an endpoint: each in a row is longer, and each span of good health takes one off. */
 export function nextEjection(
@@ -17,10 +18,15 @@ export function nextEjection(
 
 // Reports older than this many time constants say nothing about capacity.
 const reportAgeMax = 10;
+// An endpoint less busy than this carries nothing worth protecting.
+const carriesNothingBelow = 0.05;
 
 /**
- * The pool without `leaving`. What it carries by its own reports is projected on those that stay, by weight. Where it has
- * lately reported nothing, because it only fails, it carries nothing that the others would have to take over.
+ * The pool without `leaving`. What it carries by its own reports, which fade, is projected on those that stay, by weight.
+ *
+ * One that carries nothing is not worth keeping however busy the others are: its failed queries fall to them in any case. To
+ * keep it would feed itself, as the more queries it swallows the less is heard from the others, and the longer their last,
+ * busy reports stand.
  */
 export function restOfPool(
   leaving: Endpoint,
@@ -42,12 +48,13 @@ export function restOfPool(
     weightKnown += endpoint.weight;
     busy += endpoint.utilization.value * endpoint.weight;
   }
-  const carried = isFresh(leaving.utilization) ? leaving.utilization.value * leaving.weight : 0;
+  const ownUtilization = faded(leaving.utilization, 0, loadMemoryMs, nowMs);
+  const isKnown = weightKnown > 0 && ownUtilization >= carriesNothingBelow;
   return {
     healthyOthers,
     ejectedOthers,
     ejectedMax: Math.max(1, Math.floor(size * ejection.ejectedRatioMax)),
-    projectedUtilization: weightKnown === 0 ? null : busy / weightKnown + carried / weight,
+    projectedUtilization: isKnown ? busy / weightKnown + (ownUtilization * leaving.weight) / weight : null,
     utilizationMax: ejection.utilizationMax,
   };
 }

@@ -20,7 +20,7 @@ export interface RestOfPool {
   /** Endpoints out already, and the most that may be. */
   readonly ejectedOthers: number;
   readonly ejectedMax: number;
-  /** Utilisation of those that stay once they carry this one's load; null where nobody reports any. */
+  /** Utilisation of those that stay once they carry this one's load; null where it carries none, or nobody reports. */
   readonly projectedUtilization: number | null;
   readonly utilizationMax: number;
 }

@@ -17,6 +17,10 @@ export interface Scenario {
   readonly speedOf?: (server: number) => number;
   /** A server that answers every query with an error at once. */
   readonly failing?: number;
+  /** From which query on it fails; default from the first. */
+  readonly failingFrom?: number;
+  /** Two datacenters, half of the servers and routers in each, the demand 1.3 to 0.7, 30 ms apart. */
+  readonly twoDatacenters?: boolean;
 }
 
 export interface Result {
@@ -25,11 +29,16 @@ export interface Result {
   readonly errorRatio: number;
   /** Queries by server. */
   readonly counts: readonly number[];
+  /** Share of the queries that left their datacenter. */
+  readonly crossRatio: number;
 }
 
 const workers = 4;
 const meanMs = 10;
-const roundTripMs = 0.5;
+const nearMs = 0.5;
+const farMs = 30;
+/** Share of the demand that arises in the first of two datacenters. */
+const firstShare = 0.65;
 /** Queries at the start that are not counted: the routers know nothing yet. */
 const warmUp = 2000;
 
@@ -68,47 +77,61 @@ export function simulate({
   config,
   speedOf = () => 1,
   failing,
+  failingFrom = 0,
+  twoDatacenters = false,
 }: Scenario): Result {
   const prng = Prng.fromSeed(seed, 'queueing');
   const clock = new VirtualClock();
   const names = Array.from({ length: servers }, (_, i) => `s${i}`);
   const pool = names.map(() => new Server(clock));
+  const isFirst = (i: number): boolean => !twoDatacenters || i < servers / 2;
+  const datacenterOf = (i: number): string => (isFirst(i) ? 'first' : 'second');
   const routers = names.map((_, i) => {
-    const balancer = new Balancer(config, { clock, seed: seed * 1000 + i });
-    balancer.setEndpoints(names.map((nodeId) => ({ nodeId })));
+    const balancer = new Balancer(
+      { ...config, datacenter: datacenterOf(i) },
+      { clock, seed: seed * 1000 + i },
+    );
+    balancer.setEndpoints(names.map((nodeId, at) => ({ nodeId, datacenter: datacenterOf(at) })));
     return balancer;
   });
+  const someRouter = (): number => {
+    if (!twoDatacenters) return prng.below(servers);
+    return prng.chance(firstShare) ? prng.below(servers / 2) : servers / 2 + prng.below(servers / 2);
+  };
   const capacity =
     names.reduce((sum, _, i) => sum + (i === failing ? 0 : speedOf(i)), 0) * (workers / meanMs);
   const latencies: number[] = [];
   const counts = names.map(() => 0);
-  let errors = 0;
+  let [errors, crossed] = [0, 0];
 
-  const send = (router: Balancer, counted: boolean): void => {
+  let sent = 0;
+  const send = (from: number, counted: boolean): void => {
     const serviceMs = lognormal(prng, meanMs);
-    const route = router.pick() as Route;
+    const route = routers[from]?.pick() as Route;
     const at = names.indexOf(route.nodeId);
     const server = pool[at] as Server;
     const startMs = clock.nowMs();
+    const oneWayMs = (isFirst(from) === isFirst(at) ? nearMs : farMs) / 2;
+    if (counted && isFirst(from) !== isFirst(at)) crossed++;
     if (counted) counts[at] = (counts[at] ?? 0) + 1;
     const answer = (ok: boolean): void => {
-      clock.setTimer(roundTripMs / 2, () => {
+      const load = server.load;
+      clock.setTimer(oneWayMs, () => {
         const latencyMs = clock.nowMs() - startMs;
-        route.done(ok ? { ok, latencyMs, load: server.load } : { ok, latencyMs });
+        route.done(ok ? { ok, latencyMs, load } : { ok, latencyMs });
         if (counted && ok) latencies.push(latencyMs);
         if (counted && !ok) errors++;
       });
     };
-    clock.setTimer(roundTripMs / 2, () => {
-      if (at === failing) answer(false);
+    clock.setTimer(oneWayMs, () => {
+      if (at === failing && sent > failingFrom) answer(false);
       else server.serve(serviceMs / speedOf(at), () => answer(true));
     });
   };
 
-  let sent = 0;
   const arrive = (): void => {
     if (sent++ >= queries + warmUp) return;
-    send(routers[prng.below(routers.length)] as Balancer, sent > warmUp);
+    send(someRouter(), sent > warmUp);
     clock.setTimer(prng.exponential(1 / (capacity * load)), arrive);
   };
   arrive();
@@ -116,7 +139,13 @@ export function simulate({
   clock.runUntil(((queries + warmUp) / (capacity * load)) * 10 + 60_000);
   const sorted = latencies.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
-  return { p50Ms: at(0.5), p99Ms: at(0.99), errorRatio: errors / queries, counts };
+  return {
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    errorRatio: errors / queries,
+    counts,
+    crossRatio: crossed / queries,
+  };
 }
 
 /** Lognormal with a coefficient of variation of 1. */
