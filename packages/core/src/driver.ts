@@ -51,7 +51,7 @@ export class Driver<I extends Typed, E extends Typed> {
         this.#execute(effect);
       },
     };
-    this.#checkpoint(options.clock.nowMs());
+    this.#checkpoint(options.clock.nowMs(), true);
   }
 
   get core(): ProtocolCore<I, E> {
@@ -72,7 +72,7 @@ export class Driver<I extends Typed, E extends Typed> {
     this.#options.core.restore(state);
     const nowMs = this.#now();
     for (const { timer, dueMs } of timers) this.#setTimer(timer, Math.max(0, dueMs - nowMs));
-    this.#checkpoint(nowMs);
+    this.#checkpoint(nowMs, true);
   }
 
   /** Hands the core an input, after those already waiting. Ignored once stopped. */
@@ -112,9 +112,10 @@ export class Driver<I extends Typed, E extends Typed> {
     return this.#lastMs;
   }
 
-  #checkpoint(nowMs: number): void {
+  #checkpoint(nowMs: number, begins = false): void {
     const { tracer, node, name, core } = this.#options;
-    if (tracer) this.#untilCheckpoint = tracer.checkpoint(node, name, core, nowMs, this.pendingTimers());
+    if (tracer)
+      this.#untilCheckpoint = tracer.checkpoint(node, name, core, nowMs, this.pendingTimers(), begins);
   }
 
   #step(input: I | TimerInput, cause: number | null): void {

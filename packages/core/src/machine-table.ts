@@ -76,6 +76,20 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
 
   /** Forgets an entity and cancels its timers; events still waiting for it are dropped. */
   remove(entity: string, out: Sink<E>): void {
+    const from = this.state(entity);
+    if (from === undefined) return;
+    const { id: machine } = this.#stepper.machine;
+    const event = { type: 'xstate.stop' };
+    out.observer?.onMachineStep({
+      machine,
+      instance: entity,
+      event,
+      from,
+      to: '',
+      taken: [],
+      context: {},
+      actions: [],
+    });
     this.#codes.delete(entity);
     for (let i = this.#waiting.length - 1; i >= 0; i--)
       if (this.#waiting[i]?.entity === entity) this.#waiting.splice(i, 1);

@@ -59,7 +59,9 @@ export interface MachineStep {
   /** Which one of its kind, e.g. a peer's name. */
   readonly instance: string;
   readonly event: unknown;
+  /** State before; empty for a machine that begins. */
   readonly from: string;
+  /** State after; empty for an entity that has been removed. */
   readonly to: string;
   readonly taken: readonly string[];
   /** What `assign` changed: the new value by key. */

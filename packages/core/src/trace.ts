@@ -49,6 +49,8 @@ export interface TraceCheckpoint {
   readonly node: string;
   readonly core: string;
   readonly state: Uint8Array;
+  /** True where the core begins, also anew after a crash: nothing before belongs to this life of it. */
+  readonly begins: boolean;
   /** The timers armed at that moment. */
   readonly timers: readonly TraceTimer[];
 }
@@ -119,6 +121,7 @@ const record = z.discriminatedUnion('kind', [
     kind: z.literal('checkpoint'),
     ...place,
     state: z.instanceof(Uint8Array),
+    begins: z.boolean(),
     timers: z.array(z.object({ timer: z.string(), dueMs: z.number() })),
   }),
 ]);

@@ -61,9 +61,10 @@ export class Tracer {
     core: ProtocolCore<I, E>,
     t: number,
     timers: readonly TraceTimer[] = [],
+    begins = false,
   ): number {
     const state = core.checkpoint();
-    this.#sink.record({ kind: 'checkpoint', seq: this.#seq, t, node, core: name, state, timers });
+    this.#sink.record({ kind: 'checkpoint', seq: this.#seq, t, node, core: name, state, begins, timers });
     return Math.max(this.#every, Math.ceil(state.length / checkpointBytesPerStep));
   }
 }

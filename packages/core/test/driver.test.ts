@@ -171,6 +171,8 @@ describe('the driver', () => {
     does(set('x', 10), set('y', 30));
     const checkpoint = recorder.records.findLast((record) => record.kind === 'checkpoint');
     expect(checkpoint?.timers).toEqual(driver.pendingTimers());
+    const begins = recorder.records.filter((one) => one.kind === 'checkpoint').map((one) => one.begins);
+    expect(begins).toEqual([true, false]);
     clock.runUntil(5);
     const other = obedient();
     other.clock.runUntil(12);

@@ -7,6 +7,7 @@ import {
   inState,
   type InstanceCheckpoint,
   MachineInstance,
+  type MachineStep,
   MachineTable,
   packPlain,
   type Sink,
@@ -319,6 +320,22 @@ describe('a machine table, its entities apart', () => {
     expect(doors.fire(ofB, 70, out)).toBe(false);
     expect(doors.fire(ofC, 70, out)).toBe(true);
     expect([doors.state('b'), doors.state('b/c'), doors.size]).toEqual([undefined, 'closed', 2]);
+  });
+
+  it('tells an observer when an entity goes', () => {
+    const steps: MachineStep[] = [];
+    const out: Sink<Effect> = {
+      observer: { onMachineStep: (step) => void steps.push(step) },
+      emit: () => undefined,
+    };
+    const doors = table([]);
+    doors.add('a', 0, out);
+    doors.remove('a', out);
+    doors.remove('a', out);
+    expect(steps.map(({ instance, from, to, event }) => [instance, from, to, event])).toEqual([
+      ['a', '', 'closed', { type: 'xstate.init' }],
+      ['a', 'closed', '', { type: 'xstate.stop' }],
+    ]);
   });
 
   it('keeps an action uninterrupted while it adds another entity', () => {
