@@ -142,14 +142,21 @@ export class World {
     return this.#node(name).host.address;
   }
 
-  /** Adds a node and starts its process at once. */
-  spawn(name: string, boot: (ports: NodePorts) => Process): void {
+  /**
+   * Adds a node and starts its process at once.
+   * @param options `down`: not yet; `restart` is to do it.
+   */
+  spawn(
+    name: string,
+    boot: (ports: NodePorts) => Process,
+    { down = false }: { readonly down?: boolean } = {},
+  ): void {
     assert(!this.#nodes.has(name), `node ${name} is new`);
     const host = new Host(name, this.#nodes.size);
     const disk = new SimulatedDisk(this.#kernel, host, this.#diskSeeds.fork(name), this.#options.disk ?? {});
     this.#nodes.set(name, { host, disk, boot, process: null });
     this.#network.add(host);
-    this.#start(name);
+    if (!down) this.#start(name);
   }
 
   /**
@@ -177,8 +184,9 @@ export class World {
 
   /** Starts a process on a node that has none, on the disk the last one left. */
   restart(name: string): void {
-    if (this.#node(name).host.up) return;
-    this.counters.add('restarts');
+    const { host } = this.#node(name);
+    if (host.up) return;
+    if (host.incarnation > 0) this.counters.add('restarts');
     this.#start(name);
   }
 

@@ -57,6 +57,18 @@ describe('processes', () => {
     expect([heard, called]).toEqual([[], []]);
   });
 
+  test('a node that is spawned down starts when it is told to', () => {
+    const world = new World({ seed: 1 });
+    const ticks: number[] = [];
+    world.spawn('a', ticker(ticks), { down: true });
+    world.runFor(50);
+    expect([world.isUp('a'), ticks]).toEqual([false, []]);
+    world.restart('a');
+    world.runFor(15);
+    expect(ticks).toEqual([60]);
+    expect(world.counters.get('restarts')).toBe(0);
+  });
+
   test('an orderly stop tells the process, a crash does not', () => {
     const world = new World({ seed: 1 });
     let stops = 0;
