@@ -102,7 +102,9 @@ const shape = z.object({
   gossipToTheDeadMs: ms(0, day, 30_000)
     .describe('The dead are gossiped to for so long, so that one declared dead by mistake can refute it.')
     .meta({ unit: 'ms' }),
-  packetBytesMax: whole(512, 65_507, 1400).describe('Largest UDP payload.').meta({ unit: 'bytes' }),
+  packetBytesMax: whole(1200, 65_507, 1400)
+    .describe('Largest UDP payload.')
+    .meta({ unit: 'bytes', advice: 'Keep it below the path MTU.' }),
 
   pushPullPeriodMs: ms(0, day, 30_000)
     .describe('Full exchange with one member; 0: none. Grows with the pool above 32 members.')

@@ -1,5 +1,5 @@
 /** Bytes <-> messages. What a peer sent is checked here and only here; nothing here throws for it. */
-export { addressText, dialable, hostBytes, parseAddress } from './wire/addresses.ts';
+export { dialable, hostBytes, parseAddress } from './wire/addresses.ts';
 export { decodeMessage, encodeMessage, nameBytesMax } from './wire/messages.ts';
 export { decodeTags, encodeTags, metaBytesMax, type Tags } from './wire/meta.ts';
 export {

@@ -104,6 +104,7 @@ export type RejectReason =
   | 'key'
   | 'label'
   | 'members'
+  | 'name'
   | 'nesting'
   | 'plaintext'
   | 'relays'

@@ -69,10 +69,6 @@ export const dialable = (address: Address): Address =>
     ? { host: address.host.slice('::ffff:'.length), port: address.port }
     : address;
 
-/** `host:port`, with brackets around IPv6. */
-export const addressText = ({ host, port }: Address): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-
 /**
  * Reads `10.0.0.1:7000`, `db.internal:7000` or `[::1]:7000`.
  * @throws ClusterError `SWIM_SEED_INVALID`.

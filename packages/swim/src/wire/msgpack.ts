@@ -165,22 +165,24 @@ export class Writer {
   #length = 0;
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), value);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value);
     return this;
   }
 
   append(bytes: Uint8Array): this {
-    // Grown first: growing replaces the buffer that is written to.
     const at = this.#grow(bytes.length);
     this.#bytes.set(bytes, at);
     return this;
@@ -221,6 +223,7 @@ export class Writer {
     return this.#bytes.slice(0, this.#length);
   }
 
+  /** Makes room first: the caller must not have taken hold of the buffer or its view before. */
   #grow(length: number): number {
     const at = this.#length;
     this.#length += length;
