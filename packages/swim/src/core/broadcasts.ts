@@ -1,0 +1,117 @@
+/**
+ * What has yet to be gossiped: fewest transmissions first, then the largest, then the newest, so that news is spread first and
+ * packets are filled. A claim about a member replaces the older claim about it. At the bound the most often sent is dropped.
+ */
+export interface Broadcast<M> {
+  /** The member it is about: a newer broadcast of the same name replaces it. */
+  readonly name: string;
+  readonly message: M;
+  readonly bytes: number;
+  /** Grows with each broadcast: the higher, the newer. */
+  readonly id: number;
+  readonly transmits: number;
+}
+
+export interface BroadcastsCheckpoint<M> {
+  readonly items: readonly Broadcast<M>[];
+  readonly nextId: number;
+}
+
+export class Broadcasts<M> {
+  // One list for each number of transmissions, sorted by size, then age.
+  readonly #tiers: Broadcast<M>[][] = [];
+  readonly #byName = new Map<string, Broadcast<M>>();
+  #nextId = 0;
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /** @returns whether another one had to be dropped for it. */
+  add(name: string, message: M, bytes: number, max: number): boolean {
+    this.#remove(this.#byName.get(name));
+    const isFull = this.size >= max;
+    if (isFull) this.#remove(this.#tiers.findLast((tier) => tier.length > 0)?.at(-1));
+    this.#insert({ name, message, bytes, id: this.#nextId++, transmits: 0 });
+    return isFull;
+  }
+
+  /**
+   * Takes what fits, counting a transmission each; what has been sent `limit` times is gone.
+   * @param overheadBytes what each message costs beside its own bytes.
+   */
+  take(roomBytes: number, overheadBytes: number, limit: number, countMax: number): readonly M[] {
+    const taken: Broadcast<M>[] = [];
+    let room = roomBytes;
+    for (const tier of this.#tiers) {
+      let at = 0;
+      while (taken.length < countMax) {
+        at = firstFitting(tier, room - overheadBytes, at);
+        const item = tier[at];
+        if (item === undefined) break;
+        taken.push(item);
+        room -= item.bytes + overheadBytes;
+        at++;
+      }
+    }
+    for (const item of taken) {
+      this.#remove(item);
+      if (item.transmits + 1 < limit) this.#insert({ ...item, transmits: item.transmits + 1 });
+    }
+    return taken.map(({ message }) => message);
+  }
+
+  checkpoint(): BroadcastsCheckpoint<M> {
+    return { items: this.#tiers.flat(), nextId: this.#nextId };
+  }
+
+  restore({ items, nextId }: BroadcastsCheckpoint<M>): void {
+    this.#tiers.length = 0;
+    this.#byName.clear();
+    for (const item of items) this.#insert(item);
+    this.#nextId = nextId;
+  }
+
+  #insert(item: Broadcast<M>): void {
+    while (this.#tiers.length <= item.transmits) this.#tiers.push([]);
+    const tier = this.#tiers[item.transmits] as Broadcast<M>[];
+    tier.splice(place(tier, item), 0, item);
+    this.#byName.set(item.name, item);
+  }
+
+  #remove(item: Broadcast<M> | undefined): void {
+    if (item === undefined) return;
+    const tier = this.#tiers[item.transmits] as Broadcast<M>[];
+    tier.splice(place(tier, item), 1);
+    this.#byName.delete(item.name);
+  }
+}
+
+const comesBefore = <M>(a: Broadcast<M>, b: Broadcast<M>): boolean =>
+  a.bytes === b.bytes ? a.id > b.id : a.bytes > b.bytes;
+
+/** Where an item stands, or belongs, in a sorted tier. */
+function place<M>(tier: readonly Broadcast<M>[], item: Broadcast<M>): number {
+  let [low, high] = [0, tier.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (comesBefore(tier[middle] as Broadcast<M>, item)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The largest item from `from` on that takes at most `bytes`. */
+function firstFitting<M>(tier: readonly Broadcast<M>[], bytes: number, from: number): number {
+  let [low, high] = [from, tier.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((tier[middle] as Broadcast<M>).bytes > bytes) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,350 @@
+/** The other members: a row of columns for each, and its state in the machine table, which decides what is believed. */
+import {
+  type Address,
+  type ActionOf,
+  MachineTable,
+  type Sink,
+  Stepper,
+  type TableCheckpoint,
+} from '@cluster/core';
+import type { MemberEventType } from '../member.ts';
+import type { MemberRecord, SwimEffect } from './effects.ts';
+import { type MemberEvent, memberMachine } from './member.machine.ts';
+import {
+  type Alive,
+  bytesEqual,
+  type Claim,
+  type Dead,
+  type PeerRecord,
+  type PeerState,
+  type RejectReason,
+  sameAddress,
+  type Suspect,
+} from './messages.ts';
+import { incarnationMax } from './incarnation.ts';
+import type { Pool } from './pool.ts';
+import { RoundRobin, type RoundRobinCheckpoint } from './round-robin.ts';
+import { confirm, remainingMs, type Suspicion, suspicionBounds } from './suspicion.ts';
+
+export interface MemberRow {
+  readonly name: string;
+  address: Address;
+  meta: Uint8Array;
+  vsn: Uint8Array;
+  incarnation: number;
+  /** Follows the machine, so that members can be counted and dated without asking it. */
+  state: PeerState;
+  stateChangedMs: number;
+  lastSeenMs: number;
+  suspicion: Suspicion | null;
+  /** Where the name was last claimed from by somebody else: each such place is reported once. */
+  rival: Address | null;
+}
+
+export interface MembershipCheckpoint {
+  readonly rows: readonly MemberRow[];
+  readonly states: TableCheckpoint;
+  readonly order: RoundRobinCheckpoint;
+}
+
+type Out = Sink<SwimEffect>;
+type MemberAction = ActionOf<typeof memberMachine>;
+
+const stepper = new Stepper(memberMachine);
+
+export class Membership {
+  readonly order = new RoundRobin();
+  readonly #pool: Pool;
+  readonly #spread: (claim: Claim, out: Out) => void;
+  readonly #rows = new Map<string, MemberRow>();
+  readonly #states: MachineTable<typeof memberMachine, SwimEffect>;
+  readonly #counts: Record<PeerState, number> = { alive: 0, suspect: 0, dead: 0, left: 0 };
+
+  constructor(pool: Pool, spread: (claim: Claim, out: Out) => void) {
+    this.#pool = pool;
+    this.#spread = spread;
+    this.#states = new MachineTable('member', stepper, (name, action, nowMs, out) =>
+      this.#perform(this.row(name), action, nowMs, out),
+    );
+  }
+
+  /** By state, ourselves not counted. */
+  get counts(): Readonly<Record<PeerState, number>> {
+    return this.#counts;
+  }
+
+  /** Alive and suspect, with ourselves: the n of every formula. */
+  get size(): number {
+    return this.#counts.alive + this.#counts.suspect + 1;
+  }
+
+  rows(): IterableIterator<MemberRow> {
+    return this.#rows.values();
+  }
+
+  find(name: string): MemberRow | undefined {
+    return this.#rows.get(name);
+  }
+
+  row(name: string): MemberRow {
+    return this.#rows.get(name) as MemberRow;
+  }
+
+  isIn(name: string, ...states: readonly PeerState[]): boolean {
+    const row = this.#rows.get(name);
+    return row !== undefined && states.includes(row.state);
+  }
+
+  /** A claim about somebody else. @returns why it was refused unread, if it was. */
+  hear(claim: Claim, nowMs: number, out: Out): RejectReason | undefined {
+    const row = this.#rows.get(claim.node);
+    const known = row?.incarnation ?? incarnationMax - 2 * this.#pool.options.config.incarnationJumpMax;
+    if (claim.incarnation > known + this.#pool.options.config.incarnationJumpMax) return 'incarnation';
+    if (row === undefined) {
+      // Word of a stranger's death is no news: it would only bring the forgotten back.
+      return claim.type === 'alive' ? this.#admit(claim, nowMs, out) : undefined;
+    }
+    this.#states.send(claim.node, this.#eventOf(row, claim, nowMs), nowMs, out);
+    return undefined;
+  }
+
+  /** Our own probe of it failed. */
+  accuse(name: string, nowMs: number, out: Out): void {
+    const row = this.#rows.get(name);
+    if (row === undefined) return;
+    const claim: Suspect = {
+      type: 'suspect',
+      incarnation: row.incarnation,
+      node: name,
+      from: this.#pool.self.name,
+    };
+    this.hear(claim, nowMs, out);
+  }
+
+  seen(name: string, nowMs: number): void {
+    const row = this.#rows.get(name);
+    if (row !== undefined) row.lastSeenMs = nowMs;
+  }
+
+  /** Forgets those who have been gone long enough. */
+  reap(nowMs: number, out: Out): void {
+    const dueMs = nowMs - this.#pool.options.config.reapAfterMs;
+    for (const row of this.#rows.values()) {
+      const isGone = row.state === 'dead' || row.state === 'left';
+      if (isGone && row.stateChangedMs <= dueMs)
+        this.#states.send(row.name, { type: 'REAP_DUE' }, nowMs, out);
+    }
+  }
+
+  fire(timer: string, nowMs: number, out: Out): boolean {
+    return this.#states.fire(timer, nowMs, out);
+  }
+
+  records(): PeerRecord[] {
+    return Array.from(this.#rows.values(), ({ name, address, meta, incarnation, state, vsn }) => ({
+      name,
+      address,
+      meta,
+      incarnation,
+      state,
+      vsn,
+    }));
+  }
+
+  checkpoint(): MembershipCheckpoint {
+    return {
+      rows: [...this.#rows.values()],
+      states: this.#states.checkpoint(),
+      order: this.order.checkpoint(),
+    };
+  }
+
+  restore({ rows, states, order }: MembershipCheckpoint): void {
+    this.#rows.clear();
+    Object.assign(this.#counts, { alive: 0, suspect: 0, dead: 0, left: 0 });
+    for (const row of rows) {
+      this.#rows.set(row.name, { ...row });
+      this.#counts[row.state]++;
+    }
+    this.#states.restore(states);
+    this.order.restore(order);
+  }
+
+  #admit(claim: Alive, nowMs: number, out: Out): RejectReason | undefined {
+    const { config } = this.#pool.options;
+    if (this.#rows.size + 1 >= config.membersMax) return 'members';
+    const row: MemberRow = {
+      name: claim.node,
+      address: claim.address,
+      meta: claim.meta,
+      vsn: claim.vsn,
+      incarnation: claim.incarnation,
+      state: 'alive',
+      stateChangedMs: nowMs,
+      lastSeenMs: nowMs,
+      suspicion: null,
+      rival: null,
+    };
+    this.#rows.set(row.name, row);
+    this.#counts.alive++;
+    this.#states.add(row.name, nowMs, out);
+    this.order.insert(row.name, this.#pool.prng);
+    this.#spread(claim, out);
+    this.#notify('Joined', row, out);
+    return undefined;
+  }
+
+  #eventOf(row: MemberRow, claim: Claim, nowMs: number): MemberEvent {
+    const { config } = this.#pool.options;
+    const known = row.incarnation;
+    switch (claim.type) {
+      case 'alive': {
+        const reclaimable = nowMs - row.stateChangedMs >= config.nameReclaimMs;
+        return {
+          type: 'ALIVE_HEARD',
+          claim,
+          known,
+          elsewhere: !sameAddress(row.address, claim.address),
+          reclaimable,
+        };
+      }
+      case 'suspect': {
+        const fresh = this.#suspicionOf(claim, nowMs);
+        const next = row.suspicion === null ? fresh : confirm(row.suspicion, claim.from);
+        return {
+          type: 'SUSPECT_HEARD',
+          claim,
+          known,
+          isNewAccuser: next !== row.suspicion,
+          timeoutMs: remainingMs(next, nowMs),
+          freshTimeoutMs: remainingMs(fresh, nowMs),
+        };
+      }
+      case 'dead':
+        return { type: claim.from === claim.node ? 'LEFT_HEARD' : 'DEAD_HEARD', claim, known };
+    }
+  }
+
+  #suspicionOf(claim: Suspect, nowMs: number): Suspicion {
+    const bounds = suspicionBounds(this.#pool.options.config, this.size);
+    return { startedAtMs: nowMs, bounds, accusers: [claim.from] };
+  }
+
+  #perform(row: MemberRow, action: MemberAction, nowMs: number, out: Out): void {
+    switch (action.type) {
+      case 'acceptAlive':
+        return this.#acceptAlive(row, action.params.claim, action.params.notice, nowMs, out);
+      case 'reportConflict':
+        return this.#reportConflict(row, action.params.claim, out);
+      case 'startSuspicion': {
+        const { claim } = action.params;
+        const isNews = row.state !== 'suspect';
+        row.suspicion = this.#suspicionOf(claim, nowMs);
+        row.incarnation = claim.incarnation;
+        this.#enter(row, 'suspect', nowMs);
+        this.#spread(claim, out);
+        if (isNews) this.#notify('Suspect', row, out);
+        return;
+      }
+      case 'confirmSuspicion': {
+        const { claim } = action.params;
+        if (row.suspicion !== null) row.suspicion = confirm(row.suspicion, claim.from);
+        return this.#spread(claim, out);
+      }
+      case 'acceptDeath':
+        return this.#bury(row, action.params.claim, 'dead', nowMs, out);
+      case 'acceptLeave':
+        return this.#bury(row, action.params.claim, 'left', nowMs, out);
+      case 'declareDead': {
+        const { name: node, incarnation } = row;
+        return this.#bury(
+          row,
+          { type: 'dead', incarnation, node, from: this.#pool.self.name },
+          'dead',
+          nowMs,
+          out,
+        );
+      }
+      case 'forget':
+        this.#counts[row.state]--;
+        this.#rows.delete(row.name);
+        this.order.remove(row.name);
+        this.#states.remove(row.name, out);
+        return this.#notify('Reaped', row, out);
+    }
+  }
+
+  #acceptAlive(row: MemberRow, claim: Alive, notice: MemberEventType, nowMs: number, out: Out): void {
+    const isSameRecord = sameAddress(row.address, claim.address) && bytesEqual(row.meta, claim.meta);
+    row.address = claim.address;
+    row.meta = claim.meta;
+    row.vsn = claim.vsn;
+    row.incarnation = claim.incarnation;
+    row.suspicion = null;
+    row.rival = null;
+    row.lastSeenMs = nowMs;
+    this.#enter(row, 'alive', nowMs);
+    this.#spread(claim, out);
+    if (notice !== 'Updated' || !isSameRecord) this.#notify(notice, row, out);
+  }
+
+  #reportConflict(row: MemberRow, claim: Alive, out: Out): void {
+    if (row.rival !== null && sameAddress(row.rival, claim.address)) return;
+    row.rival = claim.address;
+    this.#notify('Conflict', row, out);
+  }
+
+  #bury(row: MemberRow, claim: Dead, state: 'dead' | 'left', nowMs: number, out: Out): void {
+    row.suspicion = null;
+    row.incarnation = claim.incarnation;
+    this.#enter(row, state, nowMs);
+    this.#spread(claim, out);
+    this.#notify(state === 'dead' ? 'Dead' : 'Left', row, out);
+  }
+
+  #enter(row: MemberRow, state: PeerState, nowMs: number): void {
+    if (row.state === state) return;
+    this.#counts[row.state]--;
+    this.#counts[state]++;
+    row.state = state;
+    row.stateChangedMs = nowMs;
+  }
+
+  #notify(notice: MemberEventType, row: MemberRow, out: Out): void {
+    out.emit({ type: 'notify', notice, member: recordOf(row) });
+  }
+}
+
+export const recordOf = ({
+  name,
+  address,
+  state,
+  incarnation,
+  meta,
+  lastSeenMs,
+  stateChangedMs,
+}: MemberRow): MemberRecord => ({ name, address, state, incarnation, meta, lastSeenMs, stateChangedMs });
+
+/**
+ * What a peer's record claims. Its dead are only suspects here, accused by ourselves: the peer may have been wrong or cut off, and
+ * the accused gets the chance to refute.
+ */
+export function claimOf(record: PeerRecord, accuser: string): Claim {
+  const { name: node, incarnation, state } = record;
+  switch (state) {
+    case 'alive':
+      return {
+        type: 'alive',
+        incarnation,
+        node,
+        address: record.address,
+        meta: record.meta,
+        vsn: record.vsn,
+      };
+    case 'left':
+      return { type: 'dead', incarnation, node, from: node };
+    case 'suspect':
+    case 'dead':
+      return { type: 'suspect', incarnation, node, from: accuser };
+  }
+}

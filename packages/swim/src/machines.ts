@@ -1,0 +1,4 @@
+/** @packageDocumentation The statecharts of membership, for any xstate tool. */
+export { agentMachine } from './core/agent.machine.ts';
+export { memberMachine } from './core/member.machine.ts';
+export { probeMachine } from './core/probe.machine.ts';

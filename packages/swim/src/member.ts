@@ -1,0 +1,48 @@
+/** Members and what happens to them, as people and siblings see it. */
+import type { Address } from '@cluster/core';
+import type { Tags } from './wire.ts';
+
+export type MemberState = 'Alive' | 'Suspect' | 'Dead' | 'Left';
+
+export interface Member {
+  readonly name: string;
+  /** Gossip address, as the member advertises it. */
+  readonly address: Address;
+  readonly state: MemberState;
+  readonly incarnation: number;
+  readonly tags: Tags;
+  /** Monotonic time of the last sign of life that reached us. */
+  readonly lastSeenMs: number;
+  readonly stateChangedMs: number;
+}
+
+/**
+ * - `Joined`: first heard of, or back after it left. `Alive`: refuted a suspicion, or back from the dead.
+ * - `Updated`: tags or address changed. `Reaped`: forgotten.
+ * - `Conflict`: somebody uses the member's name at another address; `member` is the one we keep.
+ */
+export type MemberEventType =
+  | 'Joined'
+  | 'Alive'
+  | 'Updated'
+  | 'Suspect'
+  | 'Dead'
+  | 'Left'
+  | 'Reaped'
+  | 'Conflict';
+
+export interface MemberHappening {
+  readonly type: MemberEventType;
+  readonly member: Member;
+  readonly atMs: number;
+}
+
+/** In the place of `dropped` events that a reader was too slow for: read `members()` afresh. */
+export interface Overflow {
+  readonly type: 'Overflow';
+  readonly member: null;
+  readonly dropped: number;
+  readonly atMs: number;
+}
+
+export type MembershipEvent = MemberHappening | Overflow;
