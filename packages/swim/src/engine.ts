@@ -1,0 +1,383 @@
+/**
+ * A member with its sockets, in callbacks: the core, the driver, and the ports. It runs in the simulator as it does in production.
+ */
+import {
+  type Address,
+  type ClusterError,
+  describeError,
+  type Done,
+  Driver,
+  type Logger,
+  runTask,
+  silentLogger,
+  type Task,
+  wait,
+} from '@cluster/core';
+import { advertised, type SwimConfig } from './config.ts';
+import type { SeedFailure, SwimEffect, SwimInput } from './core/effects.ts';
+import { blockEnd, incarnationMax } from './core/incarnation.ts';
+import { SwimCore } from './core/swim-core.ts';
+import { bindBoth, type Bound } from './engine/bind.ts';
+import { Packets } from './engine/packets.ts';
+import { Streams } from './engine/streams.ts';
+import { MemberViews } from './engine/views.ts';
+import {
+  cipherMissing,
+  joinAborted,
+  joinBusy,
+  joinFailed,
+  leaveAborted,
+  notRunning,
+  stopped,
+  tagsTooLarge,
+  tooManySeeds,
+} from './errors.ts';
+import type { Member, MemberHappening } from './member.ts';
+import { SwimMetrics } from './metrics.ts';
+import type { SwimPorts } from './ports.ts';
+import { encodeTags, envelopeBytes, hostBytes, metaBytesMax, type StreamOptions, type Tags } from './wire.ts';
+
+interface PendingJoin {
+  readonly done: Done<number>;
+  /** Of names that could not be resolved. */
+  readonly failures: readonly SeedFailure[];
+}
+
+export class SwimEngine {
+  readonly #config: SwimConfig;
+  readonly #ports: SwimPorts;
+  readonly #logger: Logger;
+  readonly #metrics: SwimMetrics;
+  readonly #wire: StreamOptions;
+  readonly #core: SwimCore;
+  readonly #driver: Driver<SwimInput, SwimEffect>;
+  readonly #streams: Streams;
+  readonly #listeners = new Set<(event: MemberHappening) => void>();
+  readonly #joins = new Map<number, PendingJoin>();
+  readonly #leaves = new Set<Done<void>>();
+  readonly #packets: Packets;
+  readonly #views = new MemberViews();
+  #phase: 'new' | 'starting' | 'running' | 'stopped' = 'new';
+  #bound: Bound | null = null;
+  #self: Address;
+  #nextJoin = 1;
+
+  /** @throws ClusterError `SWIM_CIPHER_MISSING` when there are gossip keys but nothing to use them. */
+  constructor(config: SwimConfig, ports: SwimPorts) {
+    if (config.gossipKeys.length > 0 && !ports.cipher) throw cipherMissing();
+    this.#config = config;
+    this.#ports = ports;
+    this.#self = advertised(config, config.bind);
+    this.#logger = ports.logger ?? silentLogger;
+    this.#metrics = new SwimMetrics(ports.metrics);
+    this.#wire = {
+      label: new TextEncoder().encode(config.label),
+      cipher: ports.cipher,
+      inflateBytesMax: config.inflateBytesMax,
+      streamBytesMax: config.pushPullBytesMax,
+      userBytesMax: config.userMessageBytesMax,
+    };
+    this.#packets = new Packets(this.#wire, this.#metrics);
+    this.#core = new SwimCore({
+      config,
+      seed: ports.seed,
+      meta: encodeTags(config.tags),
+      bytesOf: (message) => this.#packets.bytesOf(message),
+      envelopeBytes: envelopeBytes(this.#wire),
+      checksums: !ports.cipher,
+    });
+    this.#driver = new Driver({
+      node: config.name,
+      name: 'swim',
+      core: this.#core,
+      clock: ports.clock,
+      execute: (effect) => this.#execute(effect),
+      onBug: (error) => this.#broke(error),
+      tracer: ports.tracer,
+    });
+    this.#streams = new Streams({
+      config,
+      wire: this.#wire,
+      clock: ports.clock,
+      port: ports.streams,
+      delegate: ports.delegate,
+      dispatch: (input) => this.#dispatch(input),
+    });
+  }
+
+  /** Binds, and is a member of a pool of one. Gives the address that others dial. */
+  start(done: Done<Address>): void {
+    if (this.#phase !== 'new') return done({ ok: false, error: notRunning() });
+    this.#phase = 'starting';
+    runTask(this.#start(), done);
+  }
+
+  /**
+   * Joins the pool of the seeds: gives the number of them that answered, at least one. Of a name all addresses are tried. A seed
+   * that is this member itself is passed over; with no other, the answer is 0.
+   * @returns gives up the join; what has been learned is kept.
+   */
+  join(seeds: readonly Address[], done: Done<number>): () => void {
+    const join = this.#nextJoin++;
+    if (this.#phase !== 'running') {
+      done({ ok: false, error: notRunning() });
+      return () => undefined;
+    }
+    if (seeds.length === 0 || seeds.length > this.#config.seedsMax) {
+      done({ ok: false, error: tooManySeeds(seeds.length, this.#config.seedsMax) });
+      return () => undefined;
+    }
+    this.#joins.set(join, { done, failures: [] });
+    runTask(this.#join(join, seeds), (outcome) => {
+      if (!outcome.ok) this.#settleJoin(join, (pending) => pending.done(outcome));
+    });
+    return () => {
+      this.#dispatch({ type: 'JOIN_ABORTED', join });
+      // Still resolving names: the core has not heard of it yet.
+      this.#settleJoin(join, (pending) => pending.done({ ok: false, error: joinAborted() }));
+    };
+  }
+
+  /** Tells the pool and waits until the news has been sent often enough, or `leaveTimeoutMs`. @returns stops waiting. */
+  leave(done: Done<void>): () => void {
+    if (this.#phase !== 'running') {
+      done({ ok: false, error: notRunning() });
+      return () => undefined;
+    }
+    if (this.#core.agentState === 'left') {
+      done({ ok: true, value: undefined });
+      return () => undefined;
+    }
+    this.#leaves.add(done);
+    this.#dispatch({ type: 'LEAVE' });
+    return () => {
+      if (this.#leaves.delete(done)) done({ ok: false, error: leaveAborted() });
+    };
+  }
+
+  /** Goes away without a word, as a crash would. Idempotent. */
+  stop(): void {
+    if (this.#phase === 'stopped') return;
+    this.#dispatch({ type: 'STOP' });
+    this.#close(stopped());
+  }
+
+  /** @throws ClusterError `SWIM_TAGS_TOO_LARGE`, with nothing changed. */
+  setTags(tags: Tags): void {
+    const meta = encodeTags(tags);
+    if (meta.length > metaBytesMax) throw tagsTooLarge(meta.length, metaBytesMax);
+    this.#dispatch({ type: 'TAGS_SET', meta });
+  }
+
+  /** Everybody on record, this member first. */
+  members(): readonly Member[] {
+    return this.#core.members(this.#ports.clock.nowMs()).map((record) => this.#views.of(record));
+  }
+
+  self(): Member {
+    return this.#views.of(this.#core.self(this.#ports.clock.nowMs()));
+  }
+
+  /** `stopped`, `running.settled`, `running.joining`, `leaving` or `left`. */
+  get agentState(): string {
+    return this.#core.agentState;
+  }
+
+  /** @returns ends the subscription. */
+  onEvent(listener: (event: MemberHappening) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  *#start(): Task<Address> {
+    const { incarnations, datagrams, streams } = this.#ports;
+    try {
+      const former = incarnations ? yield* wait<number>((done) => incarnations.load(done)) : 0;
+      const incarnation = Math.min(former + 1, incarnationMax);
+      const reserved = incarnations ? blockEnd(incarnation) : incarnationMax;
+      // Durable before anybody hears of it, or the next start could begin below it.
+      if (incarnations) yield* wait<void>((done) => incarnations.store(reserved, done));
+      const handlers = {
+        onMessage: (bytes: Uint8Array, from: Address) =>
+          this.#dispatch({ type: 'PACKET', from, ...this.#packets.receive(bytes) }),
+        onError: (error: ClusterError) => this.#logger.log('debug', error.message),
+      };
+      const bound = yield* bindBoth(this.#config.bind, datagrams, streams, handlers, (stream) =>
+        this.#streams.accept(stream),
+      );
+      this.#bound = bound;
+      // Stopped while it was starting: nobody else would close the sockets.
+      if (this.#isStopped) {
+        this.#unbind();
+        throw stopped();
+      }
+      this.#self = advertised(this.#config, bound.local);
+      this.#phase = 'running';
+      this.#dispatch({ type: 'START', address: this.#self, incarnation, reserved });
+      return this.#self;
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  *#join(join: number, seeds: readonly Address[]): Task<void> {
+    const addresses: Address[] = [];
+    const failures: SeedFailure[] = [];
+    for (const seed of seeds) {
+      try {
+        for (const host of yield* this.#resolve(seed.host)) addresses.push({ host, port: seed.port });
+      } catch (error) {
+        failures.push({ seed, code: (error as ClusterError).code, reason: (error as ClusterError).message });
+      }
+    }
+    const pending = this.#joins.get(join);
+    if (pending === undefined) return;
+    this.#joins.set(join, { ...pending, failures });
+    const isSelf = ({ host, port }: Address): boolean => host === this.#self.host && port === this.#self.port;
+    const others = addresses.filter((address) => !isSelf(address)).slice(0, this.#config.seedsMax);
+    if (others.length > 0) this.#dispatch({ type: 'JOIN', join, seeds: others });
+    else this.#joinFinished({ type: 'joinFinished', join, reached: 0, failures: [], aborted: false });
+  }
+
+  *#resolve(host: string): Task<readonly string[]> {
+    const { resolver } = this.#ports;
+    if (resolver === undefined || hostBytes(host) !== undefined) return [host];
+    return yield* wait<readonly string[]>((done) => resolver.resolve(host, done));
+  }
+
+  #dispatch(input: SwimInput): void {
+    if (this.#phase !== 'running') return;
+    this.#driver.dispatch(input);
+  }
+
+  #execute(effect: SwimEffect): void {
+    switch (effect.type) {
+      case 'send':
+        return this.#send(effect);
+      case 'startExchange':
+        return this.#streams.startExchange(effect);
+      case 'answerExchange':
+        return this.#streams.answerExchange(effect);
+      case 'cancelExchange':
+        return this.#streams.cancelExchange(effect.exchange);
+      case 'refuseStream':
+        this.#metrics.rejected('streams', effect.reason);
+        return this.#streams.refuse(effect.stream, effect.reason);
+      case 'streamPing':
+        return this.#streams.ping(effect.to, effect.ping);
+      case 'answerStreamPing':
+        return this.#streams.answerPing(effect.stream, effect.seqNo);
+      case 'notify':
+        return this.#notify(effect);
+      case 'storeIncarnation':
+        return this.#storeIncarnation(effect.reserve);
+      case 'joinFinished':
+        return this.#joinFinished(effect);
+      case 'joinRefused':
+        return this.#settleJoin(effect.join, ({ done }) => done({ ok: false, error: joinBusy() }));
+      case 'leaveFinished':
+        return this.#settleLeaves((done) => done({ ok: true, value: undefined }));
+      case 'deliverUserState':
+        return this.#ports.delegate?.mergeRemoteState?.(effect.state, effect.join);
+      case 'deliverUserMessage':
+        return this.#ports.delegate?.onUserMessage?.(effect.payload, effect.from);
+      case 'countRejected':
+        return this.#metrics.rejected(effect.channel, effect.reason);
+      case 'countProbe':
+        return this.#countProbe(effect);
+      case 'countDroppedBroadcast':
+        return this.#metrics.droppedBroadcasts.add();
+    }
+  }
+
+  #send({ to, messages, checksum }: Extract<SwimEffect, { type: 'send' }>): void {
+    if (this.#bound !== null) this.#packets.send(this.#bound.socket, to, messages, checksum);
+    this.#metrics.queued.set(this.#core.queued);
+  }
+
+  #countProbe({ target, outcome, roundTripMs }: Extract<SwimEffect, { type: 'countProbe' }>): void {
+    if (roundTripMs !== null) this.#metrics.pingMs.observe(roundTripMs);
+    if (outcome === 'failed') this.#metrics.pingFailures.add();
+    if (outcome === 'only_stream') {
+      this.#metrics.streamOnlyPings.add();
+      this.#logger.log('warn', `${target} answers over TCP but not over UDP: check the firewall.`, {
+        member: target,
+      });
+    }
+    this.#metrics.health.set(this.#core.health);
+  }
+
+  #notify({ notice, member: record }: Extract<SwimEffect, { type: 'notify' }>): void {
+    const { name } = record;
+    if (notice === 'Suspect') this.#metrics.suspicions.add();
+    this.#metrics.setMembers(this.#core.counts, this.#core.self(0).state);
+    if (notice === 'Conflict')
+      this.#logger.log('warn', `Another process uses the name ${name} at another address.`, { member: name });
+    else this.#logger.log('info', `${name}: ${notice}`, { member: name, incarnation: record.incarnation });
+    const event: MemberHappening = {
+      type: notice,
+      member: this.#views.of(record),
+      atMs: this.#ports.clock.nowMs(),
+    };
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #storeIncarnation(reserve: number): void {
+    this.#ports.incarnations?.store(reserve, (outcome) => {
+      // Being believed alive now matters more than after the next start, which will have to refute instead.
+      if (!outcome.ok) this.#logger.log('warn', `The incarnation was not stored: ${outcome.error.line}`);
+      this.#dispatch({ type: 'INCARNATION_STORED', reserved: reserve });
+    });
+  }
+
+  #joinFinished({ join, reached, failures, aborted }: Extract<SwimEffect, { type: 'joinFinished' }>): void {
+    this.#settleJoin(join, (pending) => {
+      const all = [...pending.failures, ...failures];
+      if (aborted) pending.done({ ok: false, error: joinAborted() });
+      else if (reached === 0 && all.length > 0) pending.done({ ok: false, error: joinFailed(all) });
+      else {
+        for (const { seed, reason } of all)
+          this.#logger.log('warn', `The seed ${seed.host}:${seed.port} could not be joined: ${reason}.`);
+        pending.done({ ok: true, value: reached });
+      }
+    });
+  }
+
+  #settleJoin(join: number, settle: (pending: PendingJoin) => void): void {
+    const pending = this.#joins.get(join);
+    if (this.#joins.delete(join) && pending) settle(pending);
+  }
+
+  #settleLeaves(settle: (done: Done<void>) => void): void {
+    const leaves = [...this.#leaves];
+    this.#leaves.clear();
+    for (const done of leaves) settle(done);
+  }
+
+  #broke(error: unknown): void {
+    this.#logger.log('error', `Membership has stopped on a bug: ${describeError(error)}`);
+    this.#close(stopped());
+  }
+
+  #close(why: ClusterError): void {
+    this.#phase = 'stopped';
+    this.#driver.stop();
+    this.#streams.close();
+    this.#unbind();
+    for (const join of this.#joins.keys())
+      this.#settleJoin(join, ({ done }) => done({ ok: false, error: why }));
+    this.#settleLeaves((done) => done({ ok: false, error: why }));
+  }
+
+  // A method of its own, because the type checker takes the phase for unchanged over a wait.
+  get #isStopped(): boolean {
+    return this.#phase === 'stopped';
+  }
+
+  #unbind(): void {
+    this.#bound?.listener.close();
+    this.#bound?.socket.close();
+    this.#bound = null;
+  }
+}

@@ -1,0 +1,50 @@
+/** @packageDocumentation Membership on Node: sockets, keys and the incarnation file. */
+import type { Logger, Metrics, Tracer } from '@cluster/core';
+import {
+  fileDisk,
+  resolveAddress,
+  systemClock,
+  systemRandom,
+  tcpStreams,
+  udpDatagrams,
+} from '@cluster/core/node';
+import type { SwimConfigInput } from './config.ts';
+import { diskIncarnations } from './incarnation-store.ts';
+import { keyring } from './node/keyring.ts';
+import type { IncarnationStore, SwimDelegate, SwimPorts } from './ports.ts';
+import { Swim } from './swim.ts';
+
+export { keyring } from './node/keyring.ts';
+
+export interface SwimExtras {
+  readonly logger?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly tracer?: Tracer | undefined;
+  /** Instead of the file in `dataDir`. */
+  readonly incarnations?: IncarnationStore | undefined;
+  readonly delegate?: SwimDelegate | undefined;
+}
+
+/** The ports that a configuration asks for. @throws ClusterError `SWIM_KEY_INVALID`. */
+export function swimPorts(config: SwimConfigInput, extras: SwimExtras = {}): SwimPorts {
+  const { gossipKeys = [], dataDir } = config;
+  const incarnations = dataDir === undefined ? undefined : diskIncarnations(fileDisk(dataDir), 'swim');
+  return {
+    clock: systemClock,
+    datagrams: udpDatagrams(),
+    streams: tcpStreams(),
+    seed: systemRandom.u32(),
+    cipher: gossipKeys.length === 0 ? undefined : keyring(gossipKeys),
+    resolver: { resolve: resolveAddress },
+    incarnations,
+    ...extras,
+  };
+}
+
+/**
+ * Starts a member on real sockets.
+ * @throws ClusterError `SWIM_CONFIG_INVALID`, `SWIM_KEY_INVALID`, `SWIM_PORT_IN_USE`, or what the disk or the network says.
+ */
+export async function startSwim(config: SwimConfigInput, extras: SwimExtras = {}): Promise<Swim> {
+  return Swim.start(config, swimPorts(config, extras));
+}
