@@ -1,1 +1,26 @@
-export {};
+/** @packageDocumentation How nodes talk: mutually authenticated streams, priorities, reliable delivery. */
+export { type TransportConfig, type TransportConfigInput, transportConfigSchema } from './config.ts';
+export type { Hello } from './core/handshake.ts';
+export {
+  identityOf,
+  identityUri,
+  isRefusal,
+  parseIdentityUri,
+  type PeerIdentity,
+  type PeerRole,
+} from './core/identity.ts';
+export { priorities, type Priority } from './core/outgoing.ts';
+export type { Certified, TransportEffect, TransportInput } from './core/protocol.ts';
+export type { Refusal } from './core/refusal.ts';
+export type { TransportCoreConfig } from './core/entities.ts';
+export { TransportCore } from './core/transport-core.ts';
+export type { Call } from './engine/call.ts';
+export type { InboundRequest } from './engine/delivery.ts';
+export { TransportEngine } from './engine/engine.ts';
+export type { EngineContext, EngineHandler } from './engine/handlers.ts';
+export type { CallOptions, PeerEvent, PeerStatus } from './engine/types.ts';
+export { RemoteHandlerError } from './errors.ts';
+export type { PeerDirectory, SecureStream, SecureStreamPort, TransportPorts } from './ports.ts';
+export { type MessageContext, type MessageHandler, type SendOptions, Transport } from './transport.ts';
+export { encodeFrame, flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from './wire/frame.ts';
+export { type FrameFault, FrameParser, type FrameSink } from './wire/parser.ts';

@@ -1,0 +1,110 @@
+/** Configuration of the transport: every default, unit, range and relation. */
+import { z } from 'zod';
+
+const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'letters, digits, ".", "_" and "-", at most 128');
+const ms = (def: number, min: number, max: number): z.ZodDefault<z.ZodInt> =>
+  z.int().min(min).max(max).default(def);
+
+export const transportConfigSchema = z
+  .object({
+    nodeId: name.describe('The id in the certificate: of a node, or of a client that only dials.'),
+    clusterName: name.describe('Must equal the cluster in every certificate.'),
+    bind: z
+      .object({ host: z.string().min(1), port: z.int().min(0).max(65_535) })
+      .nullable()
+      .describe('Where to listen; port 0 takes a free one; null: dial only.'),
+    codecHashes: z
+      .record(z.string().regex(/^[\x21-\x7e]{1,128}$/), z.string().regex(/^[\x21-\x7e]{1,128}$/))
+      .default({})
+      .describe("Hash of each message codec's structures; peers that differ refuse each other."),
+    messageBytesMax: z
+      .int()
+      .min(1024)
+      .max(64 * 1024 * 1024)
+      .default(16 * 1024 * 1024)
+      .describe('The largest message, sent or taken.')
+      .meta({ unit: 'bytes', advice: 'A message is one frame: a large one holds up what is behind it.' }),
+    queueMessagesMax: z
+      .int()
+      .min(16)
+      .max(1_048_576)
+      .default(65_536)
+      .describe(
+        'Messages waiting for one peer, unacknowledged ones included; beyond it posts are dropped, calls rejected.',
+      ),
+    queueBytesMax: z
+      .int()
+      .min(65_536)
+      .default(24 * 1024 * 1024)
+      .describe('Bytes waiting for one peer, unacknowledged ones included.')
+      .meta({ unit: 'bytes', advice: 'Bounds the memory a peer that does not read can cost.' }),
+    windowMessages: z
+      .int()
+      .min(64)
+      .max(1_048_576)
+      .refine((value) => (value & (value - 1)) === 0, 'must be a power of two')
+      .default(32_768)
+      .describe('Messages written and not yet acknowledged, per peer.'),
+    callsMax: z.int().min(1).default(65_536).describe('Requests waiting for an answer, per peer.'),
+    inboundCallsMax: z
+      .int()
+      .min(1)
+      .default(4096)
+      .describe('Requests of one peer being handled; more are answered with TRANSPORT_OVERLOADED.'),
+    requestTimeoutMs: ms(5000, 1, 3_600_000)
+      .describe('Deadline of a call that names none.')
+      .meta({ unit: 'ms' }),
+    dialTimeoutMs: ms(3000, 10, 120_000).describe('TCP and TLS together.').meta({ unit: 'ms' }),
+    handshakeTimeoutMs: ms(3000, 10, 120_000)
+      .describe('TLS on the listening side, and HELLO on both.')
+      .meta({ unit: 'ms', advice: 'Longer lets silent strangers hold a place longer.' }),
+    handshakesMax: z
+      .int()
+      .min(1)
+      .default(128)
+      .describe('Accepted connections whose handshake is not finished.'),
+    connectionsMax: z.int().min(1).default(2048).describe('Connections altogether; more are closed at once.'),
+    peersMax: z.int().min(1).default(1024).describe('Nodes and clients known at once.'),
+    keepaliveIdleMs: ms(3000, 10, 3_600_000)
+      .describe('Silence after which a connection is pinged; any byte counts as a sign of life.')
+      .meta({ unit: 'ms' }),
+    pingTimeoutMs: ms(2000, 10, 3_600_000)
+      .describe('Silence after a ping that makes the connection dead.')
+      .meta({ unit: 'ms', advice: 'With keepaliveIdleMs it is how long a dead peer goes unnoticed.' }),
+    backoffMinMs: ms(50, 1, 60_000)
+      .describe('First bound of the jittered wait between dials.')
+      .meta({ unit: 'ms' }),
+    backoffMaxMs: ms(10_000, 1, 3_600_000).describe('Last bound.').meta({ unit: 'ms' }),
+    dialAttemptsMax: z
+      .int()
+      .min(1)
+      .default(4)
+      .describe(
+        'Dials that may fail in a row before everything that waits for the peer fails: a first one and 3 retries.',
+      ),
+    retriesMax: z
+      .int()
+      .min(0)
+      .default(3)
+      .describe('How often a message is sent again over new connections before it is given up.'),
+    resumeTimeoutMs: ms(30_000, 10, 3_600_000)
+      .describe('How long a session waits for its peer after the connection is lost.')
+      .meta({ unit: 'ms' }),
+    ackDelayMs: ms(5, 0, 1000)
+      .describe('How long an acknowledgement may wait for something to travel with.')
+      .meta({ unit: 'ms' }),
+    drainTimeoutMs: ms(2000, 0, 600_000)
+      .describe('What close() waits for handlers and acknowledgements.')
+      .meta({ unit: 'ms' }),
+  })
+  .refine((config) => config.backoffMinMs <= config.backoffMaxMs, {
+    path: ['backoffMinMs'],
+    message: 'must not be over backoffMaxMs',
+  })
+  .refine((config) => config.messageBytesMax + 16 <= config.queueBytesMax, {
+    path: ['queueBytesMax'],
+    message: 'must hold at least one message of messageBytesMax',
+  });
+
+export type TransportConfigInput = z.input<typeof transportConfigSchema>;
+export type TransportConfig = z.output<typeof transportConfigSchema>;

@@ -1,0 +1,59 @@
+/** What the control core keeps of each connection and peer, and how that is saved. */
+import type { InstanceCheckpoint, MachineInstance, PrngState } from '@cluster/core';
+import type { connectionMachine, ConnectionTimings } from './connection.machine.ts';
+import type { Hello, LocalParty } from './handshake.ts';
+import type { PeerIdentity, PeerRole } from './identity.ts';
+import type { linkMachine, LinkLimits } from './link.machine.ts';
+import type { TransportEffect } from './protocol.ts';
+import type { Refusal } from './refusal.ts';
+import type { sessionMachine, SessionLimits } from './session.machine.ts';
+
+export interface TransportCoreConfig extends LocalParty, ConnectionTimings, LinkLimits, SessionLimits {
+  readonly seed: number;
+  readonly capabilities: readonly string[];
+  readonly frameBytesMax: number;
+  readonly peersMax: number;
+}
+
+export type Machine<M extends typeof connectionMachine | typeof linkMachine | typeof sessionMachine> =
+  MachineInstance<M, TransportEffect>;
+
+export interface Connection {
+  readonly id: number;
+  readonly dialled: boolean;
+  readonly machine: Machine<typeof connectionMachine>;
+  /** Known from the start when dialled, from HELLO on when accepted. */
+  peer: string | null;
+  identity: PeerIdentity | null;
+  hello: Hello | null;
+  /** Why it ends. */
+  refusal: Refusal | null;
+  redial: boolean;
+  admitted: boolean;
+  finished: boolean;
+}
+
+export interface Peer {
+  readonly key: string;
+  readonly link: Machine<typeof linkMachine>;
+  readonly session: Machine<typeof sessionMachine>;
+  role: PeerRole;
+  /** The connection that carries the session. */
+  open: number | null;
+  dialing: number | null;
+  bootId: string | null;
+  sessionId: string | null;
+  lastRefusal: Refusal | null;
+}
+
+export interface Saved {
+  readonly prng: PrngState;
+  readonly connections: readonly (Omit<Connection, 'machine'> & { readonly machine: InstanceCheckpoint })[];
+  readonly peers: readonly (Omit<Peer, 'link' | 'session'> & {
+    readonly link: InstanceCheckpoint;
+    readonly session: InstanceCheckpoint;
+  })[];
+  readonly dialled: number;
+  readonly stopping: boolean;
+  readonly stopped: boolean;
+}

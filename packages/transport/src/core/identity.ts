@@ -1,0 +1,53 @@
+/**
+ * Who a certificate says its holder is: one SAN URI, `spiffe://<clusterName>/node/<id>` or `spiffe://<clusterName>/client/<id>`.
+ * Exactly one, as SPIFFE's X.509-SVID section 2 asks: with two the holder could choose who to be.
+ */
+import type { Refusal } from './refusal.ts';
+
+export type PeerRole = 'node' | 'client';
+
+export interface PeerIdentity {
+  readonly clusterName: string;
+  readonly role: PeerRole;
+  readonly id: string;
+}
+
+const pattern = /^spiffe:\/\/([A-Za-z0-9._-]{1,128})\/(node|client)\/([A-Za-z0-9._-]{1,128})$/;
+
+export function identityUri({ clusterName, role, id }: PeerIdentity): string {
+  return `spiffe://${clusterName}/${role}/${id}`;
+}
+
+/** Null for anything that is not exactly of the form. */
+export function parseIdentityUri(uri: string): PeerIdentity | null {
+  const match = pattern.exec(uri);
+  if (match === null) return null;
+  const [, clusterName = '', role = '', id = ''] = match;
+  return { clusterName, role: role as PeerRole, id };
+}
+
+/** @param uris every SAN URI of a certificate whose chain has been verified. */
+export function identityOf(uris: readonly string[]): PeerIdentity | Refusal {
+  const spiffe = uris.filter((uri) => uri.toLowerCase().startsWith('spiffe:'));
+  const [uri] = spiffe;
+  const identity = uri === undefined || spiffe.length > 1 ? null : parseIdentityUri(uri);
+  return (
+    identity ?? {
+      code: 'TRANSPORT_IDENTITY_MISMATCH',
+      reason:
+        spiffe.length === 0
+          ? 'the certificate names no node: it has no SAN URI spiffe://<cluster>/node/<id>'
+          : `the certificate names no single node: its SAN URIs are ${spiffe.slice(0, 3).join(', ').slice(0, 300)}`,
+    }
+  );
+}
+
+export const isRefusal = (value: PeerIdentity | Refusal): value is Refusal => 'code' in value;
+
+/**
+ * The name under which a peer is known here. Clients get a prefix that no node id can have, so that a client called `n1` cannot
+ * take the place of the node `n1`.
+ */
+export function peerKey({ role, id }: { readonly role: PeerRole; readonly id: string }): string {
+  return role === 'node' ? id : `client/${id}`;
+}

@@ -1,0 +1,31 @@
+import type { FrameType } from '../wire/frame.ts';
+
+/** Index = how urgent; it is also what the frame header carries. */
+export const priorities = ['Critical', 'High', 'Normal', 'Low'] as const;
+export type Priority = (typeof priorities)[number];
+export const priorityIndex: Readonly<Record<Priority, number>> = { Critical: 0, High: 1, Normal: 2, Low: 3 };
+
+/** What waits for a frame's fate. */
+export interface Waiter {
+  /** The peer has it. */
+  acknowledged(): void;
+  /** It will not be sent (again). `sent`: it has been on the wire, so the peer may have it. */
+  abandoned(sent: boolean): void;
+}
+
+/**
+ * A sequenced frame between the call that made it and the acknowledgement that ends it. One plain object a message: no promise,
+ * no timer, no map entry on the one-way path.
+ */
+export interface Outgoing {
+  type: FrameType;
+  readonly flags: number;
+  readonly typeId: number;
+  readonly stream: number;
+  bytes: Uint8Array;
+  waiter: Waiter | null;
+  /** On how many connections it has been written. */
+  attempts: number;
+  /** Taken back before it was written. */
+  cancelled: boolean;
+}

@@ -1,0 +1,85 @@
+/** What the control core hears and says. Payload bytes never pass through it. */
+import type { Hello } from './handshake.ts';
+import type { PeerIdentity, PeerRole } from './identity.ts';
+import type { Refusal } from './refusal.ts';
+import type { SessionEnd } from './session.machine.ts';
+
+/** The result of a TLS handshake: a proven identity, or why there is none. */
+export interface Certified {
+  readonly identity: PeerIdentity | null;
+  readonly refusal: Refusal | null;
+}
+
+export type TransportInput =
+  /** Something waits for a peer that has no connection. */
+  | { readonly type: 'NEEDED'; readonly peer: string }
+  | ({ readonly type: 'DIALLED'; readonly connection: number } & Certified)
+  | { readonly type: 'DIAL_FAILED'; readonly connection: number; readonly refusal: Refusal }
+  /** Connections that came in have odd numbers, given by the engine; dialled ones even numbers, given by the core. */
+  | ({ readonly type: 'ACCEPTED'; readonly connection: number } & Certified)
+  | { readonly type: 'HELLO'; readonly connection: number; readonly hello: Hello }
+  | { readonly type: 'HELLO_ACK'; readonly connection: number; readonly hello: Hello }
+  | { readonly type: 'REFUSED'; readonly connection: number; readonly refusal: Refusal }
+  | { readonly type: 'BROKEN'; readonly connection: number; readonly refusal: Refusal }
+  /** `redial`: the directory has an address for its peer. */
+  | {
+      readonly type: 'CLOSED';
+      readonly connection: number;
+      readonly refusal: Refusal;
+      readonly redial: boolean;
+    }
+  | { readonly type: 'QUIET'; readonly connection: number }
+  | { readonly type: 'HEARD'; readonly connection: number }
+  | { readonly type: 'GOAWAY'; readonly connection: number }
+  | { readonly type: 'DRAINED'; readonly connection: number }
+  | { readonly type: 'SHUTDOWN' };
+
+export type TransportEffect =
+  | { readonly type: 'dial'; readonly connection: number; readonly peer: string }
+  /** The engine adds `received`, which belongs to the data plane. */
+  | { readonly type: 'sendHello'; readonly connection: number; readonly peer: string; readonly hello: Hello }
+  | {
+      readonly type: 'sendHelloAck';
+      readonly connection: number;
+      readonly peer: string;
+      readonly hello: Hello;
+    }
+  | { readonly type: 'sendRefused'; readonly connection: number; readonly refusal: Refusal }
+  | { readonly type: 'sendPing'; readonly connection: number }
+  | { readonly type: 'sendGoaway'; readonly connection: number }
+  | { readonly type: 'closeStream'; readonly connection: number }
+  /** A connection ended before it was admitted. */
+  | {
+      readonly type: 'handshakeFailed';
+      readonly connection: number;
+      readonly dialled: boolean;
+      readonly peer: string | null;
+      readonly refusal: Refusal;
+    }
+  /** From now on the connection carries the peer's session: a new one, or (`resumed`) the one that was. */
+  | {
+      readonly type: 'attach';
+      readonly connection: number;
+      readonly peer: string;
+      readonly role: PeerRole;
+      readonly resumed: boolean;
+      readonly received: number;
+      readonly frameBytesMax: number;
+    }
+  | { readonly type: 'detach'; readonly peer: string }
+  | { readonly type: 'drain'; readonly connection: number; readonly peer: string }
+  | {
+      readonly type: 'lose';
+      readonly peer: string;
+      readonly why: SessionEnd;
+      readonly keepQueued: boolean;
+      readonly refusal: Refusal | null;
+    }
+  /** Everything that waits for this peer fails, for this reason. */
+  | { readonly type: 'giveUp'; readonly peer: string; readonly refusal: Refusal }
+  | { readonly type: 'peerUp'; readonly peer: string; readonly role: PeerRole; readonly resumed: boolean }
+  | { readonly type: 'peerDown'; readonly peer: string; readonly refusal: Refusal }
+  /** Nothing of the peer is left: its tables may go. */
+  | { readonly type: 'forget'; readonly peer: string }
+  /** After SHUTDOWN: the last connection has closed. */
+  | { readonly type: 'stopped' };

@@ -1,0 +1,43 @@
+/** Why a connection is not wanted: a stable error code and a sentence without its full stop. It travels in REFUSED frames. */
+export interface Refusal {
+  readonly code: string;
+  readonly reason: string;
+}
+
+export const handshakeTimedOut: Refusal = {
+  code: 'TRANSPORT_HANDSHAKE_TIMEOUT',
+  reason: 'the handshake did not finish in time',
+};
+export const peerSilent: Refusal = {
+  code: 'TRANSPORT_PEER_SILENT',
+  reason: 'the peer sent nothing, not even an answer to a ping',
+};
+export const superseded: Refusal = {
+  code: 'TRANSPORT_CONNECTION_REPLACED',
+  reason: 'another connection to the same peer has taken its place',
+};
+export const shutDown: Refusal = { code: 'TRANSPORT_CLOSED', reason: 'the transport was closed' };
+export const drainTimedOut: Refusal = {
+  code: 'TRANSPORT_DRAIN_TIMEOUT',
+  reason: 'what was under way did not finish before the drain deadline',
+};
+export const peerLeft: Refusal = { code: 'TRANSPORT_PEER_LEFT', reason: 'the peer has said goodbye' };
+
+/** Refused because the two sides dialled each other at once: benign, the other connection carries on. */
+export const duplicateCode = 'TRANSPORT_DUPLICATE_CONNECTION';
+
+// A refusal that another attempt cannot change: who we are, who they are, or what we speak does not fit.
+const definitiveCodes = new Set([
+  'TRANSPORT_CERTIFICATE_EXPIRED',
+  'TRANSPORT_CERTIFICATE_NOT_YET_VALID',
+  'TRANSPORT_CERTIFICATE_UNTRUSTED',
+  'TRANSPORT_CERTIFICATE_MISSING',
+  'TRANSPORT_IDENTITY_MISMATCH',
+  'TRANSPORT_CLUSTER_MISMATCH',
+  'TRANSPORT_CODEC_MISMATCH',
+  'TRANSPORT_VERSION_MISMATCH',
+  'TRANSPORT_PEER_UNKNOWN',
+]);
+
+/** True when trying again soon is pointless: the caller is told at once. */
+export const isDefinitive = ({ code }: Refusal): boolean => definitiveCodes.has(code);

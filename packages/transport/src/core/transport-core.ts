@@ -1,0 +1,460 @@
+/**
+ * The control core: every connection, link and session of a node, and how they hang together.
+ *
+ * A *link* decides whether to dial a peer; a *connection* is one stream to it, ours or theirs; a *session* outlives connections
+ * and carries the messages. Two peers that dial each other at once settle on the dial of the lower node id, judged when the
+ * other's HELLO arrives: by then each side knows of both.
+ */
+import {
+  MachineInstance,
+  packPlain,
+  Prng,
+  type ProtocolCore,
+  type Sink,
+  Stepper,
+  type TimerInput,
+  unpackPlain,
+  type ActionOf,
+} from '@cluster/core';
+import { judgeAdmission, judgeIdentity, outOfPlace, sessionGoesOn, tooManyPeers } from './admission.ts';
+import { connectionMachine, type ConnectionEvent } from './connection.machine.ts';
+import type { Connection, Machine, Peer, Saved, TransportCoreConfig } from './entities.ts';
+import { type Hello, makeHello } from './handshake.ts';
+import { peerKey, type PeerIdentity, type PeerRole } from './identity.ts';
+import { linkMachine } from './link.machine.ts';
+import type { TransportEffect, TransportInput } from './protocol.ts';
+import { duplicateCode, isDefinitive, peerLeft, type Refusal, shutDown, superseded } from './refusal.ts';
+import { sessionMachine } from './session.machine.ts';
+
+type Out = Sink<TransportEffect>;
+const connectionStepper = new Stepper(connectionMachine);
+const linkStepper = new Stepper(linkMachine);
+const sessionStepper = new Stepper(sessionMachine);
+
+const unreachable: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };
+export class TransportCore implements ProtocolCore<TransportInput, TransportEffect> {
+  readonly #config: TransportCoreConfig;
+  readonly #prng: Prng;
+  readonly #connections = new Map<number, Connection>();
+  readonly #peers = new Map<string, Peer>();
+  #dialled = 0;
+  #stopping = false;
+  #stopped = false;
+
+  constructor(config: TransportCoreConfig) {
+    this.#config = config;
+    this.#prng = Prng.fromSeed(config.seed, config.nodeId);
+  }
+
+  handle(input: TransportInput | TimerInput, nowMs: number, out: Out): void {
+    switch (input.type) {
+      case 'TIMER':
+        this.#fire(input.timer, nowMs, out);
+        break;
+      case 'NEEDED':
+        this.#need(input.peer, nowMs, out);
+        break;
+      case 'ACCEPTED':
+        this.#accept(input.connection, input.identity, input.refusal, nowMs, out);
+        break;
+      case 'SHUTDOWN':
+        this.#shutdown(nowMs, out);
+        break;
+      case 'DIALLED':
+      case 'DIAL_FAILED':
+      case 'HELLO':
+      case 'HELLO_ACK':
+      case 'REFUSED':
+      case 'BROKEN':
+      case 'CLOSED':
+      case 'QUIET':
+      case 'HEARD':
+      case 'GOAWAY':
+      case 'DRAINED': {
+        const connection = this.#connections.get(input.connection);
+        // Closed meanwhile: nobody is interested.
+        if (connection !== undefined) this.#hear(connection, input, nowMs, out);
+      }
+    }
+    this.#sweep(out);
+  }
+
+  /** A word for people: where the link to a peer is, e.g. `connected`. */
+  linkState(peer: string): string {
+    return this.#peers.get(peer)?.link.state ?? 'idle';
+  }
+
+  sessionState(peer: string): string {
+    return this.#peers.get(peer)?.session.state ?? 'absent';
+  }
+
+  checkpoint(): Uint8Array {
+    const connections = [...this.#connections.values()].map(({ machine, ...rest }) => ({
+      ...rest,
+      machine: machine.checkpoint(),
+    }));
+    const peers = [...this.#peers.values()].map(({ link, session, ...rest }) => ({
+      ...rest,
+      link: link.checkpoint(),
+      session: session.checkpoint(),
+    }));
+    const state: Saved = {
+      prng: this.#prng.state,
+      connections,
+      peers,
+      dialled: this.#dialled,
+      stopping: this.#stopping,
+      stopped: this.#stopped,
+    };
+    return packPlain(state);
+  }
+
+  restore(bytes: Uint8Array): void {
+    const saved = unpackPlain(bytes) as Saved;
+    this.#prng.restore(saved.prng);
+    this.#connections.clear();
+    this.#peers.clear();
+    for (const { machine, ...rest } of saved.connections) {
+      const connection: Connection = { ...rest, machine: this.#connectionMachine(rest.id) };
+      connection.machine.restore(machine);
+      this.#connections.set(rest.id, connection);
+    }
+    for (const { link, session, ...rest } of saved.peers) {
+      const peer: Peer = { ...rest, ...this.#peerMachines(rest.key) };
+      peer.link.restore(link);
+      peer.session.restore(session);
+      this.#peers.set(rest.key, peer);
+    }
+    this.#dialled = saved.dialled;
+    this.#stopping = saved.stopping;
+    this.#stopped = saved.stopped;
+  }
+
+  #need(key: string, nowMs: number, out: Out): void {
+    if (this.#stopping) return;
+    const peer = this.#peer(key, 'node', nowMs, out);
+    if (peer !== null) peer.link.send({ type: 'NEEDED' }, nowMs, out);
+    else out.emit({ type: 'giveUp', peer: key, refusal: tooManyPeers(this.#peers.size) });
+  }
+
+  #fire(timer: string, nowMs: number, out: Out): void {
+    const [owner = ''] = timer.split('/', 1);
+    const [kind, id = ''] = owner.split(':');
+    if (kind === 'connection') this.#connections.get(Number(id))?.machine.fire(timer, nowMs, out);
+    else {
+      // A client's key has a slash of its own.
+      for (const peer of this.#peers.values()) {
+        if (peer.link.fire(timer, nowMs, out) || peer.session.fire(timer, nowMs, out)) return;
+      }
+    }
+  }
+
+  #hear(
+    connection: Connection,
+    input: Exclude<TransportInput, { type: 'NEEDED' | 'ACCEPTED' | 'SHUTDOWN' }>,
+    nowMs: number,
+    out: Out,
+  ): void {
+    const { machine } = connection;
+    const blame = (refusal: Refusal): Refusal => (connection.refusal ??= refusal);
+    switch (input.type) {
+      case 'DIALLED': {
+        connection.identity = input.identity;
+        const refusal = input.refusal ?? judgeIdentity(input.identity, this.#config, connection.peer);
+        if (refusal !== null) blame(refusal);
+        machine.send({ type: 'STREAM_OPENED', refusal }, nowMs, out);
+        return;
+      }
+      case 'DIAL_FAILED':
+        blame(input.refusal);
+        machine.send({ type: 'STREAM_FAILED' }, nowMs, out);
+        return;
+      case 'HELLO':
+      case 'HELLO_ACK': {
+        const due = input.type === 'HELLO' ? 'awaitingHello' : 'greeting';
+        if (!machine.in(due)) {
+          if (machine.in('closed') || machine.in('refusing')) return;
+          blame(outOfPlace(input.type));
+          machine.send({ type: 'BROKEN' }, nowMs, out);
+          return;
+        }
+        const refusal = this.#judge(connection, input.hello);
+        if (refusal === null) connection.hello = input.hello;
+        else blame(refusal);
+        machine.send({ type: input.type, refusal }, nowMs, out);
+        return;
+      }
+      case 'CLOSED':
+        connection.redial = input.redial;
+        blame(machine.in('draining') ? peerLeft : input.refusal);
+        machine.send({ type: 'CLOSED' }, nowMs, out);
+        return;
+      case 'REFUSED':
+      case 'BROKEN':
+        blame(input.refusal);
+        machine.send({ type: input.type }, nowMs, out);
+        return;
+      case 'QUIET':
+      case 'HEARD':
+      case 'GOAWAY':
+      case 'DRAINED':
+        machine.send({ type: input.type }, nowMs, out);
+    }
+  }
+
+  #judge(connection: Connection, hello: Hello): Refusal | null {
+    const { identity } = connection;
+    const peer = identity === null ? undefined : this.#peers.get(peerKey(identity));
+    const ours = peer?.dialing == null ? undefined : this.#connections.get(peer.dialing);
+    const party = {
+      ...this.#config,
+      peers: this.#peers.size,
+      greeting: ours?.machine.in('greeting') ?? false,
+    };
+    return judgeAdmission(connection, hello, peer, party);
+  }
+
+  #accept(id: number, identity: PeerIdentity | null, refusal: Refusal | null, nowMs: number, out: Out): void {
+    const verdict = this.#stopping ? shutDown : (refusal ?? judgeIdentity(identity, this.#config, null));
+    const connection = this.#connect(id, null, nowMs, out);
+    connection.identity = identity;
+    connection.refusal = verdict;
+    connection.machine.send({ type: 'ACCEPT', refusal: verdict }, nowMs, out);
+  }
+
+  #connect(id: number, peer: string | null, nowMs: number, out: Out): Connection {
+    const connection: Connection = {
+      id,
+      dialled: peer !== null,
+      machine: this.#connectionMachine(id),
+      peer,
+      identity: null,
+      hello: null,
+      refusal: null,
+      redial: true,
+      admitted: false,
+      finished: false,
+    };
+    this.#connections.set(id, connection);
+    connection.machine.start(this.#config, nowMs, out);
+    return connection;
+  }
+
+  #connectionMachine(id: number): Machine<typeof connectionMachine> {
+    return new MachineInstance(`connection:${id}`, connectionStepper, (action, nowMs, out) => {
+      const connection = this.#connections.get(id);
+      if (connection !== undefined) this.#perform(connection, action, nowMs, out);
+    });
+  }
+
+  #peerMachines(key: string): Pick<Peer, 'link' | 'session'> {
+    return {
+      link: new MachineInstance(`link:${key}`, linkStepper, (action, nowMs, out) => {
+        const peer = this.#peers.get(key);
+        if (peer === undefined) return;
+        // The assigns of the link are xstate's own and never arrive here.
+        if (action.type === 'dial') this.#dial(peer, nowMs, out);
+        else if (action.type === 'giveUp') this.#giveUp(peer, nowMs, out);
+      }),
+      session: new MachineInstance(`session:${key}`, sessionStepper, (action, _nowMs, out) => {
+        const peer = this.#peers.get(key);
+        if (peer !== undefined) this.#performSession(peer, action, out);
+      }),
+    };
+  }
+
+  #peer(key: string, role: PeerRole, nowMs: number, out: Out): Peer | null {
+    const known = this.#peers.get(key);
+    if (known !== undefined) return known;
+    if (this.#peers.size >= this.#config.peersMax) return null;
+    const peer: Peer = {
+      key,
+      role,
+      ...this.#peerMachines(key),
+      open: null,
+      dialing: null,
+      bootId: null,
+      sessionId: null,
+      lastRefusal: null,
+    };
+    this.#peers.set(key, peer);
+    peer.link.start(this.#config, nowMs, out);
+    peer.session.start(this.#config, nowMs, out);
+    return peer;
+  }
+
+  #perform(
+    connection: Connection,
+    action: ActionOf<typeof connectionMachine>,
+    nowMs: number,
+    out: Out,
+  ): void {
+    const { id } = connection;
+    switch (action.type) {
+      case 'openStream':
+        out.emit({ type: 'dial', connection: id, peer: connection.peer ?? '' });
+        return;
+      case 'sendHello': {
+        const key = connection.peer ?? '';
+        const peer = this.#peers.get(key);
+        const sessionId = peer === undefined || peer.session.in('absent') ? null : peer.sessionId;
+        out.emit({
+          type: 'sendHello',
+          connection: id,
+          peer: key,
+          hello: makeHello(this.#config, key, sessionId, false),
+        });
+        return;
+      }
+      case 'admit':
+        this.#admit(connection, nowMs, out);
+        return;
+      case 'sendRefused':
+        out.emit({ type: 'sendRefused', connection: id, refusal: connection.refusal ?? shutDown });
+        return;
+      case 'blame':
+        connection.refusal ??= action.params.refusal;
+        return;
+      case 'drain':
+        out.emit({ type: 'drain', connection: id, peer: connection.peer ?? '' });
+        return;
+      case 'finish':
+        this.#finish(connection, nowMs, out);
+        return;
+      case 'sendPing':
+      case 'sendGoaway':
+      case 'closeStream':
+        out.emit({ type: action.type, connection: id });
+    }
+  }
+
+  #admit(connection: Connection, nowMs: number, out: Out): void {
+    const { id, hello, identity } = connection;
+    if (hello === null || identity === null) return;
+    const key = peerKey(identity);
+    const peer = this.#peer(key, identity.role, nowMs, out);
+    if (peer === null) return;
+    connection.peer = key;
+    connection.admitted = true;
+    const resumed = connection.dialled ? hello.resumed : sessionGoesOn(peer, hello);
+    const rivals = [peer.open, peer.dialing].filter((rival) => rival !== null && rival !== id);
+    const wasOpen = peer.open !== null;
+    peer.open = id;
+    peer.dialing = null;
+    peer.lastRefusal = null;
+    for (const rival of rivals) if (rival !== null) this.#supersede(rival, nowMs, out);
+    peer.bootId = hello.bootId;
+    if (connection.dialled) peer.sessionId = hello.sessionId;
+    else {
+      if (!resumed) peer.sessionId = `${this.#prng.u32().toString(16)}-${this.#prng.u32().toString(16)}`;
+      out.emit({
+        type: 'sendHelloAck',
+        connection: id,
+        peer: key,
+        hello: makeHello(this.#config, identity.id, peer.sessionId, resumed),
+      });
+    }
+    if (wasOpen && !resumed) out.emit({ type: 'peerDown', peer: key, refusal: superseded });
+    peer.session.send({ type: resumed ? 'RESUMED' : 'STARTED' }, nowMs, out);
+    peer.link.send({ type: 'ATTACHED' }, nowMs, out);
+    if (!wasOpen || !resumed) out.emit({ type: 'peerUp', peer: key, role: identity.role, resumed });
+  }
+
+  #supersede(id: number, nowMs: number, out: Out): void {
+    const rival = this.#connections.get(id);
+    if (rival === undefined) return;
+    rival.refusal ??= superseded;
+    rival.machine.send({ type: 'SUPERSEDED' }, nowMs, out);
+  }
+
+  #performSession(peer: Peer, action: ActionOf<typeof sessionMachine>, out: Out): void {
+    switch (action.type) {
+      case 'begin':
+      case 'resume': {
+        const hello = peer.open === null ? null : (this.#connections.get(peer.open)?.hello ?? null);
+        if (peer.open === null || hello === null) return;
+        out.emit({
+          type: 'attach',
+          connection: peer.open,
+          peer: peer.key,
+          role: peer.role,
+          resumed: action.type === 'resume',
+          received: hello.received,
+          frameBytesMax: hello.frameBytesMax,
+        });
+        return;
+      }
+      case 'detach':
+        out.emit({ type: 'detach', peer: peer.key });
+        return;
+      case 'lose':
+        out.emit({ type: 'lose', peer: peer.key, ...action.params, refusal: peer.lastRefusal });
+    }
+  }
+
+  #dial(peer: Peer, nowMs: number, out: Out): void {
+    this.#dialled += 2;
+    peer.dialing = this.#dialled;
+    this.#connect(this.#dialled, peer.key, nowMs, out).machine.send({ type: 'DIAL' }, nowMs, out);
+  }
+
+  #giveUp(peer: Peer, nowMs: number, out: Out): void {
+    peer.session.send({ type: 'GAVE_UP' }, nowMs, out);
+    out.emit({ type: 'giveUp', peer: peer.key, refusal: peer.lastRefusal ?? unreachable });
+  }
+
+  /** A connection carries nothing any more: its link and session hear of it, unless another has taken its place. */
+  #finish(connection: Connection, nowMs: number, out: Out): void {
+    if (connection.finished) return;
+    connection.finished = true;
+    const { id, dialled, admitted } = connection;
+    const refusal = connection.refusal ?? shutDown;
+    const peer = connection.peer === null ? undefined : this.#peers.get(connection.peer);
+    if (!admitted && refusal.code !== superseded.code) {
+      out.emit({ type: 'handshakeFailed', connection: id, dialled, peer: connection.peer, refusal });
+    }
+    if (peer === undefined) return;
+    const draw = this.#prng.float();
+    if (peer.open === id) {
+      peer.open = null;
+      peer.lastRefusal = refusal;
+      const orderly = refusal.code === peerLeft.code || refusal.code === shutDown.code;
+      const redial = connection.redial && peer.role === 'node' && !orderly && !this.#stopping;
+      peer.session.send({ type: orderly ? 'ENDED' : 'INTERRUPTED' }, nowMs, out);
+      out.emit({ type: 'peerDown', peer: peer.key, refusal });
+      peer.link.send({ type: 'LOST', redial, draw }, nowMs, out);
+    } else if (peer.dialing === id) {
+      peer.dialing = null;
+      peer.lastRefusal = refusal;
+      if (refusal.code === duplicateCode) peer.link.send({ type: 'YIELDED' }, nowMs, out);
+      else peer.link.send({ type: 'DIAL_FAILED', definitive: isDefinitive(refusal), draw }, nowMs, out);
+    }
+  }
+
+  #shutdown(nowMs: number, out: Out): void {
+    this.#stopping = true;
+    for (const { link } of this.#peers.values()) link.stop(out);
+    for (const connection of this.#connections.values()) {
+      connection.refusal ??= shutDown;
+      connection.machine.send({ type: 'SHUTDOWN' } satisfies ConnectionEvent, nowMs, out);
+    }
+  }
+
+  /** Drops what has ended. A peer is forgotten when nothing of it is left, so that passing clients leave no trace. */
+  #sweep(out: Out): void {
+    for (const [id, { machine }] of this.#connections) {
+      if (!machine.in('closed')) continue;
+      machine.stop(out);
+      this.#connections.delete(id);
+    }
+    for (const [key, { link, session, open, dialing }] of this.#peers) {
+      if (open !== null || dialing !== null || !link.in('idle') || !session.in('absent')) continue;
+      this.#peers.delete(key);
+      out.emit({ type: 'forget', peer: key });
+    }
+    if (this.#stopping && !this.#stopped && this.#connections.size === 0) {
+      this.#stopped = true;
+      out.emit({ type: 'stopped' });
+    }
+  }
+}

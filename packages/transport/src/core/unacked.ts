@@ -1,0 +1,133 @@
+/**
+ * What has been written and not yet acknowledged: a ring indexed by sequence number, because acknowledgements are cumulative
+ * and come in order. Nothing here costs more than a few stores a message.
+ */
+import { assert } from '@cluster/core';
+import type { Outgoing } from './outgoing.ts';
+import { after, ahead } from './sequence.ts';
+import { frameTypes, headerBytes } from '../wire/frame.ts';
+
+export class Unacked {
+  readonly #max: number;
+  #ring: (Outgoing | undefined)[] = Array.from({ length: 64 });
+  /** The oldest unacknowledged sequence; equal to `#next` when there is none. */
+  #first: number;
+  #next: number;
+  #resend: number;
+  #bytes = 0;
+
+  /** @param max a power of two, at least 64. @param first the first sequence of the session. */
+  constructor(max: number, first = 1) {
+    assert(max >= 64 && (max & (max - 1)) === 0, 'the window is a power of two');
+    this.#max = max;
+    this.#first = first >>> 0;
+    this.#next = this.#first;
+    this.#resend = this.#first;
+  }
+
+  get size(): number {
+    return ahead(this.#next, this.#first);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get full(): boolean {
+    return this.size >= this.#max;
+  }
+
+  /** Numbers a frame that is written for the first time. */
+  push(item: Outgoing): number {
+    if (this.size === this.#ring.length) this.#grow();
+    const sequence = this.#next;
+    this.#ring[sequence & (this.#ring.length - 1)] = item;
+    // With nothing left to resend, what is new is not to be resent either.
+    if (this.#resend === sequence) this.#resend = after(sequence);
+    this.#next = after(sequence);
+    this.#bytes += headerBytes + item.bytes.length;
+    item.attempts = 1;
+    return sequence;
+  }
+
+  /** Everything up to `sequence` has arrived. False when the peer acknowledges what was never sent. */
+  acknowledge(sequence: number): boolean {
+    const count = ahead(after(sequence), this.#first);
+    if (count > this.size) return false;
+    for (let i = 0; i < count; i++) {
+      const item = this.#takeFirst();
+      const { waiter } = item;
+      item.waiter = null;
+      waiter?.acknowledged();
+    }
+    return true;
+  }
+
+  /** A new connection: everything unacknowledged is to be sent again. */
+  rewind(): void {
+    this.#resend = this.#first;
+  }
+
+  /** How many frames wait to be sent again. */
+  get resending(): number {
+    return ahead(this.#next, this.#resend);
+  }
+
+  /** The sequence of the frame that `nextResend` gives next. */
+  get resendSequence(): number {
+    return this.#resend;
+  }
+
+  /**
+   * The next frame to send again. One that has been written `attemptsMax` times is given up: an empty VOID frame takes its
+   * number, so that the peer sees no gap.
+   */
+  nextResend(attemptsMax: number): Outgoing | undefined {
+    if (this.resending <= 0) return undefined;
+    const item = this.#ring[this.#resend & (this.#ring.length - 1)] as Outgoing;
+    this.#resend = after(this.#resend);
+    item.attempts++;
+    if (item.attempts > attemptsMax && item.type !== frameTypes.void) {
+      const { waiter } = item;
+      this.#bytes -= item.bytes.length;
+      item.type = frameTypes.void;
+      item.bytes = empty;
+      item.waiter = null;
+      waiter?.abandoned(true);
+    }
+    return item;
+  }
+
+  /** The session is over: every frame is shown to `visit`, then abandoned. */
+  clear(visit: (item: Outgoing) => void): void {
+    while (this.#first !== this.#next) {
+      const item = this.#takeFirst();
+      visit(item);
+      const { waiter } = item;
+      item.waiter = null;
+      waiter?.abandoned(true);
+    }
+    this.#resend = this.#next;
+  }
+
+  #takeFirst(): Outgoing {
+    const index = this.#first & (this.#ring.length - 1);
+    const item = this.#ring[index] as Outgoing;
+    this.#ring[index] = undefined;
+    this.#bytes -= headerBytes + item.bytes.length;
+    if (this.#resend === this.#first) this.#resend = after(this.#first);
+    this.#first = after(this.#first);
+    return item;
+  }
+
+  #grow(): void {
+    const old = this.#ring;
+    const ring: (Outgoing | undefined)[] = Array.from({ length: Math.min(this.#max, old.length * 2) });
+    for (let i = 0, sequence = this.#first; i < this.size; i++, sequence = after(sequence)) {
+      ring[sequence & (ring.length - 1)] = old[sequence & (old.length - 1)];
+    }
+    this.#ring = ring;
+  }
+}
+
+const empty = new Uint8Array(0);

@@ -1,0 +1,97 @@
+/** A request, or a message whose arrival matters, from the moment it is given until its one answer. */
+import type { ClusterError, Done } from '@cluster/core';
+import type { Deadline, DeadlineWheel } from '../core/deadlines.ts';
+import type { Outgoing, Waiter } from '../core/outgoing.ts';
+import { maybeDelivered, refusalError, timedOut, transportClosed } from '../errors.ts';
+import type { Delivery, PendingCall } from './delivery.ts';
+
+export class Call implements PendingCall, Waiter, Deadline {
+  readonly stream: number;
+  readonly delivery: Delivery;
+  /** `answer`: the peer's handler ends it; `arrival`: the acknowledgement does. */
+  readonly until: 'answer' | 'arrival';
+  readonly startedMs: number;
+  readonly timeoutMs: number;
+  outgoing: Outgoing | null = null;
+  dueTick = 0;
+  previous: Deadline | null = null;
+  next: Deadline | null = null;
+  why: PendingCall['why'] = 'resent too often';
+  #done: Done<Uint8Array> | null;
+  #armed = false;
+  readonly #wheel: DeadlineWheel;
+  readonly #onTimeout: (call: Call) => void;
+
+  constructor(
+    delivery: Delivery,
+    until: 'answer' | 'arrival',
+    timeoutMs: number,
+    nowMs: number,
+    wheel: DeadlineWheel,
+    onTimeout: (call: Call) => void,
+    done: Done<Uint8Array>,
+  ) {
+    this.stream = delivery.nextStream();
+    this.delivery = delivery;
+    this.until = until;
+    this.startedMs = nowMs;
+    this.timeoutMs = timeoutMs;
+    this.#wheel = wheel;
+    this.#onTimeout = onTimeout;
+    this.#done = done;
+    delivery.calls.set(this.stream, this);
+    wheel.add(this, nowMs + timeoutMs);
+    this.#armed = true;
+  }
+
+  get settled(): boolean {
+    return this.#done === null;
+  }
+
+  get sent(): boolean {
+    return this.outgoing !== null && this.outgoing.attempts > 0;
+  }
+
+  succeed(bytes: Uint8Array): void {
+    this.#settle()?.({ ok: true, value: bytes });
+  }
+
+  fail(error: ClusterError): void {
+    this.#settle()?.({ ok: false, error });
+  }
+
+  acknowledged(): void {
+    if (this.until === 'arrival') this.succeed(nothing);
+  }
+
+  abandoned(sent: boolean): void {
+    const { peer, refusal } = this.delivery;
+    if (sent) this.fail(maybeDelivered(peer, this.why, refusal));
+    else this.fail(refusalError(peer, refusal ?? unreachable));
+  }
+
+  expire(): void {
+    this.#armed = false;
+    const { sent } = this;
+    this.#onTimeout(this);
+    this.fail(timedOut(this.delivery.peer, this.timeoutMs, sent));
+  }
+
+  close(): void {
+    this.fail(transportClosed(this.sent));
+  }
+
+  #settle(): Done<Uint8Array> | null {
+    const done = this.#done;
+    this.#done = null;
+    if (done === null) return null;
+    if (this.#armed) this.#wheel.remove(this);
+    this.#armed = false;
+    this.delivery.calls.delete(this.stream);
+    if (this.outgoing !== null) this.outgoing.waiter = null;
+    return done;
+  }
+}
+
+const nothing = new Uint8Array(0);
+const unreachable = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };

@@ -1,0 +1,379 @@
+/** The streams of a node: dialled, accepted, counted, kept alive and closed, as the control core says. */
+import {
+  type Address,
+  type ClusterError,
+  type Done,
+  type DuplexHandlers,
+  type DuplexListener,
+  type Logger,
+  type TimerHandle,
+} from '@cluster/core';
+import type { TransportConfig } from '../config.ts';
+import type { TransportEffect, TransportInput } from '../core/protocol.ts';
+import { duplicateCode, type Refusal, shutDown } from '../core/refusal.ts';
+import { reasonLabel } from '../errors.ts';
+import type { TransportMetrics } from '../metrics.ts';
+import type { SecureStream, TransportPorts } from '../ports.ts';
+import { encodeFrame, frameTypes, type FrameType } from '../wire/frame.ts';
+import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../wire/messages.ts';
+import type { Delivery } from './delivery.ts';
+import { WireConnection } from './wire-connection.ts';
+
+export interface ConnectionsOwner {
+  dispatch(input: TransportInput): void;
+  /** A frame of an admitted connection. */
+  frame(
+    connection: WireConnection,
+    delivery: Delivery,
+    type: FrameType,
+    flags: number,
+    typeId: number,
+    stream: number,
+    sequence: number,
+    payload: Uint8Array,
+  ): boolean;
+  flush(delivery: Delivery): void;
+  redial(peer: string): boolean;
+  swept(): void;
+}
+
+type Handled = Exclude<
+  Extract<TransportEffect, { readonly connection: number }>,
+  { type: 'attach' | 'drain' }
+>;
+
+const lost = (why: string): Refusal => ({ code: 'TRANSPORT_CONNECTION_LOST', reason: why });
+
+/** In TLS 1.3 the dialler's handshake is done before the listener has looked at its certificate. */
+const closedInHandshake: Refusal = {
+  code: 'TRANSPORT_HANDSHAKE_CLOSED',
+  reason:
+    'the peer closed the connection before it had answered; with TLS 1.3 that is all one sees when the peer does not take ' +
+    "one's certificate (another authority, expired), or when what listens there is not a cluster node",
+};
+
+export class Connections {
+  readonly #config: TransportConfig;
+  readonly #ports: TransportPorts;
+  readonly #metrics: TransportMetrics;
+  readonly #logger: Logger;
+  readonly #owner: ConnectionsOwner;
+  readonly #open = new Map<number, WireConnection>();
+  readonly #loggedMs = new Map<string, number>();
+  #accepted = -1;
+  #handshakes = 0;
+  #admitted = 0;
+  #sweeper: TimerHandle | null = null;
+
+  constructor(
+    config: TransportConfig,
+    ports: TransportPorts,
+    metrics: TransportMetrics,
+    logger: Logger,
+    owner: ConnectionsOwner,
+  ) {
+    this.#config = config;
+    this.#ports = ports;
+    this.#metrics = metrics;
+    this.#logger = logger;
+    this.#owner = owner;
+  }
+
+  listen(bind: Address, done: Done<DuplexListener>): void {
+    this.#ports.streams.listen(
+      bind,
+      (stream) => this.#accept(stream),
+      (refusal) => this.#rejected(refusal, null),
+      done,
+    );
+  }
+
+  execute(effect: Handled): void {
+    const connection = this.#open.get(effect.connection);
+    if (effect.type === 'dial') {
+      this.#dial(effect.connection, effect.peer);
+      return;
+    }
+    if (effect.type === 'handshakeFailed') {
+      this.#handshakeFailed(effect);
+      return;
+    }
+    if (connection === undefined) return;
+    switch (effect.type) {
+      case 'sendHello':
+        this.#control(connection, encodeFrame(frameTypes.hello, encodeHello(effect.hello)));
+        return;
+      case 'sendHelloAck':
+        this.#control(connection, encodeFrame(frameTypes.helloAck, encodeHello(effect.hello)));
+        return;
+      case 'sendRefused':
+        connection.writeControl(encodeFrame(frameTypes.refused, encodeRefusal(effect.refusal)));
+        this.#metrics.bytesSent.add(connection.flushControl());
+        connection.stream?.end();
+        return;
+      case 'sendPing':
+        connection.quiet = true;
+        this.ping(connection.id, 0);
+        return;
+      case 'sendGoaway':
+        this.#control(connection, encodeFrame(frameTypes.goaway));
+        return;
+      case 'closeStream':
+        this.#close(connection);
+    }
+  }
+
+  /** The connection carries a session from now on. */
+  admit(id: number, delivery: Delivery): void {
+    const connection = this.#open.get(id);
+    if (connection === undefined) return;
+    if (connection.dialled === null) this.#handshakes--;
+    this.#admitted++;
+    this.#metrics.connectionsOpen.set(this.#admitted);
+    connection.delivery = delivery;
+    connection.parser.payloadBytesMax = this.#config.messageBytesMax;
+    delivery.connection = connection;
+    this.#sweepLater();
+  }
+
+  /** @param token comes back in the PONG; 0 = nobody waits for it. */
+  ping(id: number, token: number): void {
+    const connection = this.#open.get(id);
+    if (connection !== undefined) this.#control(connection, encodeFrame(frameTypes.ping, undefined, token));
+  }
+
+  pong(id: number, token: number): void {
+    const connection = this.#open.get(id);
+    if (connection !== undefined) this.#control(connection, encodeFrame(frameTypes.pong, undefined, token));
+  }
+
+  broken(connection: WireConnection, label: string, refusal: Refusal): void {
+    this.#metrics.frameRejected(label);
+    this.#log('warn', 'a peer broke the protocol', refusal, connection.delivery?.peer ?? connection.dialled);
+    this.#owner.dispatch({ type: 'BROKEN', connection: connection.id, refusal });
+  }
+
+  close(): void {
+    this.#sweeper?.cancel();
+    for (const connection of this.#open.values()) this.#close(connection);
+  }
+
+  #accept(stream: SecureStream): void {
+    this.#accepted += 2;
+    const { handshakesMax, connectionsMax } = this.#config;
+    if (this.#handshakes >= handshakesMax || this.#open.size >= connectionsMax) {
+      this.#metrics.connectionRejected('too_many_connections');
+      stream.handlers = deaf;
+      stream.destroy();
+      return;
+    }
+    this.#handshakes++;
+    const connection = this.#add(this.#accepted, null);
+    connection.stream = stream;
+    stream.handlers = this.#listenTo(connection);
+    this.#owner.dispatch({ type: 'ACCEPTED', connection: connection.id, ...stream.certified });
+  }
+
+  #dial(id: number, peer: string): void {
+    const connection = this.#add(id, peer);
+    const fail = (refusal: Refusal): void =>
+      this.#owner.dispatch({ type: 'DIAL_FAILED', connection: id, refusal });
+    const address = this.#ports.directory.lookup(peer);
+    if (address === undefined) {
+      fail({ code: 'TRANSPORT_PEER_UNKNOWN', reason: 'the directory has no address for it' });
+      return;
+    }
+    const handlers = this.#listenTo(connection);
+    this.#ports.streams.dial(address, handlers, this.#config.dialTimeoutMs, (outcome) => {
+      if (!outcome.ok) {
+        fail({ code: outcome.error.code, reason: sentence(outcome.error) });
+        return;
+      }
+      if (connection.closed) {
+        outcome.value.destroy();
+        return;
+      }
+      connection.stream = outcome.value;
+      connection.lastHeardMs = this.#ports.clock.nowMs();
+      this.#owner.dispatch({ type: 'DIALLED', connection: id, ...outcome.value.certified });
+    });
+  }
+
+  #add(id: number, dialled: string | null): WireConnection {
+    const connection: WireConnection = new WireConnection(
+      id,
+      dialled,
+      {
+        onFrame: (type, flags, typeId, stream, sequence, payload) => {
+          if (connection.closed) return false;
+          const { delivery } = connection;
+          if (delivery === null) return this.#handshake(connection, type, payload);
+          if (type === frameTypes.refused) return this.#refused(connection, payload);
+          return this.#owner.frame(connection, delivery, type, flags, typeId, stream, sequence, payload);
+        },
+      },
+      this.#ports.clock.nowMs(),
+    );
+    this.#open.set(id, connection);
+    return connection;
+  }
+
+  #listenTo(connection: WireConnection): DuplexHandlers {
+    const gone = (refusal: Refusal): void => {
+      const peer = connection.delivery?.peer ?? connection.dialled;
+      const redial = peer !== null && this.#owner.redial(peer);
+      this.#owner.dispatch({ type: 'CLOSED', connection: connection.id, refusal, redial });
+    };
+    // A stream that is known to be gone is not waited for when its connection closes.
+    const ended = (refusal: Refusal): void => {
+      const { stream } = connection;
+      gone(refusal);
+      stream?.destroy();
+    };
+    return {
+      onData: (bytes) => this.#receive(connection, bytes),
+      onEnd: () => ended(connection.delivery === null ? closedInHandshake : lost('the peer closed it')),
+      onClose: (error) => {
+        const why = error === null ? 'the peer closed it' : sentence(error);
+        ended(connection.delivery === null ? closedInHandshake : lost(why));
+      },
+      onDrain: () => {
+        connection.drained();
+        if (connection.delivery !== null) this.#owner.flush(connection.delivery);
+      },
+    };
+  }
+
+  #receive(connection: WireConnection, bytes: Uint8Array): void {
+    if (connection.closed) return;
+    connection.lastHeardMs = this.#ports.clock.nowMs();
+    if (connection.quiet) {
+      connection.quiet = false;
+      this.#owner.dispatch({ type: 'HEARD', connection: connection.id });
+    }
+    this.#metrics.bytesReceived.add(bytes.length);
+    const fault = connection.receive(bytes);
+    if (fault !== null) {
+      this.broken(connection, fault, {
+        code: 'TRANSPORT_PROTOCOL_ERROR',
+        reason: `a frame with a bad header: ${fault}`,
+      });
+      return;
+    }
+    const { delivery } = connection;
+    if (delivery === null) return;
+    if (delivery.ackIsDue) this.#owner.flush(delivery);
+    else if (delivery.owesAck) this.#acknowledgeLater(delivery);
+  }
+
+  /** Before a connection is admitted only the handshake is taken from it. */
+  #handshake(connection: WireConnection, type: FrameType, payload: Uint8Array): boolean {
+    if (type === frameTypes.refused) return this.#refused(connection, payload);
+    const greets = type === frameTypes.hello || type === frameTypes.helloAck;
+    const hello = greets ? decodeHello(payload) : null;
+    if (hello !== null) {
+      const input = type === frameTypes.hello ? 'HELLO' : 'HELLO_ACK';
+      this.#owner.dispatch({ type: input, connection: connection.id, hello });
+      return true;
+    }
+    const refusal: Refusal = { code: 'TRANSPORT_PROTOCOL_ERROR', reason: 'a handshake that cannot be read' };
+    this.broken(connection, 'handshake', refusal);
+    return false;
+  }
+
+  #refused(connection: WireConnection, payload: Uint8Array): boolean {
+    const refusal = decodeRefusal(payload) ?? {
+      code: 'TRANSPORT_PROTOCOL_ERROR',
+      reason: 'a refusal that cannot be read',
+    };
+    const reason = `the peer refused it: ${refusal.reason}`;
+    this.#owner.dispatch({
+      type: 'REFUSED',
+      connection: connection.id,
+      refusal: { code: refusal.code, reason },
+    });
+    return false;
+  }
+
+  #control(connection: WireConnection, frame: Uint8Array): void {
+    connection.writeControl(frame);
+    // Until there is a session, nobody else flushes it.
+    if (connection.delivery === null) this.#metrics.bytesSent.add(connection.flushControl());
+    else this.#owner.flush(connection.delivery);
+  }
+
+  #acknowledgeLater(delivery: Delivery): void {
+    if (delivery.ackTimerArmed) return;
+    delivery.ackTimerArmed = true;
+    this.#ports.clock.setTimer(this.#config.ackDelayMs, () => {
+      delivery.ackTimerArmed = false;
+      delivery.acknowledgeSoon();
+      if (delivery.ackIsDue) this.#owner.flush(delivery);
+    });
+  }
+
+  #handshakeFailed({ dialled, peer, refusal }: Extract<TransportEffect, { type: 'handshakeFailed' }>): void {
+    if (refusal.code === duplicateCode || refusal.code === shutDown.code) return;
+    if (dialled) this.#log('warn', 'a dial failed', refusal, peer);
+    else this.#rejected(refusal, peer);
+  }
+
+  #rejected(refusal: Refusal, peer: string | null): void {
+    this.#metrics.connectionRejected(reasonLabel(refusal.code));
+    this.#log('warn', 'a connection was rejected', refusal, peer);
+  }
+
+  /** A flood of strangers must not become a flood of lines: one a second for each reason. */
+  #log(level: 'warn', message: string, { code, reason }: Refusal, peer: string | null): void {
+    const nowMs = this.#ports.clock.nowMs();
+    const label = reasonLabel(code);
+    if (nowMs - (this.#loggedMs.get(label) ?? -Infinity) < 1000) return;
+    this.#loggedMs.set(label, nowMs);
+    this.#logger.log(level, message, { code, reason, ...(peer === null ? {} : { peer }) });
+  }
+
+  #close(connection: WireConnection): void {
+    if (connection.closed) return;
+    connection.closed = true;
+    this.#open.delete(connection.id);
+    const { delivery } = connection;
+    if (delivery !== null) {
+      if (delivery.connection === connection) delivery.connection = null;
+      this.#admitted--;
+      this.#metrics.connectionsOpen.set(this.#admitted);
+    } else if (connection.dialled === null) this.#handshakes--;
+    const { stream } = connection;
+    if (stream === null) return;
+    // The last words (a goodbye, an acknowledgement) leave first; a peer that does not close its half is not waited for.
+    const linger = this.#ports.clock.setTimer(lingerMs, () => stream.destroy());
+    const gone = (): void => {
+      linger.cancel();
+      stream.destroy();
+    };
+    stream.handlers = { onData: () => undefined, onEnd: gone, onClose: gone };
+    stream.end();
+  }
+
+  #sweepLater(): void {
+    const { keepaliveIdleMs } = this.#config;
+    this.#sweeper ??= this.#ports.clock.setTimer(Math.max(5, Math.floor(keepaliveIdleMs / 6)), this.#sweep);
+  }
+
+  /** One look at all connections instead of a timer for each. */
+  readonly #sweep = (): void => {
+    this.#sweeper = null;
+    const quietSince = this.#ports.clock.nowMs() - this.#config.keepaliveIdleMs;
+    for (const connection of this.#open.values()) {
+      if (connection.delivery === null || connection.quiet || connection.lastHeardMs > quietSince) continue;
+      this.#owner.dispatch({ type: 'QUIET', connection: connection.id });
+    }
+    this.#owner.swept();
+    if (this.#admitted > 0) this.#sweepLater();
+  };
+}
+
+/** How long a closing stream is waited for. */
+export const lingerMs = 1000;
+
+const deaf: DuplexHandlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+const sentence = (error: ClusterError): string => error.message.replace(/\.$/, '');

@@ -1,0 +1,231 @@
+/**
+ * The data plane of one peer: what waits, what is unacknowledged, what has been received, and the calls between. It outlives
+ * connections; the session machine says when it starts over.
+ */
+import type { ClusterError } from '@cluster/core';
+import type { PeerRole } from '../core/identity.ts';
+import { priorities, type Outgoing, type Priority } from '../core/outgoing.ts';
+import type { Refusal } from '../core/refusal.ts';
+import type { SessionEnd } from '../core/session.machine.ts';
+import { SendQueue } from '../core/send-queue.ts';
+import { after, ahead } from '../core/sequence.ts';
+import { Unacked } from '../core/unacked.ts';
+import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
+
+export interface DeliveryLimits {
+  readonly queueMessagesMax: number;
+  readonly queueBytesMax: number;
+  readonly windowMessages: number;
+}
+
+/** A call of ours, as the session sees it. */
+export interface PendingCall {
+  readonly until: 'answer' | 'arrival';
+  readonly startedMs: number;
+  /** It has been on the wire. */
+  readonly sent: boolean;
+  /** Why the session ended, for the calls it takes with it. */
+  why: SessionEnd | 'resent too often';
+  succeed(bytes: Uint8Array): void;
+  fail(error: ClusterError): void;
+  close(): void;
+}
+
+/** The connection that carries a session. */
+export interface Carrier {
+  readonly id: number;
+  writeControl(frame: Uint8Array): void;
+  flush(allocate: (bytes: number) => Uint8Array, attemptsMax: number): number;
+}
+
+/** A request of the peer that a handler works on. */
+export interface InboundRequest {
+  readonly stream: number;
+  readonly priority: Priority;
+  /** Still wanted: not cancelled, and its session not over. */
+  live: boolean;
+  onCancel: (() => void) | null;
+}
+
+// An acknowledgement this late costs nothing: it frees at most this much of the peer's memory.
+const ackEveryMessages = 512;
+const ackEveryBytes = 262_144;
+
+export class Delivery {
+  readonly peer: string;
+  readonly #limits: DeliveryLimits;
+  readonly queue = new SendQueue();
+  /** Calls of ours that wait, by stream. */
+  readonly calls = new Map<number, PendingCall>();
+  /** Requests of the peer's, by its stream. */
+  readonly inbound = new Map<number, InboundRequest>();
+  /** Streams of the calls that wait for a PONG. */
+  readonly pings = new Set<number>();
+  role: PeerRole = 'node';
+  connection: Carrier | null = null;
+  /** The last refusal, for those who ask while it cannot be reached. */
+  refusal: Refusal | null = null;
+  /** The peer has said goodbye. */
+  leaving = false;
+  /** It is in the engine's list of those to flush. */
+  scheduled = false;
+  ackTimerArmed = false;
+  /** The largest message the peer takes. */
+  peerBytesMax = Infinity;
+  takenSequence = 0;
+  #unacked: Unacked;
+  #received = 0;
+  #nextStream = 1;
+  #ackMessages = 0;
+  #ackBytes = 0;
+  #ackNow = false;
+  #taken = 0;
+  #resent = 0;
+
+  constructor(peer: string, limits: DeliveryLimits) {
+    this.peer = peer;
+    this.#limits = limits;
+    this.#unacked = new Unacked(limits.windowMessages);
+  }
+
+  get queued(): number {
+    return this.queue.size + this.#unacked.size;
+  }
+  get queuedBytes(): number {
+    return this.queue.bytes + this.#unacked.bytes;
+  }
+  get unacknowledged(): number {
+    return this.#unacked.size;
+  }
+  get received(): number {
+    return this.#received;
+  }
+
+  /** True when a message of that size fits the bounds. */
+  accepts(bytes: number): boolean {
+    return (
+      this.queued < this.#limits.queueMessagesMax &&
+      this.queuedBytes + headerBytes + bytes <= this.#limits.queueBytesMax
+    );
+  }
+
+  nextStream(): number {
+    let stream = this.#nextStream;
+    // After 2^32 requests the numbers come round; a call that old has long met its deadline, but nobody need rely on that.
+    while (this.calls.has(stream) || stream === 0) stream = after(stream);
+    this.#nextStream = after(stream);
+    return stream;
+  }
+
+  /** The next frame to write: first what has to be sent again. Its number is in `takenSequence`. */
+  take(attemptsMax: number): Outgoing | null {
+    const unacked = this.#unacked;
+    if (unacked.resending > 0) {
+      this.takenSequence = unacked.resendSequence;
+      this.#resent++;
+      return unacked.nextResend(attemptsMax) ?? null;
+    }
+    if (unacked.full) return null;
+    const item = this.queue.next();
+    if (item === undefined) return null;
+    this.takenSequence = unacked.push(item);
+    this.#taken++;
+    return item;
+  }
+
+  /** Frames taken since the last call: for the first time, and again. */
+  countTaken(): { readonly taken: number; readonly resent: number } {
+    const counts = { taken: this.#taken, resent: this.#resent };
+    this.#taken = 0;
+    this.#resent = 0;
+    return counts;
+  }
+
+  /** A new session on a new connection. Numbers start at one, in both directions. */
+  begin(): void {
+    this.#received = 0;
+    this.#unacked = new Unacked(this.#limits.windowMessages);
+    this.#clearAck();
+    this.leaving = false;
+    this.refusal = null;
+  }
+
+  /** The session goes on; the peer has everything up to `received`. False when that cannot be. */
+  resume(received: number): boolean {
+    if (!this.acknowledged(received)) return false;
+    this.#unacked.rewind();
+    this.#clearAck();
+    this.refusal = null;
+    return true;
+  }
+
+  /** False when the peer acknowledges what it was never sent. */
+  acknowledged(sequence: number): boolean {
+    return this.#unacked.acknowledge(sequence);
+  }
+
+  /** Judges the number of a sequenced frame that came in. */
+  accept(sequence: number, bytes: number, acknowledgeNow: boolean): 'new' | 'duplicate' | 'gap' {
+    const distance = ahead(sequence, this.#received);
+    if (distance > 1) return 'gap';
+    this.#ackMessages++;
+    this.#ackBytes += bytes;
+    if (acknowledgeNow) this.#ackNow = true;
+    if (distance <= 0) return 'duplicate';
+    this.#received = sequence;
+    return 'new';
+  }
+
+  get owesAck(): boolean {
+    return this.#ackMessages > 0;
+  }
+
+  /** It is time to acknowledge even if nothing else is to be sent. */
+  get ackIsDue(): boolean {
+    return this.#ackNow || this.#ackMessages >= ackEveryMessages || this.#ackBytes >= ackEveryBytes;
+  }
+
+  acknowledgeSoon(): void {
+    if (this.#ackMessages > 0) this.#ackNow = true;
+  }
+
+  writeAck(into: Uint8Array, at: number): number {
+    writeHeader(into, at, 0, frameTypes.ack, 0, 0, 0, this.#received);
+    this.#clearAck();
+    return at + headerBytes;
+  }
+
+  /** The session is over: what was written and not acknowledged is abandoned. Returns the one-way messages lost. */
+  abandonSent(): number {
+    let lost = 0;
+    this.#unacked.clear((item) => {
+      if (item.type === frameTypes.message && item.waiter === null) lost++;
+    });
+    for (const request of this.inbound.values()) {
+      request.live = false;
+      request.onCancel?.();
+    }
+    this.inbound.clear();
+    return lost;
+  }
+
+  /** What was never written is given back. Returns the one-way messages dropped. */
+  abandonQueued(): number {
+    let dropped = 0;
+    for (let item = this.queue.next(); item !== undefined; item = this.queue.next()) {
+      if (item.type === frameTypes.message && item.waiter === null) dropped++;
+      const { waiter } = item;
+      item.waiter = null;
+      waiter?.abandoned(false);
+    }
+    return dropped;
+  }
+
+  #clearAck(): void {
+    this.#ackMessages = 0;
+    this.#ackBytes = 0;
+    this.#ackNow = false;
+  }
+}
+
+export const priorityOf = (flags: number): Priority => priorities[flags & 3] as Priority;

@@ -1,0 +1,459 @@
+/**
+ * The transport without promises: the control core behind a driver, the data plane of each peer, and the port for streams. This
+ * is what the simulator runs. The service wraps it for people.
+ *
+ * A message costs one small object, one slot in a ring and its share of a block; machines hear only of changes of mode.
+ */
+import {
+  type Address,
+  type Done,
+  Driver,
+  type DuplexListener,
+  type Logger,
+  parseConfig,
+  silentLogger,
+  type TimerHandle,
+} from '@cluster/core';
+import { type TransportConfig, type TransportConfigInput, transportConfigSchema } from '../config.ts';
+import { DeadlineWheel } from '../core/deadlines.ts';
+import type { PeerRole } from '../core/identity.ts';
+import { type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
+import type { TransportEffect, TransportInput } from '../core/protocol.ts';
+import type { Refusal } from '../core/refusal.ts';
+import { TransportCore } from '../core/transport-core.ts';
+import {
+  aborted,
+  backpressure,
+  bug,
+  maybeDelivered,
+  messageTooLarge,
+  peerUnknown,
+  refusalError,
+  transportClosed,
+} from '../errors.ts';
+import { TransportMetrics } from '../metrics.ts';
+import type { TransportPorts } from '../ports.ts';
+import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
+import { Call } from './call.ts';
+import { Connections, lingerMs } from './connections.ts';
+import { Delivery } from './delivery.ts';
+import { Flusher } from './flusher.ts';
+import { type EngineHandler, Handlers } from './handlers.ts';
+import { Receiver } from './receiver.ts';
+import type { CallOptions, PeerEvent, PeerStatus } from './types.ts';
+
+const deadlineTickMs = 10;
+const empty = new Uint8Array(0);
+
+export class TransportEngine {
+  readonly config: TransportConfig;
+  readonly metrics: TransportMetrics;
+  readonly #ports: TransportPorts;
+  readonly #logger: Logger;
+  readonly #core: TransportCore;
+  readonly #driver: Driver<TransportInput, TransportEffect>;
+  readonly #deliveries = new Map<string, Delivery>();
+  readonly #connections: Connections;
+  readonly #handlers = new Handlers();
+  readonly #wheel: DeadlineWheel;
+  readonly #listeners = new Set<(event: PeerEvent) => void>();
+  readonly #flusher: Flusher;
+  #tick: TimerHandle | null = null;
+  #listener: DuplexListener | null = null;
+  #closing: 'no' | 'draining' | 'closed' = 'no';
+  readonly #whenClosed: (() => void)[] = [];
+
+  /** @throws ClusterError `TRANSPORT_CONFIG_INVALID`. */
+  constructor(config: TransportConfigInput, ports: TransportPorts) {
+    this.config = parseConfig(transportConfigSchema, config, 'TRANSPORT_CONFIG_INVALID');
+    this.#ports = ports;
+    this.#logger = ports.logger ?? silentLogger;
+    this.metrics = new TransportMetrics(ports.metrics);
+    const attemptsMax = this.config.retriesMax + 1;
+    this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#checkDrained(delivery));
+    this.#wheel = new DeadlineWheel(deadlineTickMs, ports.clock.nowMs());
+    this.#core = new TransportCore({
+      ...this.config,
+      seed: ports.seed,
+      bootId: ports.bootId,
+      capabilities: [],
+      frameBytesMax: this.config.messageBytesMax,
+      lingerMs,
+      yieldTimeoutMs: 1000,
+    });
+    this.#driver = new Driver({
+      node: this.config.nodeId,
+      name: 'transport',
+      core: this.#core,
+      clock: ports.clock,
+      execute: (effect) => this.#execute(effect),
+      onBug: (error) => this.#stopWithBug(error),
+      tracer: ports.tracer,
+    });
+    const receiver = new Receiver(
+      {
+        broken: (connection, label, refusal) => this.#connections.broken(connection, label, refusal),
+        goaway: (connection) => {
+          if (connection.delivery !== null) connection.delivery.leaving = true;
+          this.#driver.dispatch({ type: 'GOAWAY', connection: connection.id });
+        },
+        ping: (connection, token) => this.#connections.pong(connection, token),
+        pong: (delivery, token) => {
+          if (delivery.pings.delete(token)) delivery.calls.get(token)?.succeed(empty);
+        },
+        reply: (delivery, type, flags, stream, bytes) => this.#reply(delivery, type, flags, stream, bytes),
+        progressed: (delivery) => this.#checkDrained(delivery),
+      },
+      this.#handlers,
+      this.metrics,
+      this.#logger,
+      ports.clock,
+      this.config.inboundCallsMax,
+    );
+    this.#connections = new Connections(this.config, ports, this.metrics, this.#logger, {
+      dispatch: (input) => this.#driver.dispatch(input),
+      frame: (connection, delivery, type, flags, typeId, stream, sequence, payload) =>
+        receiver.frame(connection, delivery, type, flags, typeId, stream, sequence, payload),
+      flush: (delivery) => this.#flusher.schedule(delivery),
+      redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
+      swept: () => {
+        let depth = 0;
+        for (const delivery of this.#deliveries.values()) depth += delivery.queue.size;
+        this.metrics.queueDepth.set(depth);
+      },
+    });
+  }
+
+  /** Listens, if there is an address to bind. */
+  start(done: Done<Address | null>): void {
+    const { bind } = this.config;
+    if (bind === null) {
+      done({ ok: true, value: null });
+      return;
+    }
+    this.#connections.listen(bind, (outcome) => {
+      if (outcome.ok) this.#listener = outcome.value;
+      done(outcome.ok ? { ok: true, value: outcome.value.local } : outcome);
+    });
+  }
+
+  handle(typeId: number, handler: EngineHandler, roles: readonly PeerRole[] = ['node', 'client']): void {
+    this.#handlers.set(typeId, handler, roles);
+  }
+
+  handles(typeId: number): boolean {
+    return this.#handlers.has(typeId);
+  }
+
+  /** One way, in order, without completion. False = dropped. The bytes must not change until they are sent: hand them over. */
+  post(to: string, typeId: number, bytes: Uint8Array, priority: Priority = 'Normal'): boolean {
+    const delivery = this.#route(to);
+    const taken =
+      delivery !== null &&
+      delivery.accepts(bytes.length) &&
+      bytes.length <= Math.min(this.config.messageBytesMax, delivery.peerBytesMax);
+    if (!taken) {
+      this.metrics.messagesDropped.add();
+      return false;
+    }
+    this.#enqueue(delivery, frameTypes.message, priorityIndex[priority], typeId, 0, bytes);
+    return true;
+  }
+
+  /** A request, or a message whose arrival matters. `done` is called once, with the answer or an error. */
+  call(
+    to: string,
+    typeId: number,
+    bytes: Uint8Array,
+    options: CallOptions,
+    done: Done<Uint8Array>,
+  ): Call | null {
+    const { priority = 'Normal', timeoutMs = this.config.requestTimeoutMs, until = 'answer' } = options;
+    const delivery = this.#route(to);
+    const refused = this.#refuseCall(to, delivery, bytes.length);
+    if (refused !== null || delivery === null) {
+      done({ ok: false, error: refused ?? peerUnknown(to) });
+      return null;
+    }
+    const call = this.#newCall(delivery, until, timeoutMs, done);
+    const type = until === 'answer' ? frameTypes.request : frameTypes.message;
+    const flags = priorityIndex[priority] | (until === 'arrival' ? flagBits.acknowledgeNow : 0);
+    call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, bytes, call);
+    return call;
+  }
+
+  /** Round trip to a connected peer, in ms. Dials when there is no connection. */
+  ping(to: string, timeoutMs: number, done: Done<number>): Call | null {
+    const startedMs = this.#ports.clock.nowMs();
+    const report: Done<Uint8Array> = (outcome) =>
+      done(outcome.ok ? { ok: true, value: this.#ports.clock.nowMs() - startedMs } : outcome);
+    const delivery = this.#route(to);
+    const refused = this.#refuseCall(to, delivery, 0);
+    if (refused !== null || delivery === null) {
+      report({ ok: false, error: refused ?? peerUnknown(to) });
+      return null;
+    }
+    const call = this.#newCall(delivery, 'answer', timeoutMs, report);
+    delivery.pings.add(call.stream);
+    this.#wake(delivery);
+    if (delivery.connection !== null) this.#connections.ping(delivery.connection.id, call.stream);
+    return call;
+  }
+
+  /** Takes a call back. What was sent already cannot be unsent; the peer's handler is told. */
+  cancel(call: Call, error = aborted(call.delivery.peer, call.sent)): void {
+    if (call.settled) return;
+    this.#withdraw(call);
+    call.fail(error);
+  }
+
+  onPeer(listener: (event: PeerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  peers(): readonly PeerStatus[] {
+    return [...this.#deliveries.values()].map((delivery) => ({
+      peer: delivery.peer,
+      role: delivery.role,
+      link: this.#core.linkState(delivery.peer),
+      session: this.#core.sessionState(delivery.peer),
+      queued: delivery.queue.size,
+      unacknowledged: delivery.unacknowledged,
+      lastFailure: delivery.refusal?.code ?? null,
+    }));
+  }
+
+  /** Tells the peers, lets handlers finish and acknowledgements arrive within `drainTimeoutMs`, then closes. Idempotent. */
+  close(done: () => void): void {
+    if (this.#closing === 'closed') {
+      done();
+      return;
+    }
+    this.#whenClosed.push(done);
+    if (this.#closing === 'draining') return;
+    this.#closing = 'draining';
+    this.#listener?.close();
+    for (const delivery of this.#deliveries.values()) {
+      for (const call of delivery.calls.values()) call.close();
+      if (delivery.connection === null) delivery.abandonQueued();
+    }
+    this.#driver.dispatch({ type: 'SHUTDOWN' });
+    this.#flusher.flush();
+    for (const delivery of this.#deliveries.values()) this.#checkDrained(delivery);
+  }
+
+  /** The delivery to a peer that can be reached or may yet be; null for an unknown or unreachable one. */
+  #route(to: string): Delivery | null {
+    if (this.#closing !== 'no') return null;
+    const known = this.#deliveries.get(to);
+    if (known?.connection != null) return known.leaving ? null : known;
+    if (to === this.config.nodeId || this.#core.linkState(to) === 'unreachable') return null;
+    if (this.#core.sessionState(to) === 'interrupted') return known ?? null;
+    if (this.#ports.directory.lookup(to) === undefined) return null;
+    return known ?? this.#delivery(to);
+  }
+
+  #refuseCall(to: string, delivery: Delivery | null, bytes: number): ReturnType<typeof peerUnknown> | null {
+    if (this.#closing !== 'no') return transportClosed();
+    if (delivery === null) {
+      const known = this.#deliveries.get(to);
+      if (known?.leaving === true)
+        return refusalError(to, { code: 'TRANSPORT_PEER_LEFT', reason: 'it is closing' });
+      return known?.refusal == null ? peerUnknown(to) : refusalError(to, known.refusal);
+    }
+    const max = Math.min(this.config.messageBytesMax, delivery.peerBytesMax);
+    if (bytes > max) return messageTooLarge(bytes, max);
+    if (!delivery.accepts(bytes) || delivery.calls.size >= this.config.callsMax) {
+      return backpressure(to, delivery.queued, delivery.queuedBytes);
+    }
+    return null;
+  }
+
+  #delivery(peer: string): Delivery {
+    let delivery = this.#deliveries.get(peer);
+    if (delivery === undefined) {
+      delivery = new Delivery(peer, this.config);
+      this.#deliveries.set(peer, delivery);
+    }
+    return delivery;
+  }
+
+  #newCall(delivery: Delivery, until: 'answer' | 'arrival', timeoutMs: number, done: Done<Uint8Array>): Call {
+    const { clock } = this.#ports;
+    const call = new Call(
+      delivery,
+      until,
+      timeoutMs,
+      clock.nowMs(),
+      this.#wheel,
+      (late) => this.#withdraw(late),
+      done,
+    );
+    this.#tick ??= clock.setTimer(deadlineTickMs, this.#onTick);
+    return call;
+  }
+
+  readonly #onTick = (): void => {
+    const { clock } = this.#ports;
+    this.#tick = null;
+    this.#wheel.advance(clock.nowMs());
+    if (this.#wheel.size > 0) this.#tick ??= clock.setTimer(deadlineTickMs, this.#onTick);
+  };
+
+  #withdraw(call: Call): void {
+    const { outgoing, delivery, stream } = call;
+    delivery.pings.delete(stream);
+    if (outgoing === null) return;
+    if (!call.sent) delivery.queue.cancel(outgoing);
+    else if (call.until === 'answer')
+      this.#enqueue(delivery, frameTypes.cancel, outgoing.flags & 3, 0, stream, empty);
+  }
+
+  #enqueue(
+    delivery: Delivery,
+    type: FrameType,
+    flags: number,
+    typeId: number,
+    stream: number,
+    bytes: Uint8Array,
+    waiter: Call | null = null,
+  ): Outgoing {
+    const item: Outgoing = { type, flags, typeId, stream, bytes, waiter, attempts: 0, cancelled: false };
+    delivery.queue.push(item);
+    this.#wake(delivery);
+    return item;
+  }
+
+  #reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void {
+    this.#enqueue(delivery, type, flags, 0, stream, bytes);
+  }
+
+  #wake(delivery: Delivery): void {
+    if (delivery.connection !== null) this.#flusher.schedule(delivery);
+    else if (this.#core.linkState(delivery.peer) === 'idle' && delivery.role === 'node') {
+      this.#driver.dispatch({ type: 'NEEDED', peer: delivery.peer });
+    }
+  }
+
+  #execute(effect: TransportEffect): void {
+    switch (effect.type) {
+      case 'attach':
+        this.#attach(effect);
+        return;
+      case 'detach': {
+        const delivery = this.#deliveries.get(effect.peer);
+        if (delivery) delivery.connection = null;
+        return;
+      }
+      case 'lose':
+        this.#lose(effect);
+        return;
+      case 'giveUp':
+        this.#giveUp(effect.peer, effect.refusal);
+        return;
+      case 'forget':
+        this.#giveUp(effect.peer, { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'the session is over' });
+        this.#deliveries.delete(effect.peer);
+        return;
+      case 'peerUp':
+        if (effect.resumed) this.metrics.reconnects.add();
+        this.#announce({ type: 'up', peer: effect.peer, reason: effect.resumed ? 'resumed' : 'connected' });
+        return;
+      case 'peerDown': {
+        const delivery = this.#deliveries.get(effect.peer);
+        if (delivery) delivery.refusal = effect.refusal;
+        this.#announce({ type: 'down', peer: effect.peer, reason: effect.refusal.code });
+        return;
+      }
+      case 'drain': {
+        const delivery = this.#deliveries.get(effect.peer);
+        if (delivery && this.#closing === 'no') delivery.leaving = true;
+        return;
+      }
+      case 'stopped':
+        this.#stop();
+        return;
+      case 'sendHello':
+      case 'sendHelloAck': {
+        const received = this.#deliveries.get(effect.peer)?.received ?? 0;
+        this.#connections.execute({ ...effect, hello: { ...effect.hello, received } });
+        return;
+      }
+      case 'dial':
+      case 'sendRefused':
+      case 'sendPing':
+      case 'sendGoaway':
+      case 'closeStream':
+      case 'handshakeFailed':
+        this.#connections.execute(effect);
+    }
+  }
+
+  #attach(effect: Extract<TransportEffect, { type: 'attach' }>): void {
+    const delivery = this.#delivery(effect.peer);
+    delivery.role = effect.role;
+    delivery.peerBytesMax = effect.frameBytesMax;
+    if (effect.resumed) {
+      if (!delivery.resume(effect.received)) {
+        const refusal = { code: 'TRANSPORT_PROTOCOL_ERROR', reason: 'it has received what was never sent' };
+        this.#driver.dispatch({ type: 'BROKEN', connection: effect.connection, refusal });
+        return;
+      }
+    } else delivery.begin();
+    this.#connections.admit(effect.connection, delivery);
+    for (const stream of delivery.pings)
+      if (delivery.connection) this.#connections.ping(delivery.connection.id, stream);
+    this.#flusher.schedule(delivery);
+  }
+
+  #lose({ peer, why, keepQueued, refusal }: Extract<TransportEffect, { type: 'lose' }>): void {
+    const delivery = this.#deliveries.get(peer);
+    if (delivery === undefined) return;
+    for (const call of delivery.calls.values()) call.why = why;
+    this.metrics.messagesDropped.add(delivery.abandonSent());
+    // Acknowledged, but never answered.
+    for (const call of delivery.calls.values()) {
+      if (call.sent) call.fail(maybeDelivered(peer, why, refusal));
+    }
+    if (!keepQueued) this.#giveUp(peer, refusal ?? { code: 'TRANSPORT_PEER_UNREACHABLE', reason: why });
+  }
+
+  #giveUp(peer: string, refusal: Refusal): void {
+    const delivery = this.#deliveries.get(peer);
+    if (delivery === undefined) return;
+    delivery.refusal = refusal;
+    this.metrics.messagesDropped.add(delivery.abandonQueued());
+    for (const call of delivery.calls.values()) call.fail(refusalError(peer, refusal));
+    delivery.pings.clear();
+  }
+
+  #announce(event: PeerEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** A closing transport lets go of a peer as soon as nothing of it is under way. */
+  #checkDrained(delivery: Delivery): void {
+    const { connection } = delivery;
+    if (this.#closing !== 'draining' || connection === null || delivery.inbound.size > 0) return;
+    if (delivery.queued === 0 && !delivery.owesAck)
+      this.#driver.dispatch({ type: 'DRAINED', connection: connection.id });
+  }
+
+  #stop(): void {
+    this.#closing = 'closed';
+    this.#driver.stop();
+    this.#tick?.cancel();
+    this.#connections.close();
+    for (const delivery of this.#deliveries.values()) {
+      for (const call of delivery.calls.values()) call.close();
+    }
+    for (const done of this.#whenClosed.splice(0)) done();
+  }
+
+  #stopWithBug(error: unknown): void {
+    this.#logger.log('error', bug(error).line, { error });
+    this.#listener?.close();
+    this.#stop();
+  }
+}

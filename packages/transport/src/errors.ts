@@ -1,0 +1,158 @@
+/** Every error of this package, by code. What a peer said about us arrives under the code it gave. */
+import { ClusterError, type Fault, type Retry } from '@cluster/core';
+import type { Refusal } from './core/refusal.ts';
+import type { SessionEnd } from './core/session.machine.ts';
+
+const advices: Readonly<Record<string, string>> = {
+  TRANSPORT_CERTIFICATE_EXPIRED: 'Issue a new certificate, and check the clocks of both machines.',
+  TRANSPORT_CERTIFICATE_NOT_YET_VALID: 'Check the clocks of both machines; the certificate begins later.',
+  TRANSPORT_CERTIFICATE_UNTRUSTED:
+    'Use certificates of one authority on all nodes, and give that authority as tls.ca.',
+  TRANSPORT_CERTIFICATE_MISSING: 'Every peer needs a certificate of its own: give tls.cert and tls.key.',
+  TRANSPORT_IDENTITY_MISMATCH: 'Check the addresses in the directory and the SAN URI of the certificate.',
+  TRANSPORT_CLUSTER_MISMATCH: 'Give both sides the same cluster name and certificates made for it.',
+  TRANSPORT_CODEC_MISMATCH: 'Run releases of the software that fit together.',
+  TRANSPORT_VERSION_MISMATCH: 'Run releases of the software that fit together.',
+  TRANSPORT_PEER_UNKNOWN: 'Wait until the directory has an address for it.',
+  TRANSPORT_HANDSHAKE_CLOSED: "Look into the peer's log: it knows why.",
+};
+
+const environmental = new Set([
+  'TRANSPORT_CONNECT_FAILED',
+  'TRANSPORT_CONNECTION_LOST',
+  'TRANSPORT_PEER_UNREACHABLE',
+  'TRANSPORT_PEER_SILENT',
+  'TRANSPORT_HANDSHAKE_TIMEOUT',
+  'TRANSPORT_PEER_LEFT',
+  'TRANSPORT_PEER_UNKNOWN',
+]);
+
+/** A refused or failed connection, as an error of the call that wanted it. Nothing was sent. */
+export function refusalError(peer: string, { code, reason }: Refusal): ClusterError {
+  return new ClusterError({
+    code,
+    fault: environmental.has(code) ? 'environment' : 'peer',
+    message: `No connection to ${peer}: ${reason}.`,
+    advice: advices[code] ?? 'Try again later, or another node.',
+    retry: 'safe',
+  });
+}
+
+function error(code: string, fault: Fault, message: string, advice: string, retry: Retry): ClusterError {
+  return new ClusterError({ code, fault, message, advice, retry, stateChanged: retry === 'unsafe' });
+}
+
+export const peerUnknown = (peer: string): ClusterError =>
+  error(
+    'TRANSPORT_PEER_UNKNOWN',
+    'environment',
+    `There is no address for ${peer}.`,
+    'Wait until the directory has an address for it.',
+    'safe',
+  );
+
+export const maybeDelivered = (
+  peer: string,
+  why: SessionEnd | 'resent too often',
+  refusal: Refusal | null,
+): ClusterError =>
+  error(
+    'TRANSPORT_MAYBE_DELIVERED',
+    'environment',
+    `The session with ${peer} ended (${why}${refusal === null ? '' : `: ${refusal.reason}`}): the message may have been delivered.`,
+    'Repeat it only if doing it twice does no harm, or ask the peer first.',
+    'unsafe',
+  );
+
+export const backpressure = (peer: string, queued: number, bytes: number): ClusterError =>
+  error(
+    'TRANSPORT_BACKPRESSURE',
+    'environment',
+    `The queue to ${peer} is full: ${queued} messages, ${bytes} bytes wait.`,
+    'Send less, or wait: the peer takes less than it is given.',
+    'safe',
+  );
+
+export const messageTooLarge = (bytes: number, max: number): ClusterError =>
+  error(
+    'TRANSPORT_MESSAGE_TOO_LARGE',
+    'caller',
+    `A message of ${bytes} bytes is over the limit of ${max}.`,
+    'Send it in parts, or raise messageBytesMax on both sides.',
+    'useless',
+  );
+
+export const timedOut = (peer: string, timeoutMs: number, sent: boolean): ClusterError =>
+  error(
+    'TRANSPORT_TIMEOUT',
+    'environment',
+    `No answer from ${peer} within ${timeoutMs} ms${sent ? '; the message may have been delivered' : ''}.`,
+    sent
+      ? 'Repeat it only if doing it twice does no harm.'
+      : 'It was never sent: try again, or another node.',
+    sent ? 'unsafe' : 'safe',
+  );
+
+export const aborted = (peer: string, sent: boolean): ClusterError =>
+  error(
+    'TRANSPORT_ABORTED',
+    'caller',
+    `The call to ${peer} was aborted${sent ? ' after it was sent' : ' before it was sent'}.`,
+    'The caller asked for it.',
+    sent ? 'unsafe' : 'safe',
+  );
+
+export const transportClosed = (sent = false): ClusterError =>
+  error(
+    'TRANSPORT_CLOSED',
+    'caller',
+    `The transport was closed${sent ? ': the message may have been delivered' : ''}.`,
+    'Start a new one.',
+    sent ? 'unsafe' : 'safe',
+  );
+
+export const remoteError = (peer: string, code: string, message: string): ClusterError =>
+  new RemoteHandlerError(peer, code, message);
+
+/** The peer's handler failed. `remoteCode` is the code of its error. */
+export class RemoteHandlerError extends ClusterError {
+  readonly remoteCode: string;
+  readonly remoteMessage: string;
+
+  constructor(peer: string, code: string, message: string) {
+    super({
+      code: 'TRANSPORT_REMOTE_ERROR',
+      fault: 'peer',
+      message: `${peer} answered with ${code}: ${message}`,
+      advice: 'See the code of the remote error.',
+      retry: 'unsafe',
+      stateChanged: true,
+    });
+    this.remoteCode = code;
+    this.remoteMessage = message;
+  }
+}
+
+export const bug = (cause: unknown): ClusterError =>
+  new ClusterError({
+    code: 'TRANSPORT_BUG',
+    fault: 'bug',
+    message: 'The transport stopped: its core threw.',
+    advice: 'This is a bug: please report it with the trace.',
+    cause,
+  });
+
+/** Codes that may become a metric label: a peer's own words must not make new series. */
+export const knownReasons = new Set([
+  ...Object.keys(advices),
+  ...environmental,
+  'TRANSPORT_PROTOCOL_ERROR',
+  'TRANSPORT_TOO_MANY_PEERS',
+  'TRANSPORT_TOO_MANY_CONNECTIONS',
+  'TRANSPORT_TLS_FAILED',
+  'TRANSPORT_DUPLICATE_CONNECTION',
+  'TRANSPORT_CLOSED',
+]);
+
+export const reasonLabel = (code: string): string =>
+  knownReasons.has(code) ? code.slice('TRANSPORT_'.length).toLowerCase() : 'other';

@@ -1,0 +1,62 @@
+import type { Counter, Gauge, Histogram, Metrics } from '@cluster/core';
+
+const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
+const silent: Metrics = { counter: () => nothing, gauge: () => nothing, histogram: () => nothing };
+
+/** The transport's numbers. Series are looked up once, so that counting costs an addition. */
+export class TransportMetrics {
+  readonly messagesSent: Counter;
+  readonly messagesReceived: Counter;
+  readonly bytesSent: Counter;
+  readonly bytesReceived: Counter;
+  readonly connectionsOpen: Gauge;
+  readonly reconnects: Counter;
+  readonly resends: Counter;
+  readonly duplicatesDropped: Counter;
+  readonly messagesDropped: Counter;
+  readonly handlerErrors: Counter;
+  readonly requestDuration: Histogram;
+  readonly queueDepth: Gauge;
+  readonly #metrics: Metrics;
+  readonly #labelled = new Map<string, Counter>();
+
+  constructor(metrics: Metrics = silent) {
+    this.#metrics = metrics;
+    this.messagesSent = metrics.counter('messages_sent', {
+      help: 'Messages, requests and answers given to a connection.',
+    });
+    this.messagesReceived = metrics.counter('messages_received', {
+      help: 'Messages, requests and answers delivered.',
+    });
+    this.bytesSent = metrics.counter('bytes_sent', {
+      help: 'Bytes written to connections, headers included.',
+    });
+    this.bytesReceived = metrics.counter('bytes_received', { help: 'Bytes read from connections.' });
+    this.connectionsOpen = metrics.gauge('connections_open', { help: 'Connections that carry a session.' });
+    this.reconnects = metrics.counter('reconnects', { help: 'Sessions resumed on a new connection.' });
+    this.resends = metrics.counter('resends', { help: 'Messages sent again after a reconnect.' });
+    this.duplicatesDropped = metrics.counter('duplicates_dropped', { help: 'Messages that arrived again.' });
+    this.messagesDropped = metrics.counter('messages_dropped', { help: 'One-way messages given up.' });
+    this.handlerErrors = metrics.counter('handler_errors', { help: 'Handlers that failed.' });
+    this.requestDuration = metrics.histogram('request_duration_ms', { help: 'From the call to its answer.' });
+    this.queueDepth = metrics.gauge('queue_depth', { help: 'Messages waiting to be written, all peers.' });
+  }
+
+  connectionRejected(reason: string): void {
+    this.#count('connections_rejected', 'Connections refused or failed before they were admitted.', reason);
+  }
+
+  frameRejected(reason: string): void {
+    this.#count('frames_rejected', 'Frames that could not be taken.', reason);
+  }
+
+  #count(name: string, help: string, reason: string): void {
+    const key = `${name} ${reason}`;
+    let counter = this.#labelled.get(key);
+    if (counter === undefined) {
+      counter = this.#metrics.counter(name, { help, labels: { reason } });
+      this.#labelled.set(key, counter);
+    }
+    counter.add();
+  }
+}

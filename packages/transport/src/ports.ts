@@ -1,0 +1,60 @@
+/** What the transport needs from outside. */
+import type {
+  Address,
+  Clock,
+  Done,
+  Duplex,
+  DuplexHandlers,
+  DuplexListener,
+  Logger,
+  Metrics,
+  Tracer,
+} from '@cluster/core';
+import type { Certified } from './core/protocol.ts';
+import type { Refusal } from './core/refusal.ts';
+
+/** Where nodes listen. Asked at every dial, so it may change its mind. */
+export interface PeerDirectory {
+  lookup(nodeId: string): Address | undefined;
+}
+
+/** An encrypted stream whose other end has been asked for a certificate. */
+export interface SecureStream extends Duplex {
+  /**
+   * The identity that a verified chain has proved, or why there is none. The stream is open even then, so that the peer
+   * can be told; the engine refuses it.
+   */
+  readonly certified: Certified;
+}
+
+/** Mutually authenticated streams: TLS 1.3 in production, plain pairs in tests and simulation. */
+export interface SecureStreamPort {
+  /**
+   * `accept` must set `stream.handlers` before it returns. `reject` hears of connections that never became a stream: garbage,
+   * a failed TLS handshake, silence, too many at once.
+   */
+  listen(
+    local: Address,
+    accept: (stream: SecureStream) => void,
+    reject: (refusal: Refusal) => void,
+    done: Done<DuplexListener>,
+  ): void;
+  dial(remote: Address, handlers: DuplexHandlers, timeoutMs: number, done: Done<SecureStream>): void;
+}
+
+export interface TransportPorts {
+  readonly clock: Clock;
+  readonly streams: SecureStreamPort;
+  readonly directory: PeerDirectory;
+  /** Seed of the jitter and of session ids. */
+  readonly seed: number;
+  /** Unique to this start of the process: letters, digits, `.`, `_`, `-`. */
+  readonly bootId: string;
+  /** Runs after the current turn: what is sent within a turn is written together. Default: a timer of 0 ms. */
+  readonly defer?: (run: () => void) => void;
+  /** A buffer that need not be zeroed; every byte is written before it is used. Default: `new Uint8Array`. */
+  readonly allocate?: (bytes: number) => Uint8Array;
+  readonly logger?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly tracer?: Tracer | undefined;
+}

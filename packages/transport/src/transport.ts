@@ -1,0 +1,232 @@
+/** The transport for people: the engine with promises, AbortSignals and asynchronous handlers. */
+import { type Address, ClusterError, type Done, type Outcome } from '@cluster/core';
+import type { TransportConfigInput } from './config.ts';
+import type { PeerRole } from './core/identity.ts';
+import type { Priority } from './core/outgoing.ts';
+import type { Call } from './engine/call.ts';
+import { TransportEngine } from './engine/engine.ts';
+import type { EngineContext } from './engine/handlers.ts';
+import { handlerError } from './engine/receiver.ts';
+import type { PeerEvent, PeerStatus } from './engine/types.ts';
+import { aborted } from './errors.ts';
+import type { TransportPorts } from './ports.ts';
+
+export interface MessageContext {
+  /** The sender: a node's id, or `client/<id>`. Answers and posts to it go over its own connection. */
+  readonly from: string;
+  readonly role: PeerRole;
+  readonly typeId: number;
+  readonly priority: Priority;
+  /** Aborts when the caller has given up or its session is over; for one-way messages when the transport closes. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Called in the order of arrival within a priority, without waiting for the last one to finish. What it returns is the answer;
+ * what it throws goes to the caller as TRANSPORT_REMOTE_ERROR. `bytes` is a view into what was read: copy what you keep.
+ */
+export type MessageHandler = (
+  bytes: Uint8Array,
+  context: MessageContext,
+) => Uint8Array | void | Promise<Uint8Array | void>;
+
+export interface SendOptions {
+  readonly priority?: Priority | undefined;
+  /** Default: `requestTimeoutMs` of the configuration. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Transport {
+  readonly #engine: TransportEngine;
+  readonly #closing = new AbortController();
+  #local: Address | null = null;
+
+  /** Prefer `startTransport` of `@cluster/transport/node`. @throws ClusterError `TRANSPORT_CONFIG_INVALID`. */
+  constructor(config: TransportConfigInput, ports: TransportPorts) {
+    this.#engine = new TransportEngine(config, ports);
+  }
+
+  /** Listens, if there is an address to bind. */
+  start(): Promise<this> {
+    return promise((done) => {
+      this.#engine.start((outcome) => {
+        if (outcome.ok) this.#local = outcome.value;
+        done(outcome.ok ? { ok: true, value: this } : outcome);
+      });
+    });
+  }
+
+  /** Where others reach this node. A transport that only dials has no address: host `''`, port 0. */
+  get local(): Address {
+    return this.#local ?? { host: '', port: 0 };
+  }
+
+  /** Sets the handler of a message type (1–65,535). @param options.roles who may send it; default: nodes and clients. */
+  handle(
+    typeId: number,
+    handler: MessageHandler,
+    options: { readonly roles?: readonly PeerRole[] } = {},
+  ): void {
+    if (!Number.isInteger(typeId) || typeId < 1 || typeId > 0xffff || this.#engine.handles(typeId)) {
+      throw new ClusterError({
+        code: 'TRANSPORT_TYPE_INVALID',
+        fault: 'caller',
+        message: `The message type ${typeId} cannot be handled: it is not 1 to 65535, or has a handler already.`,
+        advice: 'Give each message type one handler; 1-15 are raft, 16-63 the manager, 64 and up are free.',
+      });
+    }
+    const run = (bytes: Uint8Array, context: EngineContext, answer: Done<Uint8Array | undefined>): void => {
+      const result = handler(bytes, new Context(context, this.#closing.signal));
+      if (!(result instanceof Promise)) {
+        answer({ ok: true, value: result ?? undefined });
+        return;
+      }
+      result.then(
+        (value) => answer({ ok: true, value: value ?? undefined }),
+        (error: unknown) => answer({ ok: false, error: handlerError(error) }),
+      );
+    };
+    this.#engine.handle(typeId, run, options.roles);
+  }
+
+  /** Resolves with the answer of the remote handler. @throws ClusterError; its `retry` says whether repeating is safe. */
+  request(to: string, typeId: number, bytes: Uint8Array, options: SendOptions = {}): Promise<Uint8Array> {
+    return this.#call(options, to, (done) =>
+      this.#engine.call(
+        to,
+        typeId,
+        bytes,
+        { priority: options.priority, timeoutMs: options.timeoutMs },
+        done,
+      ),
+    );
+  }
+
+  /** Resolves when the remote handler has completed or, with `ack: 'received'`, when the message has arrived and no more. */
+  async send(
+    to: string,
+    typeId: number,
+    bytes: Uint8Array,
+    options: SendOptions & { readonly ack?: 'handled' | 'received' } = {},
+  ): Promise<void> {
+    const { priority, timeoutMs } = options;
+    const until = options.ack === 'received' ? 'arrival' : 'answer';
+    await this.#call(options, to, (done) =>
+      this.#engine.call(to, typeId, bytes, { priority, timeoutMs, until }, done),
+    );
+  }
+
+  /**
+   * One way, in order within its priority, without completion; dials when needed. False = dropped: the queue is full, the peer
+   * unknown or unreachable. The bytes belong to the transport from then on.
+   */
+  post(
+    to: string,
+    typeId: number,
+    bytes: Uint8Array,
+    options: { readonly priority?: Priority } = {},
+  ): boolean {
+    return this.#engine.post(to, typeId, bytes, options.priority);
+  }
+
+  /** Round trip in ms. */
+  ping(to: string, options: Pick<SendOptions, 'timeoutMs' | 'signal'> = {}): Promise<number> {
+    const timeoutMs = options.timeoutMs ?? this.#engine.config.requestTimeoutMs;
+    return this.#call(options, to, (done) => this.#engine.ping(to, timeoutMs, done));
+  }
+
+  /** Hears when a peer's connection comes and goes. Returns the way to stop listening. */
+  onPeer(listener: (event: PeerEvent) => void): () => void {
+    return this.#engine.onPeer(listener);
+  }
+
+  peers(): readonly PeerStatus[] {
+    return this.#engine.peers();
+  }
+
+  /** Says goodbye, lets handlers finish within `drainTimeoutMs`, closes everything. Idempotent. */
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#engine.close(resolve);
+    });
+    this.#closing.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #call<T>(
+    { signal }: Pick<SendOptions, 'signal'>,
+    to: string,
+    start: (done: Done<T>) => Call | null,
+  ): Promise<T> {
+    return promise((done) => {
+      if (signal === undefined) {
+        start(done);
+        return;
+      }
+      if (signal.aborted) {
+        done({ ok: false, error: aborted(to, false) });
+        return;
+      }
+      let call: Call | null = null;
+      const onAbort = (): void => {
+        if (call !== null) this.#engine.cancel(call);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      call = start((outcome) => {
+        signal.removeEventListener('abort', onAbort);
+        done(outcome);
+      });
+    });
+  }
+}
+
+/** A controller is made only for handlers that ask for their signal. */
+class Context implements MessageContext {
+  readonly #context: EngineContext;
+  readonly #closing: AbortSignal;
+  #signal: AbortSignal | null = null;
+
+  constructor(context: EngineContext, closing: AbortSignal) {
+    this.#context = context;
+    this.#closing = closing;
+  }
+
+  get from(): string {
+    return this.#context.from;
+  }
+  get role(): PeerRole {
+    return this.#context.role;
+  }
+  get typeId(): number {
+    return this.#context.typeId;
+  }
+  get priority(): Priority {
+    return this.#context.priority;
+  }
+
+  get signal(): AbortSignal {
+    const { request } = this.#context;
+    if (request === null) return this.#closing;
+    if (this.#signal === null) {
+      const controller = new AbortController();
+      // Answered or cancelled already: a handler that asks late learns it at once.
+      if (request.live) request.onCancel = () => controller.abort();
+      else controller.abort();
+      this.#signal = controller.signal;
+    }
+    return this.#signal;
+  }
+}
+
+function promise<T>(start: (done: Done<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((outcome: Outcome<T>) => {
+      if (outcome.ok) resolve(outcome.value);
+      else reject(outcome.error);
+    });
+  });
+}

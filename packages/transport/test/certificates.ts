@@ -1,0 +1,86 @@
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+import type { TlsCredentials } from '@cluster/transport/node';
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const dayMs = 86_400_000;
+x509.cryptoProvider.set(webcrypto as never);
+
+const pem = (label: string, bytes: ArrayBuffer): string => {
+  const text = Buffer.from(bytes).toString('base64');
+  return `-----BEGIN ${label}-----\n${(text.match(/.{1,64}/g) ?? []).join('\n')}\n-----END ${label}-----\n`;
+};
+
+export interface IssueOptions {
+  /** SAN URIs; default: the node's. */
+  readonly uris?: readonly string[];
+  /** Days from now. */
+  readonly from?: number;
+  readonly until?: number;
+  readonly clientOnly?: boolean;
+}
+
+/** A certificate authority for tests. */
+export class TestAuthority {
+  readonly ca: string;
+  readonly #certificate: x509.X509Certificate;
+  readonly #keys: webcrypto.CryptoKeyPair;
+
+  private constructor(certificate: x509.X509Certificate, keys: webcrypto.CryptoKeyPair) {
+    this.#certificate = certificate;
+    this.#keys = keys;
+    this.ca = certificate.toString('pem');
+  }
+
+  static async create(name = 'test authority'): Promise<TestAuthority> {
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      name: `CN=${name}`,
+      keys,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(Date.now() - 365 * dayMs),
+      notAfter: new Date(Date.now() + 365 * dayMs),
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      ],
+    });
+    return new TestAuthority(certificate, keys);
+  }
+
+  async issue(id: string, cluster = 'prod', options: IssueOptions = {}): Promise<TlsCredentials> {
+    const { uris = [`spiffe://${cluster}/node/${id}`], from = -1, until = 30, clientOnly = false } = options;
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+    const usages = [
+      x509.ExtendedKeyUsage.clientAuth,
+      ...(clientOnly ? [] : [x509.ExtendedKeyUsage.serverAuth]),
+    ];
+    const names = [
+      { type: 'dns' as const, value: 'localhost' },
+      ...uris.map((value) => ({ type: 'url' as const, value })),
+    ];
+    const certificate = await x509.X509CertificateGenerator.create({
+      subject: `O=${cluster}, CN=${id}`,
+      issuer: this.#certificate.subject,
+      publicKey: keys.publicKey,
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(Date.now() + from * dayMs),
+      notAfter: new Date(Date.now() + until * dayMs),
+      extensions: [
+        new x509.ExtendedKeyUsageExtension(usages),
+        new x509.SubjectAlternativeNameExtension(names),
+      ],
+    });
+    return {
+      ca: this.ca,
+      cert: certificate.toString('pem'),
+      key: pem('PRIVATE KEY', await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)),
+    };
+  }
+
+  client(id: string, cluster = 'prod'): Promise<TlsCredentials> {
+    return this.issue(id, cluster, { uris: [`spiffe://${cluster}/client/${id}`], clientOnly: true });
+  }
+}
