@@ -45,5 +45,9 @@ function* store(disk: Disk, folder: string, path: string, incarnation: number): 
   yield* wait<void>((done) => file.sync(done));
   yield* wait<void>((done) => file.close(done));
   yield* wait<void>((done) => disk.rename(next, path, done));
-  yield* wait<void>((done) => disk.syncDirectory(folder, done));
+  // The folder's own name and those above it count as well: a file in a folder that is gone after a crash is gone.
+  for (let parent = folder; ; parent = parent.slice(0, Math.max(0, parent.lastIndexOf('/')))) {
+    yield* wait<void>((done) => disk.syncDirectory(parent, done));
+    if (parent === '') return;
+  }
 }
