@@ -6,6 +6,7 @@ import {
   Driver,
   type Logger,
   silentLogger,
+  type Tracer,
 } from '@cluster/core';
 import {
   type BalancerConfig,
@@ -46,6 +47,7 @@ export class Balancer {
   readonly #metrics: BalancerMetrics | null;
   readonly #logger: Logger;
   readonly #replicas: ReplicaMap | undefined;
+  readonly #tracer: Tracer | undefined;
   readonly #listeners = new Set<(event: BalancerEvent) => void>();
   readonly #unpublished: BalancerEvent[] = [];
   #routed: Route | null = null;
@@ -58,6 +60,7 @@ export class Balancer {
     this.#metrics = ports.metrics ? new BalancerMetrics(ports.metrics, this.config.endpointsMax) : null;
     this.#logger = ports.logger ?? silentLogger;
     this.#replicas = ports.replicas;
+    this.#tracer = ports.tracer;
     this.#driver = new Driver({
       node: this.config.nodeId ?? 'local',
       name: 'balancer',
@@ -110,8 +113,7 @@ export class Balancer {
   pick(request: PickRequest = {}): Route | null {
     const { key, readOnly, candidates, exclude } = request;
     const replicas = key === undefined ? undefined : this.#replicas?.replicasOf(key);
-    this.#routed = null;
-    this.#dispatch({
+    return this.#dispatch({
       type: 'PICK',
       ...(key === undefined ? {} : { key }),
       ...(readOnly === undefined ? {} : { readOnly }),
@@ -120,7 +122,6 @@ export class Balancer {
       ...(exclude === undefined ? {} : { exclude: [...exclude] }),
       ...(replicas === undefined ? {} : { replicas: [...replicas] }),
     });
-    return this.#routed;
   }
 
   /** No new queries for the node; those under way finish. Lasts until `resume` or until the endpoint is removed. */
@@ -163,20 +164,30 @@ export class Balancer {
     this.stop();
   }
 
-  #dispatch(input: BalancerInput): void {
+  /** @returns the route that the input brought about. */
+  #dispatch(input: BalancerInput): Route | null {
     if (this.#bug !== null) throw this.#bug;
+    this.#routed = null;
     this.#driver.dispatch(input);
+    // Before listeners are told: one of them may pick, too.
+    const routed = this.#routed;
     this.#publish();
     // A step may have broken it.
     const bug = this.#bug as ClusterError | null;
     if (bug !== null) throw bug;
+    return routed;
   }
 
   #execute(effect: BalancerEffect): void {
     this.#metrics?.count(effect);
     if (effect.type === 'routed') {
       const { route, nodeId, reason } = effect;
-      this.#routed = new Route(nodeId, reason, (outcome) => this.#close(route, outcome));
+      const tracer = this.#tracer;
+      const cause = tracer?.cause ?? null;
+      // In the trace, the outcome is a consequence of the pick, however much later it comes.
+      this.#routed = new Route(nodeId, reason, (outcome) =>
+        tracer ? tracer.within(cause, () => this.#close(route, outcome)) : this.#close(route, outcome),
+      );
     } else if (effect.type === 'notify') this.#unpublished.push(effect.event);
   }
 

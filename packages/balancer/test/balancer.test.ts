@@ -230,4 +230,23 @@ describe('a recorded balancer', () => {
       { numRuns: 60, seed: 11 },
     );
   });
+
+  it('names the pick as the cause of its outcome', () => {
+    const recorder = new ListRecorder();
+    const tracer = new Tracer({ sink: recorder });
+    const balancer = new Balancer({}, { clock: new VirtualClock(), seed: 3, tracer });
+    balancer.setEndpoints([{ nodeId: 'a' }]);
+    const [first, second] = [balancer.pick(), balancer.pick()];
+    second?.done({ ok: true });
+    first?.done({ ok: true });
+    const steps = recorder.records.filter((record) => record.kind === 'step');
+    expect(steps.map(({ input }) => input.type)).toEqual([
+      'SET_ENDPOINTS',
+      'PICK',
+      'PICK',
+      'OUTCOME',
+      'OUTCOME',
+    ]);
+    expect(steps.slice(3).map(({ cause }) => cause)).toEqual([steps[2]?.seq, steps[1]?.seq]);
+  });
 });

@@ -6,6 +6,7 @@ import {
   Driver,
   type Logger,
   silentLogger,
+  type Tracer,
 } from '@cluster/core';
 import { type HealthConfig, type HealthConfigInput, parseHealthConfig } from './config.ts';
 import { HealthCore } from './core/health-core.ts';
@@ -22,6 +23,7 @@ export class HealthMonitor {
   readonly #prober: Prober;
   readonly #metrics: HealthMetrics | null;
   readonly #logger: Logger;
+  readonly #tracer: Tracer | undefined;
   readonly #listeners = new Set<(event: HealthEvent) => void>();
   readonly #unpublished: HealthEvent[] = [];
   #running = false;
@@ -34,6 +36,7 @@ export class HealthMonitor {
     this.#prober = ports.prober;
     this.#metrics = ports.metrics ? new HealthMetrics(ports.metrics, this.config.pathsMax) : null;
     this.#logger = ports.logger ?? silentLogger;
+    this.#tracer = ports.tracer;
     this.#driver = new Driver({
       node: this.config.nodeId ?? 'local',
       name: 'health',
@@ -129,8 +132,13 @@ export class HealthMonitor {
   }
 
   #probe(peer: string, probe: number): void {
-    const complete = (roundTripMs: number | null): void =>
-      this.#run(() => this.#driver.dispatch({ type: 'PROBE_DONE', peer, probe, roundTripMs }));
+    const tracer = this.#tracer;
+    const cause = tracer?.cause ?? null;
+    const complete = (roundTripMs: number | null): void => {
+      const step = (): void => this.#driver.dispatch({ type: 'PROBE_DONE', peer, probe, roundTripMs });
+      // In the trace, the answer is a consequence of the probe, however much later it comes.
+      this.#run(tracer ? () => tracer.within(cause, step) : step);
+    };
     try {
       this.#prober.probe(peer, (outcome) => complete(outcome.ok ? outcome.value : null));
     } catch (error) {

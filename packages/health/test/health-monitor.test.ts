@@ -272,4 +272,22 @@ describe('a recorded monitor', () => {
       { numRuns: 60, seed: 4 },
     );
   });
+
+  it('names the probe as the cause of its answer', () => {
+    const clock = new VirtualClock();
+    const recorder = new ListRecorder();
+    const tracer = new Tracer({ sink: recorder });
+    const open: Done<number>[] = [];
+    const prober = { probe: (_peer: string, done: Done<number>) => void open.push(done) };
+    const monitor = new HealthMonitor({ jitter: 0 }, { clock, prober, tracer, seed: 2 });
+    monitor.watch('p');
+    clock.advance(100);
+    open[0]?.({ ok: true, value: 100 });
+    const steps = recorder.records.filter((record) => record.kind === 'step');
+    expect(steps.map(({ input, cause }) => [input.type, cause])).toEqual([
+      ['WATCH', null],
+      ['TIMER', steps[0]?.seq],
+      ['PROBE_DONE', steps[1]?.seq],
+    ]);
+  });
 });
