@@ -1,1 +1,42 @@
-export {};
+/** @packageDocumentation What nodes agree on: elections and a replicated, durable log. Runs anywhere; `./node` binds it to Node. */
+export { groupChannels } from './channels.ts';
+export {
+  type RaftConfig,
+  type RaftConfigInput,
+  raftConfigSchema,
+  type WalConfig,
+  type WalConfigInput,
+  walConfigSchema,
+} from './config.ts';
+export type { LogView } from './core/log.ts';
+export { committedIndex, majorityOf, type VoteResult, voteResult } from './core/quorum.ts';
+export { RaftCore } from './core/raft-core.ts';
+export type { CoreConfig } from './core/state.ts';
+export type {
+  AppliedEntry,
+  Entry,
+  EntryKind,
+  HardState,
+  RaftEffect,
+  RaftInput,
+  RaftMessage,
+  Role,
+  SessionChange,
+  SessionKey,
+  SessionRecord,
+} from './core/types.ts';
+export { crc32c } from './crc32c.ts';
+export { MemoryLogStorage } from './memory-storage.ts';
+export type { ApplyBatch, LogStorage, LogWrite, RaftChannel, RecoveredLog, StateMachine } from './ports.ts';
+export { Raft, type WaitOptions } from './raft.ts';
+export {
+  type ProposalResult,
+  type ProposeOptions,
+  type RaftEvent,
+  type RaftPorts,
+  RaftReplica,
+  type RaftStatus,
+} from './replica.ts';
+export type { Flush, FlushPurpose } from './wal/recovery.ts';
+export { WriteAheadLog, type WriteAheadLogOptions } from './wal/write-ahead-log.ts';
+export { decodeMessage, type Decoded, encodeMessage, type Envelope, raftCodecHash } from './wire.ts';

@@ -1,0 +1,197 @@
+/** Little-endian writing and bounds-checked reading, shared by the wire and the write-ahead log. */
+
+// Integers beyond this are no index, term or sequence anybody reaches; refusing them keeps sums exact.
+export const integerMax = 2 ** 52;
+
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder('utf-8', { fatal: true });
+
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
+  /** What has been written; valid until the next write or reset. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** What has been written, as a copy that lasts. */
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  reset(): void {
+    this.#length = 0;
+  }
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#advance(1), value);
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#advance(2), value, true);
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#advance(4), value, true);
+  }
+
+  /** A non-negative integer of up to 52 bits, in eight bytes. */
+  u64(value: number): void {
+    const at = this.#advance(8);
+    this.#view.setUint32(at, value % 0x1_0000_0000, true);
+    this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#advance(bytes.length));
+  }
+
+  /** Length (32 bits), then the bytes. */
+  blob(bytes: Uint8Array): void {
+    this.u32(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** A name of at most 255 bytes. */
+  name(text: string): void {
+    const bytes = textEncoder.encode(text);
+    this.u8(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** Zeros up to the next multiple of `step`. */
+  align(step: number): void {
+    const rest = this.#length % step;
+    if (rest === 0) return;
+    const at = this.#advance(step - rest);
+    this.#bytes.fill(0, at, at + step - rest);
+  }
+
+  /** Overwrites four bytes written before. */
+  patchU32(at: number, value: number): void {
+    this.#view.setUint32(at, value, true);
+  }
+
+  #advance(count: number): number {
+    const at = this.#length;
+    const end = at + count;
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.#length = end;
+    return at;
+  }
+}
+
+/**
+ * Reads what may be hostile. A read past the end or of an impossible value gives zero and marks the reader as failed, so that
+ * a decoder reads to its end without a branch at each field, and asks once.
+ */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+  #failed = false;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  fail(): void {
+    this.#failed = true;
+  }
+
+  u8(): number {
+    return this.#has(1) ? this.#view.getUint8(this.#at++) : 0;
+  }
+
+  u16(): number {
+    if (!this.#has(2)) return 0;
+    this.#at += 2;
+    return this.#view.getUint16(this.#at - 2, true);
+  }
+
+  u32(): number {
+    if (!this.#has(4)) return 0;
+    this.#at += 4;
+    return this.#view.getUint32(this.#at - 4, true);
+  }
+
+  u64(): number {
+    const low = this.u32();
+    const value = this.u32() * 0x1_0000_0000 + low;
+    if (value <= integerMax) return value;
+    this.#failed = true;
+    return 0;
+  }
+
+  /** A byte that must be 0 or 1. */
+  flag(): boolean {
+    const byte = this.u8();
+    if (byte > 1) this.#failed = true;
+    return byte === 1;
+  }
+
+  /** A copy, so that what is kept does not hold a whole packet in memory. */
+  blob(): Uint8Array {
+    const length = this.u32();
+    if (!this.#has(length)) return new Uint8Array(0);
+    this.#at += length;
+    return this.#bytes.slice(this.#at - length, this.#at);
+  }
+
+  name(): string {
+    const length = this.u8();
+    if (!this.#has(length)) return '';
+    this.#at += length;
+    try {
+      return textDecoder.decode(this.#bytes.subarray(this.#at - length, this.#at));
+    } catch {
+      this.#failed = true;
+      return '';
+    }
+  }
+
+  align(step: number): void {
+    const rest = this.#at % step;
+    if (rest === 0 || !this.#has(step - rest)) return;
+    this.#at += step - rest;
+  }
+
+  #has(count: number): boolean {
+    if (!this.#failed && count <= this.#bytes.length - this.#at) return true;
+    this.#failed = true;
+    return false;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The apply loop (thesis 3.5, 6.3): hands committed entries to the state machine in order, one batch at a time.
+ *
+ * Only entries that are on this node's own disk are applied, though a majority without it may have committed them: after a crash
+ * the state machine must never be ahead of the log.
+ */
+import { assert } from '@cluster/core';
+import { Sessions, type SessionsCheckpoint } from './sessions.ts';
+import type { Shared } from './state.ts';
+import type {
+  AppliedEntry,
+  Entry,
+  RaftEffect,
+  RaftOut,
+  SessionChange,
+  SessionRecord,
+  Verdict,
+} from './types.ts';
+
+/** How an entry of the batch will be answered. */
+type Planned =
+  | { readonly type: 'empty' }
+  | { readonly type: 'position'; readonly position: number }
+  | { readonly type: 'known'; readonly result: Uint8Array }
+  | { readonly type: 'refused'; readonly status: 'sessionExpired' | 'sequenceTooOld' };
+
+interface Batch {
+  readonly lastIndex: number;
+  readonly firstIndex: number;
+  readonly plan: readonly Planned[];
+  /** Fresh session commands whose results are to be kept: clientId, sequence, position. */
+  readonly keep: readonly (readonly [number, number, number])[];
+}
+
+export interface ApplyingCheckpoint {
+  readonly appliedIndex: number;
+  readonly batch: Batch | null;
+  readonly sessions: SessionsCheckpoint;
+}
+
+const nothing = new Uint8Array(0);
+
+export class Applying {
+  readonly #shared: Shared;
+  readonly #sessions: Sessions;
+  #batch: Batch | null = null;
+  /** Everything up to here is in the state machine. */
+  appliedIndex = 0;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+    this.#sessions = new Sessions(shared.config);
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  load(appliedIndex: number, records: readonly SessionRecord[]): void {
+    this.appliedIndex = appliedIndex;
+    this.#sessions.load(records);
+  }
+
+  /**
+   * Begins the next batch if there is one and none is under way. True when it was complete at once, because nothing in it concerns
+   * the state machine; its verdicts are then due.
+   */
+  begin(out: RaftOut): boolean {
+    const { commitIndex, durability, log, config } = this.#shared;
+    const limit = Math.min(commitIndex, durability.index);
+    if (this.#batch !== null || limit <= this.appliedIndex) return false;
+    const effect = this.#plan(log.slice(this.appliedIndex + 1, limit, config.applyBytesMax));
+    if (effect.entries.length === 0 && effect.sessions.length === 0) return true;
+    out.emit(effect);
+    return false;
+  }
+
+  /** True while a batch is with the state machine. */
+  get isBusy(): boolean {
+    return this.#batch !== null;
+  }
+
+  /** The results of the batch have come; `settle` is told the verdict on each entry. */
+  complete(results: readonly Uint8Array[], settle: (entry: Entry, verdict: Verdict) => void): void {
+    const batch = this.#batch;
+    assert(batch !== null, 'results belong to a batch under way');
+    this.#batch = null;
+    for (const [clientId, sequence, position] of batch.keep) {
+      const judgement = this.#sessions.judge({ clientId, sequence });
+      // The session or the result may have been dropped again within the batch.
+      if (judgement.type === 'duplicate' && judgement.slot.position === position) {
+        judgement.slot.result = results[position] ?? nothing;
+        judgement.slot.position = -1;
+      }
+    }
+    this.appliedIndex = batch.lastIndex;
+    for (const [at, planned] of batch.plan.entries()) {
+      const entry = this.#shared.log.entryAt(batch.firstIndex + at);
+      assert(entry !== undefined, 'an applied entry is in the log');
+      settle(entry, verdictOn(entry, planned, results));
+    }
+  }
+
+  #plan(entries: readonly Entry[]): Extract<RaftEffect, { type: 'apply' }> {
+    const applied: AppliedEntry[] = [];
+    const sessions: SessionChange[] = [];
+    const keep: [number, number, number][] = [];
+    const plan = entries.map((entry): Planned => {
+      const { index, term, command, session, kind } = entry;
+      if (kind === 'openSession') {
+        sessions.push({ type: 'open', clientId: index, index });
+        const closed = this.#sessions.open(index);
+        if (closed !== null) sessions.push({ type: 'close', clientId: closed, index });
+        return { type: 'empty' };
+      }
+      if (kind !== 'command') return { type: 'empty' };
+      const position = applied.length;
+      if (session !== null) {
+        const judgement = this.#sessions.judge(session);
+        if (judgement.type === 'expired') return { type: 'refused', status: 'sessionExpired' };
+        if (judgement.type === 'tooOld') return { type: 'refused', status: 'sequenceTooOld' };
+        if (judgement.type === 'duplicate') {
+          const { result, position: first } = judgement.slot;
+          return result === null ? { type: 'position', position: first } : { type: 'known', result };
+        }
+        this.#sessions.use(session, index, position);
+        keep.push([session.clientId, session.sequence, position]);
+      }
+      applied.push({ index, term, command, session });
+      return { type: 'position', position };
+    });
+    const firstIndex = this.appliedIndex + 1;
+    const lastIndex = this.appliedIndex + entries.length;
+    this.#batch = { firstIndex, lastIndex, plan, keep };
+    return { type: 'apply', entries: applied, sessions, lastIndex };
+  }
+
+  /** How many results the batch under way must bring. */
+  get expectedResults(): number {
+    const positions =
+      this.#batch?.plan.map((planned) => (planned.type === 'position' ? planned.position : -1)) ?? [];
+    return positions.reduce((most, position) => Math.max(most, position), -1) + 1;
+  }
+
+  checkpoint(): ApplyingCheckpoint {
+    return { appliedIndex: this.appliedIndex, batch: this.#batch, sessions: this.#sessions.checkpoint() };
+  }
+
+  restore({ appliedIndex, batch, sessions }: ApplyingCheckpoint): void {
+    this.appliedIndex = appliedIndex;
+    this.#batch = batch;
+    this.#sessions.restore(sessions);
+  }
+}
+
+function verdictOn({ index, term }: Entry, planned: Planned, results: readonly Uint8Array[]): Verdict {
+  switch (planned.type) {
+    case 'empty':
+      return { status: 'applied', index, term, result: nothing };
+    case 'known':
+      return { status: 'applied', index, term, result: planned.result };
+    case 'position':
+      return { status: 'applied', index, term, result: results[planned.position] ?? nothing };
+    case 'refused':
+      return { status: planned.status };
+  }
+}

@@ -1,0 +1,127 @@
+/** Votes: asking for them, giving them, counting them (thesis 3.4, 3.6.1, 9.6). */
+import { voteResult } from './quorum.ts';
+import type { Shared } from './state.ts';
+import type { RaftOut, VoteRequest, VoteResponse } from './types.ts';
+
+export interface ElectionCheckpoint {
+  readonly votes: readonly (readonly [string, boolean])[];
+  readonly ownVoteSequence: number | null;
+  readonly started: number;
+}
+
+export class Election {
+  readonly #shared: Shared;
+  #votes = new Map<string, boolean>();
+  // The write that makes the vote for oneself count; null when there is none to wait for.
+  #ownVoteSequence: number | null = null;
+  /** Elections this node has stood in. */
+  started = 0;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+  }
+
+  /** @returns whether this node alone is a majority. */
+  askForPreVotes(out: RaftOut): boolean {
+    const { config, peers, term, log } = this.#shared;
+    this.#votes = new Map([[config.nodeId, true]]);
+    this.#ownVoteSequence = null;
+    const { lastIndex, lastTerm } = log;
+    for (const peer of peers) {
+      this.#shared.send(out, peer, { type: 'voteRequest', term: term + 1, pre: true, lastIndex, lastTerm });
+    }
+    return this.#result() === 'won';
+  }
+
+  /** A term of its own, a vote for itself; both on disk before anybody hears of them (thesis 3.8). */
+  callElection(out: RaftOut): void {
+    const shared = this.#shared;
+    shared.setHardState(shared.term + 1, shared.config.nodeId);
+    this.started++;
+    shared.persistHardState(out);
+    this.#votes = new Map();
+    this.#ownVoteSequence = shared.durability.sequence;
+    const { lastIndex, lastTerm } = shared.log;
+    for (const peer of shared.peers) {
+      shared.durability.defer(peer, {
+        type: 'voteRequest',
+        term: shared.term,
+        pre: false,
+        lastIndex,
+        lastTerm,
+      });
+    }
+  }
+
+  /** Counts the own vote once it is on the disk; true when that wins the election. */
+  ownVoteIsDurable(): boolean {
+    const { role, durability, config } = this.#shared;
+    if (
+      role !== 'candidate' ||
+      this.#ownVoteSequence === null ||
+      durability.completed < this.#ownVoteSequence
+    ) {
+      return false;
+    }
+    this.#ownVoteSequence = null;
+    this.#votes.set(config.nodeId, true);
+    return this.#result() === 'won';
+  }
+
+  /** @returns whether a vote was given, which resets the election timer. */
+  answer(from: string, request: VoteRequest, nowMs: number, out: RaftOut): boolean {
+    return request.pre
+      ? this.#answerPreVote(from, request, nowMs, out)
+      : this.#answerVote(from, request, out);
+  }
+
+  // Granting promises nothing and touches no timer: this node may grant it to many (thesis 9.6).
+  #answerPreVote(from: string, request: VoteRequest, nowMs: number, out: RaftOut): false {
+    const shared = this.#shared;
+    const granted =
+      request.term > shared.term &&
+      !shared.hearsLeader(nowMs) &&
+      shared.log.isUpToDate(request.lastIndex, request.lastTerm);
+    const term = granted ? request.term : shared.term;
+    shared.sendWhenTermIsDurable(out, from, { type: 'voteResponse', term, pre: true, granted });
+    return false;
+  }
+
+  #answerVote(from: string, request: VoteRequest, out: RaftOut): boolean {
+    const shared = this.#shared;
+    const granted =
+      request.term === shared.term &&
+      (shared.vote === from ||
+        (shared.vote === null &&
+          shared.leaderId === null &&
+          shared.log.isUpToDate(request.lastIndex, request.lastTerm)));
+    if (granted && shared.vote === null) shared.setHardState(shared.term, from);
+    shared.sendWhenDurable(out, from, { type: 'voteResponse', term: shared.term, pre: false, granted });
+    return granted;
+  }
+
+  /** @returns what the answer decides, if anything. */
+  count(from: string, response: VoteResponse): 'won' | 'lost' | 'pending' {
+    const { role, term } = this.#shared;
+    const asked = response.pre ? role === 'preCandidate' : role === 'candidate';
+    // A pre-vote is for the term this node would stand in; a vote for the one it stands in.
+    const meant = response.pre ? !response.granted || response.term === term + 1 : response.term === term;
+    if (!asked || !meant) return 'pending';
+    this.#votes.set(from, response.granted);
+    return this.#result();
+  }
+
+  #result(): 'won' | 'lost' | 'pending' {
+    return voteResult(this.#shared.config.voters, (voter) => this.#votes.get(voter));
+  }
+
+  checkpoint(): ElectionCheckpoint {
+    return { votes: [...this.#votes], ownVoteSequence: this.#ownVoteSequence, started: this.started };
+  }
+
+  restore({ votes, ownVoteSequence, started }: ElectionCheckpoint): void {
+    this.#votes = new Map(votes);
+    this.#ownVoteSequence = ownVoteSequence;
+    this.started = started;
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * From a proposal to its answer, on whichever node it was made.
+ *
+ * A proposal waits for a leader, is put into the log (here, or by the leader it is forwarded to), and is answered when its place
+ * in the log is applied. Forwarding again within a term is harmless, the leader knows what it has taken; after a change of leader
+ * only what is harmless twice (a session's command, a barrier, an opening) is proposed again by itself.
+ */
+import { Prng, type Sink } from '@cluster/core';
+import { entryBytes } from './log.ts';
+import { Origins, type OriginsCheckpoint } from './origins.ts';
+import type { Shared } from './state.ts';
+import type {
+  Answer,
+  Draft,
+  Entry,
+  ForwardedDraft,
+  Proposal,
+  Propose,
+  Proposed,
+  RaftEffect,
+  Verdict,
+} from './types.ts';
+
+type Out = Sink<RaftEffect>;
+
+interface Pending extends Draft {
+  readonly ref: number;
+  readonly deadlineMs: number;
+  /** `agreed`: a barrier whose index is known and not yet applied here. */
+  at: 'waiting' | 'forwarded' | 'logged' | 'agreed';
+  submitted: boolean;
+  term: number;
+  index: number;
+  sentMs: number;
+}
+
+/** Who is to be told what becomes of an index. `node` is null for a proposal made here. */
+interface Waiter {
+  readonly index: number;
+  readonly term: number;
+  readonly node: string | null;
+  readonly boot: number;
+  readonly ref: number;
+}
+
+export interface ProposalsCheckpoint {
+  readonly boot: number;
+  readonly pending: readonly Pending[];
+  readonly waiters: readonly Waiter[];
+  readonly appliedTerm: number;
+  readonly origins: OriginsCheckpoint;
+}
+
+const sweepTimer = 'proposals';
+// A boot id only has to differ from that of the incarnation before.
+const bootIds = 2 ** 32;
+
+export class Proposals {
+  readonly #shared: Shared;
+  readonly #lead: (entries: readonly Entry[], out: Out) => void;
+  readonly #pending = new Map<number, Pending>();
+  readonly #waiters = new Map<number, Waiter>();
+  readonly #origins: Origins;
+  #boot = 0;
+  // Term of the latest entry applied: what was logged in an earlier term and lies behind it will never be agreed on.
+  #appliedTerm = 0;
+  #sweeping = false;
+
+  /** @param lead puts entries behind the leader's log. */
+  constructor(shared: Shared, lead: (entries: readonly Entry[], out: Out) => void) {
+    this.#shared = shared;
+    this.#lead = lead;
+    this.#origins = new Origins(shared.config.pendingProposalsMax);
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** @param seed differs between incarnations, so that the leader does not take one's proposals for another's. */
+  start(seed: number, term: number, appliedTerm: number): void {
+    this.#boot = Prng.fromSeed(seed, 'boot').below(bootIds);
+    this.#origins.start(term);
+    this.#appliedTerm = appliedTerm;
+  }
+
+  propose(proposals: readonly Proposal[], nowMs: number, out: Out): void {
+    const taken: Pending[] = [];
+    for (const { ref, kind, session, command, timeoutMs } of proposals) {
+      if (this.#pending.size >= this.#shared.config.pendingProposalsMax) {
+        out.emit({ type: 'respond', ref, answer: { status: 'busy', submitted: false } });
+        continue;
+      }
+      const pending: Pending = {
+        ref,
+        kind,
+        session,
+        command,
+        deadlineMs: nowMs + timeoutMs,
+        at: 'waiting',
+        submitted: false,
+        term: 0,
+        index: 0,
+        sentMs: nowMs,
+      };
+      this.#pending.set(ref, pending);
+      taken.push(pending);
+    }
+    this.#submit(taken, nowMs, out);
+    this.#arm(out);
+  }
+
+  abandon(ref: number, out: Out): void {
+    const pending = this.#pending.get(ref);
+    if (pending !== undefined)
+      this.#answer(pending, { status: 'abandoned', submitted: pending.submitted }, out);
+  }
+
+  /** A leader is known now, perhaps this node. */
+  leaderFound(nowMs: number, out: Out): void {
+    const { term, isLeader } = this.#shared;
+    if (isLeader) this.#origins.lead(term);
+    const again: Pending[] = [];
+    for (const pending of this.#pending.values()) {
+      if (pending.at === 'waiting') again.push(pending);
+      else if (pending.at === 'forwarded' && pending.term !== term) {
+        if (isHarmlessTwice(pending)) again.push(pending);
+        else this.#answer(pending, { status: 'unknown', submitted: true }, out);
+      }
+    }
+    this.#submit(again, nowMs, out);
+  }
+
+  /** Proposals that a peer forwards. */
+  forwarded(from: string, { term, boot, drafts }: Propose, out: Out): void {
+    const shared = this.#shared;
+    if (!shared.isLeader || term !== shared.term) {
+      for (const { ref } of drafts) {
+        const verdict = this.#origins.afterwards(from, boot, ref, term);
+        if (verdict !== null) this.#tell(from, boot, ref, term, verdict, out);
+      }
+      return;
+    }
+    const fresh: ForwardedDraft[] = [];
+    for (const draft of drafts) {
+      const known = this.#origins.note(from, boot, draft.ref);
+      if (known === 'fresh') fresh.push(draft);
+      else if (known !== null) this.#tell(from, boot, draft.ref, term, known, out);
+    }
+    const refuse = (draft: ForwardedDraft): void => {
+      this.#origins.forget(from, boot, draft.ref);
+      this.#tell(from, boot, draft.ref, term, { status: 'busy' }, out);
+    };
+    this.#log(
+      fresh,
+      refuse,
+      (draft, index) => this.#waiters.set(index, { index, term, node: from, boot, ref: draft.ref }),
+      out,
+    );
+  }
+
+  /** The leader's verdict on a proposal of this node. */
+  proposed({ boot, ref, asked, verdict }: Proposed, appliedIndex: number, out: Out): void {
+    const pending = this.#pending.get(ref);
+    if (boot !== this.#boot || pending?.at !== 'forwarded') return;
+    // A refusal by an earlier leader says nothing of what the present one does.
+    if (verdict.status === 'applied' || asked === pending.term)
+      this.#conclude(pending, verdict, appliedIndex, out);
+  }
+
+  /** The verdict on an index of the log, as it is applied here. */
+  settle({ index, term }: Entry, verdict: Verdict, out: Out): void {
+    const waiter = this.#waiters.get(index);
+    if (waiter !== undefined) {
+      this.#waiters.delete(index);
+      this.#pass(waiter, waiter.term === term ? verdict : { status: 'dropped' }, out);
+    }
+    if (term <= this.#appliedTerm) return;
+    this.#appliedTerm = term;
+    for (const lost of this.#waiters.values()) {
+      if (lost.term >= term) continue;
+      this.#waiters.delete(lost.index);
+      this.#pass(lost, { status: 'dropped' }, out);
+    }
+  }
+
+  /** A batch has been applied: barriers up to here are through, and what was dropped starts again. */
+  applied(appliedIndex: number, nowMs: number, out: Out): void {
+    if (this.#pending.size === 0) return;
+    const again: Pending[] = [];
+    for (const pending of this.#pending.values()) {
+      if (pending.at === 'agreed' && pending.index <= appliedIndex) this.#through(pending, out);
+      else if (pending.at === 'waiting' && pending.index > 0) again.push(pending);
+    }
+    this.#submit(again, nowMs, out);
+  }
+
+  fire(timer: string, nowMs: number, out: Out): boolean {
+    if (timer !== sweepTimer) return false;
+    this.#sweeping = false;
+    const again: Pending[] = [];
+    for (const pending of this.#pending.values()) {
+      if (pending.deadlineMs <= nowMs) {
+        this.#answer(pending, { status: 'timeout', submitted: pending.submitted }, out);
+      } else if (this.#isStale(pending, nowMs)) again.push(pending);
+    }
+    this.#submit(again, nowMs, out);
+    this.#arm(out);
+    return true;
+  }
+
+  /** Waiting though a leader may be known, or sent so long ago that the message or its answer may be lost. */
+  #isStale({ at, sentMs }: Pending, nowMs: number): boolean {
+    return (
+      (at === 'waiting' || at === 'forwarded') && nowMs - sentMs >= this.#shared.config.electionTimeoutMinMs
+    );
+  }
+
+  #submit(proposals: readonly Pending[], nowMs: number, out: Out): void {
+    if (proposals.length === 0) return;
+    const { isLeader, leaderId, term } = this.#shared;
+    if (isLeader) {
+      const refuse = (pending: Pending): void =>
+        this.#answer(pending, { status: 'busy', submitted: pending.submitted }, out);
+      this.#log(
+        proposals,
+        refuse,
+        (pending, index) => {
+          Object.assign(pending, { at: 'logged', submitted: true, term, index });
+          this.#waiters.set(index, { index, term, node: null, boot: this.#boot, ref: pending.ref });
+        },
+        out,
+      );
+      return;
+    }
+    if (leaderId === null) return;
+    for (const pending of proposals) {
+      Object.assign(pending, { at: 'forwarded', submitted: true, term, sentMs: nowMs });
+    }
+    this.#forward(leaderId, proposals, out);
+  }
+
+  #forward(to: string, proposals: readonly Pending[], out: Out): void {
+    const { term, config } = this.#shared;
+    let drafts: ForwardedDraft[] = [];
+    let bytes = 0;
+    const flush = (): void => {
+      if (drafts.length > 0) this.#shared.send(out, to, { type: 'propose', term, boot: this.#boot, drafts });
+      drafts = [];
+      bytes = 0;
+    };
+    for (const { ref, kind, session, command } of proposals) {
+      const size = entryBytes({ command });
+      if (bytes + size > config.appendBytesMax) flush();
+      drafts.push({ ref, kind, session, command });
+      bytes += size;
+    }
+    flush();
+  }
+
+  /** Puts drafts into the leader's log as far as the cap on what is not committed allows. */
+  #log<D extends Draft>(
+    drafts: readonly D[],
+    refuse: (draft: D) => void,
+    logged: (draft: D, index: number) => void,
+    out: Out,
+  ): void {
+    const { log, commitIndex, term, config } = this.#shared;
+    let uncommitted = log.bytesAfter(commitIndex);
+    const entries: Entry[] = [];
+    const first = log.lastIndex + 1;
+    for (const draft of drafts) {
+      const size = entryBytes(draft);
+      // With nothing under way even a command above the cap gets through.
+      if (uncommitted > 0 && uncommitted + size > config.uncommittedBytesMax) {
+        refuse(draft);
+        continue;
+      }
+      uncommitted += size;
+      const index = first + entries.length;
+      const { kind, session, command } = draft;
+      entries.push({ index, term, kind, session, command });
+      logged(draft, index);
+    }
+    if (entries.length > 0) this.#lead(entries, out);
+  }
+
+  #pass({ node, boot, ref, term }: Waiter, verdict: Verdict, out: Out): void {
+    if (node !== null) {
+      this.#origins.decide(node, boot, ref, verdict);
+      this.#tell(node, boot, ref, term, verdict, out);
+      return;
+    }
+    const pending = this.#pending.get(ref);
+    if (pending?.at === 'logged') this.#conclude(pending, verdict, Infinity, out);
+  }
+
+  #conclude(pending: Pending, verdict: Verdict, appliedIndex: number, out: Out): void {
+    switch (verdict.status) {
+      case 'applied':
+        Object.assign(pending, { at: 'agreed', index: verdict.index, term: verdict.term });
+        if (pending.kind !== 'barrier') this.#answer(pending, verdict, out);
+        else if (verdict.index <= appliedIndex) this.#through(pending, out);
+        return;
+      case 'notLeader':
+      case 'dropped':
+        // Certainly not in the log: it waits for the next occasion.
+        pending.at = 'waiting';
+        pending.submitted = false;
+        return;
+      case 'busy':
+      case 'unknown':
+      case 'sessionExpired':
+      case 'sequenceTooOld':
+        this.#answer(pending, { status: verdict.status, submitted: true }, out);
+    }
+  }
+
+  #through(pending: Pending, out: Out): void {
+    const { index, term } = pending;
+    this.#answer(pending, { status: 'applied', index, term, result: new Uint8Array(0) }, out);
+  }
+
+  #answer(pending: Pending, answer: Answer, out: Out): void {
+    this.#pending.delete(pending.ref);
+    out.emit({ type: 'respond', ref: pending.ref, answer });
+  }
+
+  #tell(to: string, boot: number, ref: number, asked: number, verdict: Verdict, out: Out): void {
+    this.#shared.send(out, to, { type: 'proposed', term: this.#shared.term, boot, ref, asked, verdict });
+  }
+
+  #arm(out: Out): void {
+    if (this.#sweeping || this.#pending.size === 0) return;
+    this.#sweeping = true;
+    out.emit({ type: 'setTimer', timer: sweepTimer, delayMs: this.#shared.config.heartbeatMs });
+  }
+
+  checkpoint(): ProposalsCheckpoint & { readonly sweeping: boolean } {
+    return {
+      boot: this.#boot,
+      pending: [...this.#pending.values()].map((pending) => ({ ...pending })),
+      waiters: [...this.#waiters.values()],
+      appliedTerm: this.#appliedTerm,
+      origins: this.#origins.checkpoint(),
+      sweeping: this.#sweeping,
+    };
+  }
+
+  restore(from: ProposalsCheckpoint & { readonly sweeping: boolean }): void {
+    this.#boot = from.boot;
+    this.#appliedTerm = from.appliedTerm;
+    this.#sweeping = from.sweeping;
+    this.#pending.clear();
+    for (const pending of from.pending) this.#pending.set(pending.ref, { ...pending });
+    this.#waiters.clear();
+    for (const waiter of from.waiters) this.#waiters.set(waiter.index, waiter);
+    this.#origins.restore(from.origins);
+  }
+}
+
+const isHarmlessTwice = ({ kind, session }: Pending): boolean => kind !== 'command' || session !== null;

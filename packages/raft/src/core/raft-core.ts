@@ -1,0 +1,422 @@
+/**
+ * Raft without I/O: the role machine decides what this node is, and the parts around it keep the votes, the log, the followers'
+ * progress, the apply loop and the proposals. This file only says who hears of what.
+ */
+import {
+  type InstanceCheckpoint,
+  MachineInstance,
+  packPlain,
+  Prng,
+  type ProtocolCore,
+  type Sink,
+  Stepper,
+  type TimerInput,
+  unpackPlain,
+} from '@cluster/core';
+import { Applying, type ApplyingCheckpoint } from './applying.ts';
+import { Election, type ElectionCheckpoint } from './election.ts';
+import { Following, type FollowingCheckpoint } from './following.ts';
+import type { LogView } from './log.ts';
+import { Proposals } from './proposals.ts';
+import { Replication, type ReplicationCheckpoint } from './replication.ts';
+import { type RoleEvent, roleMachine } from './role.machine.ts';
+import { type CoreConfig, Shared, type SharedCheckpoint } from './state.ts';
+import type {
+  Append,
+  Commit,
+  FailureCause,
+  RaftEffect,
+  RaftInput,
+  RaftMessage,
+  Role,
+  VoteResponse,
+} from './types.ts';
+
+type Out = Sink<RaftEffect>;
+type Input<T extends RaftInput['type']> = Extract<RaftInput, { type: T }>;
+
+interface CoreCheckpoint {
+  readonly shared: SharedCheckpoint;
+  readonly role: InstanceCheckpoint | null;
+  readonly election: ElectionCheckpoint;
+  readonly following: FollowingCheckpoint;
+  readonly replication: ReplicationCheckpoint;
+  readonly applying: ApplyingCheckpoint;
+  readonly proposals: ReturnType<Proposals['checkpoint']>;
+  readonly timerBaseMs: number;
+  readonly told: Told;
+  readonly rejections: number;
+}
+
+interface Told {
+  readonly role: Role;
+  readonly leaderId: string | null;
+  readonly leaderTerm: number;
+}
+
+const heartbeatTimer = 'heartbeat';
+const nothing = new Uint8Array(0);
+const stepper = new Stepper(roleMachine);
+
+export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
+  readonly #shared: Shared;
+  readonly #seed: number;
+  readonly #role: MachineInstance<typeof roleMachine, RaftEffect>;
+  readonly #election: Election;
+  readonly #following: Following;
+  readonly #replication: Replication;
+  readonly #applying: Applying;
+  readonly #proposals: Proposals;
+  // When a leader was last heard or a vote given: what the election timeout counts from.
+  #timerBaseMs = 0;
+  #started = false;
+  #told: Told = { role: 'follower', leaderId: null, leaderTerm: 0 };
+  #rejections = 0;
+  #failure: { readonly what: FailureCause; readonly reason: string } = { what: 'storage', reason: '' };
+
+  constructor(config: CoreConfig, seed: number) {
+    this.#seed = seed;
+    this.#shared = new Shared(config);
+    this.#election = new Election(this.#shared);
+    this.#following = new Following(this.#shared);
+    this.#replication = new Replication(this.#shared);
+    this.#applying = new Applying(this.#shared);
+    this.#proposals = new Proposals(this.#shared, (entries, out) => this.#replication.append(entries, out));
+    this.#role = new MachineInstance('role', stepper, (action, nowMs, out) =>
+      this.#perform(action.type, nowMs, out),
+    );
+  }
+
+  get role(): Role {
+    return this.#shared.role;
+  }
+  get currentTerm(): number {
+    return this.#shared.term;
+  }
+  get votedFor(): string | null {
+    return this.#shared.vote;
+  }
+  get leaderId(): string | null {
+    return this.#shared.leaderId;
+  }
+  get commitIndex(): number {
+    return this.#shared.commitIndex;
+  }
+  get appliedIndex(): number {
+    return this.#applying.appliedIndex;
+  }
+  /** Every entry up to here is on this node's disk. */
+  get durableIndex(): number {
+    return this.#shared.durability.index;
+  }
+  get log(): LogView {
+    return this.#shared.log;
+  }
+  get lastIndex(): number {
+    return this.#shared.log.lastIndex;
+  }
+  /** True after a failure of the disk or the state machine: it says nothing any more. */
+  get hasFailed(): boolean {
+    return this.#started && this.#role.in('failed');
+  }
+  /** Elections this node has stood in since it started. */
+  get electionsStarted(): number {
+    return this.#election.started;
+  }
+  /** Messages refused since it started. */
+  get rejections(): number {
+    return this.#rejections;
+  }
+  get pendingProposals(): number {
+    return this.#proposals.size;
+  }
+  get openSessions(): number {
+    return this.#applying.sessions;
+  }
+
+  handle(input: RaftInput | TimerInput, nowMs: number, out: Out): void {
+    if (input.type === 'START') this.#start(input, nowMs, out);
+    else if (this.#started && !this.hasFailed) this.#dispatch(input, nowMs, out);
+    if (!this.#started || this.hasFailed) return;
+    this.#applyMore(nowMs, out);
+    this.#tellChanges(nowMs, out);
+  }
+
+  #dispatch(input: Exclude<RaftInput, { type: 'START' }> | TimerInput, nowMs: number, out: Out): void {
+    switch (input.type) {
+      case 'MESSAGE':
+        return this.#receive(input.from, input.message, nowMs, out);
+      case 'PERSISTED':
+        return this.#persisted(input.sequence, nowMs, out);
+      case 'PROPOSE':
+        return this.#proposals.propose(input.proposals, nowMs, out);
+      case 'APPLIED':
+        return this.#applied(input.results, nowMs, out);
+      case 'TIMER':
+        return this.#fire(input.timer, nowMs, out);
+      case 'ABANDON':
+        return this.#proposals.abandon(input.ref, out);
+      case 'MALFORMED':
+        return this.#reject(input.from, input.reason, out);
+      case 'FAILED':
+        return this.#fail(input.what, input.reason, nowMs, out);
+    }
+  }
+
+  #start({ hardState, entries, appliedIndex, sessions }: Input<'START'>, nowMs: number, out: Out): void {
+    const shared = this.#shared;
+    const { config, log, durability } = shared;
+    this.#started = true;
+    shared.term = hardState.term;
+    shared.vote = hardState.vote;
+    log.restore(entries);
+    durability.index = log.lastIndex;
+    durability.term = hardState.term;
+    // What the state machine holds was committed.
+    shared.commitIndex = appliedIndex;
+    this.#applying.load(appliedIndex, sessions);
+    // The time makes two incarnations differ that were given the same seed.
+    this.#proposals.start(this.#seed + nowMs, hardState.term, log.termAt(appliedIndex) ?? 0);
+    this.#timerBaseMs = nowMs;
+    const { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum } = config;
+    const prng = Prng.fromSeed(this.#seed, `election ${config.nodeId}`).state;
+    this.#role.start({ electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum, prng }, nowMs, out);
+  }
+
+  #fire(timer: string, nowMs: number, out: Out): void {
+    if (timer === heartbeatTimer) {
+      if (!this.#shared.isLeader) return;
+      this.#replication.heartbeat(out);
+      out.emit({ type: 'setTimer', timer, delayMs: this.#shared.config.heartbeatMs });
+    } else if (!this.#proposals.fire(timer, nowMs, out)) this.#role.fire(timer, nowMs, out);
+  }
+
+  #raise(event: RoleEvent, nowMs: number, out: Out): void {
+    this.#role.send(event, nowMs, out);
+  }
+
+  /** Carries out what the role machine decides. */
+  #perform(action: string, nowMs: number, out: Out): void {
+    const shared = this.#shared;
+    switch (action) {
+      case 'follow':
+        shared.role = 'follower';
+        return;
+      case 'measureSilence':
+        return this.#raise({ type: 'ELECTION_DUE', silentMs: nowMs - this.#timerBaseMs }, nowMs, out);
+      case 'askForPreVotes':
+        shared.role = 'preCandidate';
+        shared.leaderId = null;
+        if (this.#election.askForPreVotes(out)) this.#raise({ type: 'PRE_VOTE_WON' }, nowMs, out);
+        return;
+      case 'callElection':
+        shared.role = 'candidate';
+        shared.leaderId = null;
+        this.#following.reset();
+        return this.#election.callElection(out);
+      case 'takeLead':
+        return this.#takeLead(nowMs, out);
+      case 'countContacts':
+        return this.#raise({ type: 'QUORUM_COUNTED', ...this.#replication.contacts(nowMs) }, nowMs, out);
+      case 'layDownLead':
+        shared.leaderId = null;
+        this.#replication.end(out);
+        return out.emit({ type: 'cancelTimer', timer: heartbeatTimer });
+      case 'stopServing':
+        shared.role = 'follower';
+        shared.leaderId = null;
+        out.emit({ type: 'stopped', ...this.#failure });
+        return this.#tellChanges(nowMs, out);
+      default:
+        return;
+    }
+  }
+
+  #takeLead(nowMs: number, out: Out): void {
+    const shared = this.#shared;
+    shared.role = 'leader';
+    shared.leaderId = shared.config.nodeId;
+    this.#replication.begin(nowMs, out);
+    out.emit({ type: 'setTimer', timer: heartbeatTimer, delayMs: shared.config.heartbeatMs });
+    // An entry of its own term, so that what earlier leaders left can be committed with it (thesis 3.6.2, 6.4).
+    const noop = {
+      index: shared.log.lastIndex + 1,
+      term: shared.term,
+      kind: 'noop',
+      session: null,
+      command: nothing,
+    } as const;
+    this.#replication.append([noop], out);
+  }
+
+  #receive(from: string, message: RaftMessage, nowMs: number, out: Out): void {
+    const shared = this.#shared;
+    if (!shared.peers.includes(from)) return this.#reject(from, 'notAMember', out);
+    const standing = message.type === 'voteRequest' && !message.pre;
+    // While a leader is at work, a candidate is ignored, its term too (thesis 4.2.3).
+    if (standing && message.term > shared.term && shared.hearsLeader(nowMs)) return;
+    if (message.term > shared.term && !isProspective(message)) {
+      shared.setHardState(message.term, null);
+      shared.leaderId = null;
+      this.#following.reset();
+      this.#raise({ type: 'HIGHER_TERM' }, nowMs, out);
+    }
+    const problem = this.#take(from, message, nowMs, out);
+    if (problem !== null) this.#reject(from, problem, out);
+    shared.persistHardState(out);
+  }
+
+  /** @returns why the message is impossible, or null. */
+  #take(from: string, message: RaftMessage, nowMs: number, out: Out): string | null {
+    const isOld = message.term < this.#shared.term;
+    switch (message.type) {
+      case 'voteRequest':
+        if (this.#election.answer(from, message, nowMs, out)) this.#timerBaseMs = nowMs;
+        return null;
+      case 'voteResponse':
+        return isOld ? null : this.#countVote(from, message, nowMs, out);
+      case 'append':
+        return isOld
+          ? this.#refuseOldLeader(from, message.prevIndex, out)
+          : this.#follow(from, message, nowMs, out);
+      case 'commit':
+        return isOld ? null : this.#follow(from, message, nowMs, out);
+      case 'appendAccepted':
+        return isOld || !this.#shared.isLeader ? null : this.#replication.accepted(from, message, nowMs, out);
+      case 'appendRejected':
+        if (!isOld && this.#shared.isLeader) this.#replication.rejected(from, message, nowMs, out);
+        return null;
+      case 'propose':
+        if (message.drafts.some(({ command }) => command.length > this.#shared.config.commandBytesMax)) {
+          return 'commandTooLarge';
+        }
+        this.#proposals.forwarded(from, message, out);
+        return null;
+      case 'proposed':
+        this.#proposals.proposed(message, this.appliedIndex, out);
+        return null;
+    }
+  }
+
+  #follow(from: string, message: Append | Commit, nowMs: number, out: Out): string | null {
+    const shared = this.#shared;
+    if (shared.isLeader || (shared.leaderId !== null && shared.leaderId !== from)) return 'secondLeader';
+    if (shared.role !== 'follower') this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
+    shared.leaderId = from;
+    shared.leaderContactMs = nowMs;
+    this.#timerBaseMs = nowMs;
+    if (message.type === 'append') return this.#following.append(from, message, out);
+    this.#following.commit(message);
+    return null;
+  }
+
+  // The answer carries this node's term, which makes the sender step down (thesis 3.3).
+  #refuseOldLeader(from: string, rejected: number, out: Out): null {
+    const { term } = this.#shared;
+    this.#shared.sendWhenTermIsDurable(out, from, {
+      type: 'appendRejected',
+      term,
+      rejected,
+      hintIndex: 0,
+      hintTerm: 0,
+    });
+    return null;
+  }
+
+  #countVote(from: string, response: VoteResponse, nowMs: number, out: Out): null {
+    const result = this.#election.count(from, response);
+    if (result === 'pending') return null;
+    if (response.pre) this.#raise({ type: result === 'won' ? 'PRE_VOTE_WON' : 'PRE_VOTE_LOST' }, nowMs, out);
+    else this.#raise({ type: result === 'won' ? 'VOTE_WON' : 'VOTE_LOST' }, nowMs, out);
+    return null;
+  }
+
+  #persisted(sequence: number, nowMs: number, out: Out): void {
+    const shared = this.#shared;
+    for (const { to, message } of shared.durability.complete(sequence)) {
+      // What was to be said in a term that is over is not said any more.
+      if (message.term >= shared.term) shared.send(out, to, message);
+    }
+    if (this.#election.ownVoteIsDurable()) this.#raise({ type: 'VOTE_WON' }, nowMs, out);
+    this.#following.persisted(out);
+    if (shared.isLeader) this.#replication.advanceCommit(out);
+  }
+
+  #applied(results: readonly Uint8Array[], nowMs: number, out: Out): void {
+    if (!this.#applying.isBusy) return;
+    const expected = this.#applying.expectedResults;
+    if (results.length === expected) return this.#settle(results, nowMs, out);
+    this.#fail('stateMachine', `it gave ${results.length} results for ${expected} entries`, nowMs, out);
+  }
+
+  #settle(results: readonly Uint8Array[], nowMs: number, out: Out): void {
+    this.#applying.complete(results, (entry, verdict) => this.#proposals.settle(entry, verdict, out));
+    this.#proposals.applied(this.appliedIndex, nowMs, out);
+  }
+
+  #applyMore(nowMs: number, out: Out): void {
+    while (this.#applying.begin(out)) this.#settle([], nowMs, out);
+  }
+
+  #fail(what: FailureCause, reason: string, nowMs: number, out: Out): void {
+    this.#failure = { what, reason };
+    this.#raise({ type: 'FAILED' }, nowMs, out);
+  }
+
+  #reject(from: string, reason: string, out: Out): void {
+    this.#rejections++;
+    out.emit({ type: 'rejected', from, reason });
+  }
+
+  #tellChanges(nowMs: number, out: Out): void {
+    const { role, leaderId, term } = this.#shared;
+    const before = this.#told;
+    if (
+      role === before.role &&
+      leaderId === before.leaderId &&
+      (leaderId === null || term === before.leaderTerm)
+    )
+      return;
+    this.#told = { role, leaderId, leaderTerm: term };
+    if (role !== before.role) out.emit({ type: 'roleChanged', role, term });
+    if (leaderId === before.leaderId && (leaderId === null || term === before.leaderTerm)) return;
+    out.emit({ type: 'leaderChanged', leaderId, term });
+    if (leaderId !== null) this.#proposals.leaderFound(nowMs, out);
+  }
+
+  checkpoint(): Uint8Array {
+    const checkpoint: CoreCheckpoint = {
+      shared: this.#shared.checkpoint(),
+      role: this.#started ? this.#role.checkpoint() : null,
+      election: this.#election.checkpoint(),
+      following: this.#following.checkpoint(),
+      replication: this.#replication.checkpoint(),
+      applying: this.#applying.checkpoint(),
+      proposals: this.#proposals.checkpoint(),
+      timerBaseMs: this.#timerBaseMs,
+      told: this.#told,
+      rejections: this.#rejections,
+    };
+    return packPlain(checkpoint);
+  }
+
+  restore(bytes: Uint8Array): void {
+    const from = unpackPlain(bytes) as CoreCheckpoint;
+    this.#shared.restore(from.shared);
+    this.#started = from.role !== null;
+    if (from.role !== null) this.#role.restore(from.role);
+    this.#election.restore(from.election);
+    this.#following.restore(from.following);
+    this.#replication.restore(from.replication);
+    this.#applying.restore(from.applying);
+    this.#proposals.restore(from.proposals);
+    this.#timerBaseMs = from.timerBaseMs;
+    this.#told = from.told;
+    this.#rejections = from.rejections;
+  }
+}
+
+/** A term nobody is in yet: the one a pre-vote is about (thesis 9.6). */
+const isProspective = (message: RaftMessage): boolean =>
+  (message.type === 'voteRequest' && message.pre) ||
+  (message.type === 'voteResponse' && message.pre && message.granted);

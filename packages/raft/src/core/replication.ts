@@ -1,0 +1,214 @@
+/**
+ * The leader's side of replication (thesis 3.5, 3.6.2, 10.2.1): where each follower stands, what to send it, and how far the log
+ * is committed.
+ */
+import { MachineTable, type Sink, Stepper, type TableCheckpoint } from '@cluster/core';
+import { entryBytes } from './log.ts';
+import { progressMachine } from './progress.machine.ts';
+import { committedIndex, majorityOf } from './quorum.ts';
+import type { Shared } from './state.ts';
+import type { AppendAccepted, AppendRejected, Entry, RaftEffect } from './types.ts';
+import { Window } from './window.ts';
+
+type Out = Sink<RaftEffect>;
+
+interface Peer {
+  readonly id: string;
+  /** Up to here its log is known to agree, on its disk. */
+  match: number;
+  next: number;
+  /** The mode, as the progress machine has set it. */
+  pipelining: boolean;
+  /** A probe is out; the next heartbeat repeats it without entries. */
+  probing: boolean;
+  contactMs: number;
+  /** The commit index it was last told. */
+  toldCommit: number;
+  readonly window: Window;
+}
+
+interface PeerCheckpoint extends Omit<Peer, 'window'> {
+  readonly flights: ReturnType<Window['checkpoint']>;
+}
+
+export interface ReplicationCheckpoint {
+  readonly peers: readonly PeerCheckpoint[];
+  readonly table: TableCheckpoint;
+}
+
+const stepper = new Stepper(progressMachine);
+
+export class Replication {
+  readonly #shared: Shared;
+  readonly #peers = new Map<string, Peer>();
+  readonly #table: MachineTable<typeof progressMachine, RaftEffect>;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+    this.#table = new MachineTable('progress', stepper, (id, action) => {
+      const peer = this.#peers.get(id);
+      if (peer === undefined) return;
+      peer.pipelining = action.type === 'pipeline';
+      peer.probing = false;
+      peer.window.clear();
+    });
+  }
+
+  /** A new leader knows nothing of the others' logs (thesis 3.5), and has just been in contact with a majority. */
+  begin(nowMs: number, out: Out): void {
+    for (const id of this.#shared.peers) {
+      this.#peers.set(id, {
+        id,
+        match: 0,
+        next: this.#shared.log.lastIndex + 1,
+        pipelining: false,
+        probing: false,
+        contactMs: nowMs,
+        toldCommit: 0,
+        window: new Window(),
+      });
+      this.#table.add(id, nowMs, out);
+    }
+  }
+
+  end(out: Out): void {
+    for (const id of this.#peers.keys()) this.#table.remove(id, out);
+    this.#peers.clear();
+  }
+
+  /** Puts entries behind the leader's log; disk and network get them at the same time (thesis 10.2.1). */
+  append(entries: readonly Entry[], out: Out): void {
+    this.#shared.log.append(entries);
+    this.#shared.persist(out, null, entries);
+    this.#feedAll(out);
+  }
+
+  heartbeat(out: Out): void {
+    for (const peer of this.#peers.values()) this.#sendAppend(peer, [], out);
+  }
+
+  accepted(from: string, { match }: AppendAccepted, nowMs: number, out: Out): string | null {
+    const peer = this.#peers.get(from);
+    if (peer === undefined) return null;
+    if (match > this.#shared.log.lastIndex) return 'matchBeyondLog';
+    peer.contactMs = nowMs;
+    const agrees = match > peer.match || match === peer.next - 1;
+    if (match > peer.match) {
+      peer.match = match;
+      peer.next = Math.max(peer.next, match + 1);
+      peer.window.release(match);
+    }
+    if (agrees && !peer.pipelining) this.#table.send(from, { type: 'ACKED' }, nowMs, out);
+    if (!this.advanceCommit(out)) this.#feed(peer, out);
+    return null;
+  }
+
+  rejected(from: string, message: AppendRejected, nowMs: number, out: Out): void {
+    const peer = this.#peers.get(from);
+    if (peer === undefined) return;
+    peer.contactMs = nowMs;
+    const { rejected, hintIndex, hintTerm } = message;
+    // Old news: what has been acknowledged since, or a probe that is not the one that is out.
+    if (peer.pipelining ? rejected <= peer.match : rejected !== peer.next - 1) return;
+    const agreed = this.#shared.log.lastAtMost(Math.min(hintIndex, rejected - 1), hintTerm);
+    peer.next = Math.max(peer.match, agreed) + 1;
+    peer.probing = false;
+    if (peer.pipelining) this.#table.send(from, { type: 'REJECTED' }, nowMs, out);
+    this.#feed(peer, out);
+  }
+
+  /** Voters heard from within an election timeout, this node included. */
+  contacts(nowMs: number): { readonly inContact: number; readonly needed: number } {
+    const { config } = this.#shared;
+    let inContact = 1;
+    for (const peer of this.#peers.values()) {
+      if (nowMs - peer.contactMs < config.electionTimeoutMaxMs) inContact++;
+    }
+    return { inContact, needed: majorityOf(config.voters.length) };
+  }
+
+  /**
+   * Commits what is on the disks of a majority, but only up to an entry of the leader's own term: an older one can be on a majority
+   * and still be replaced (thesis 3.6.2, figure 3.7). Returns whether anything was committed.
+   */
+  advanceCommit(out: Out): boolean {
+    const shared = this.#shared;
+    const { log, durability, config, term } = shared;
+    const index = committedIndex(config.voters, (voter) =>
+      voter === config.nodeId ? durability.index : (this.#peers.get(voter)?.match ?? 0),
+    );
+    if (index <= shared.commitIndex || log.termAt(index) !== term) return false;
+    shared.commitIndex = index;
+    this.#feedAll(out);
+    return true;
+  }
+
+  #feedAll(out: Out): void {
+    for (const peer of this.#peers.values()) this.#feed(peer, out);
+  }
+
+  /** Sends what the peer lacks and its mode and window allow; failing that, the news of a commit. */
+  #feed(peer: Peer, out: Out): void {
+    const { log, config, commitIndex, term } = this.#shared;
+    if (!peer.pipelining) {
+      if (peer.probing) return;
+      peer.probing = true;
+      this.#sendAppend(peer, log.slice(peer.next, log.lastIndex, config.appendBytesMax), out);
+      return;
+    }
+    while (peer.next <= log.lastIndex && this.#hasRoom(peer)) {
+      const entries = log.slice(peer.next, log.lastIndex, config.appendBytesMax);
+      this.#sendAppend(peer, entries, out);
+      peer.next += entries.length;
+      peer.window.add(
+        peer.next - 1,
+        entries.reduce((sum, entry) => sum + entryBytes(entry), 0),
+      );
+    }
+    if (peer.toldCommit < commitIndex && peer.next > log.lastIndex) {
+      peer.toldCommit = commitIndex;
+      this.#shared.send(out, peer.id, { type: 'commit', term, commit: commitIndex });
+    }
+  }
+
+  // An empty window always has room, so that a batch above the bound still gets through.
+  #hasRoom({ window }: Peer): boolean {
+    const { inflightMessagesMax, inflightBytesMax } = this.#shared.config;
+    return (
+      window.messages === 0 || (window.messages < inflightMessagesMax && window.bytes < inflightBytesMax)
+    );
+  }
+
+  #sendAppend(peer: Peer, entries: readonly Entry[], out: Out): void {
+    const { log, term, commitIndex } = this.#shared;
+    const prevIndex = peer.next - 1;
+    const prevTerm = log.termAt(prevIndex) ?? 0;
+    peer.toldCommit = commitIndex;
+    this.#shared.send(out, peer.id, {
+      type: 'append',
+      term,
+      prevIndex,
+      prevTerm,
+      commit: commitIndex,
+      entries,
+    });
+  }
+
+  checkpoint(): ReplicationCheckpoint {
+    const peers = [...this.#peers.values()].map(({ window, ...peer }) => ({
+      ...peer,
+      flights: window.checkpoint(),
+    }));
+    return { peers, table: this.#table.checkpoint() };
+  }
+
+  restore({ peers, table }: ReplicationCheckpoint): void {
+    this.#peers.clear();
+    for (const { flights, ...columns } of peers) {
+      const window = new Window();
+      window.restore(flights);
+      this.#peers.set(columns.id, { ...columns, window });
+    }
+    this.#table.restore(table);
+  }
+}

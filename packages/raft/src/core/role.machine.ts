@@ -1,0 +1,148 @@
+/**
+ * Who this node is in its group: follower, pre-candidate, candidate or leader (Raft thesis 3.3, 3.4, 6.2, 9.6).
+ *
+ * The machine decides on changes of role only. What arrives all the time does not step it: a heartbeat writes down when it came,
+ * and the election timer, when it fires, asks whether one came since and then waits for what is left of the time.
+ */
+import { effect, Prng, type PrngState } from '@cluster/core';
+import { assign, setup } from 'xstate';
+
+export interface RoleInput {
+  readonly electionTimeoutMinMs: number;
+  readonly electionTimeoutMaxMs: number;
+  readonly preVote: boolean;
+  readonly checkQuorum: boolean;
+  readonly prng: PrngState;
+}
+
+export interface RoleContext extends RoleInput {
+  /** Drawn anew for every election (thesis 3.4). */
+  readonly electionTimeoutMs: number;
+  /** What the timer of the state is armed with: the timeout, or what was left of it. */
+  readonly waitMs: number;
+}
+
+export type RoleEvent =
+  /** The election timer fired `silentMs` after a leader was last heard or a vote was granted. */
+  | { readonly type: 'ELECTION_DUE'; readonly silentMs: number }
+  | { readonly type: 'PRE_VOTE_WON' }
+  | { readonly type: 'PRE_VOTE_LOST' }
+  | { readonly type: 'VOTE_WON' }
+  | { readonly type: 'VOTE_LOST' }
+  /** A message carried a higher term, which this node has taken over. */
+  | { readonly type: 'HIGHER_TERM' }
+  /** The leader of this term made itself known. */
+  | { readonly type: 'LEADER_HEARD' }
+  /** So many voters, this one included, were heard from within an election timeout; a majority is `needed`. */
+  | { readonly type: 'QUORUM_COUNTED'; readonly inContact: number; readonly needed: number }
+  /** The disk or the state machine failed. */
+  | { readonly type: 'FAILED' };
+
+const draw = (limits: RoleInput): Pick<RoleContext, 'prng' | 'electionTimeoutMs' | 'waitMs'> => {
+  const prng = Prng.fromState(limits.prng);
+  const electionTimeoutMs = prng.between(limits.electionTimeoutMinMs, limits.electionTimeoutMaxMs);
+  return { prng: prng.state, electionTimeoutMs, waitMs: electionTimeoutMs };
+};
+
+const backToFollower = { target: 'follower', actions: 'drawElectionTimeout' } as const;
+
+export const roleMachine = setup({
+  types: { context: {} as RoleContext, events: {} as RoleEvent, input: {} as RoleInput },
+  actions: {
+    drawElectionTimeout: assign(({ context }) => draw(context)),
+    waitForTheRest: assign(({ context, event }) => ({
+      waitMs: context.electionTimeoutMs - (event.type === 'ELECTION_DUE' ? event.silentMs : 0),
+    })),
+    follow: effect(),
+    /** Comes back as ELECTION_DUE. */
+    measureSilence: effect(),
+    askForPreVotes: effect(),
+    callElection: effect(),
+    takeLead: effect(),
+    /** Comes back as QUORUM_COUNTED. */
+    countContacts: effect(),
+    layDownLead: effect(),
+    stopServing: effect(),
+  },
+  guards: {
+    heardFromLeaderRecently: ({ context, event }) =>
+      event.type === 'ELECTION_DUE' && event.silentMs < context.electionTimeoutMs,
+    asksBeforeStanding: ({ context }) => context.preVote,
+    quorumIsInContact: ({ context, event }) =>
+      !context.checkQuorum || (event.type === 'QUORUM_COUNTED' && event.inContact >= event.needed),
+  },
+  delays: {
+    electionTimeout: ({ context }) => context.waitMs,
+    quorumCheck: ({ context }) => context.electionTimeoutMinMs,
+  },
+}).createMachine({
+  id: 'raft.role',
+  context: ({ input }) => ({ ...input, ...draw(input) }),
+  initial: 'follower',
+  on: { FAILED: '.failed' },
+  states: {
+    follower: {
+      description:
+        'Answers leaders and candidates, and waits for its election timeout (thesis 3.3). Its term follows the highest it hears of, which needs no change of state: HIGHER_TERM and LEADER_HEARD are ignored.',
+      entry: 'follow',
+      after: { electionTimeout: { actions: 'measureSilence' } },
+      on: {
+        ELECTION_DUE: [
+          { guard: 'heardFromLeaderRecently', target: 'follower', reenter: true, actions: 'waitForTheRest' },
+          { guard: 'asksBeforeStanding', target: 'preCandidate' },
+          { target: 'candidate' },
+        ],
+      },
+    },
+    preCandidate: {
+      description:
+        'Asks whether a majority would vote for it, without raising its term, so that a node that was cut off unseats nobody (thesis 9.6).',
+      entry: ['drawElectionTimeout', 'askForPreVotes'],
+      after: { electionTimeout: { target: 'preCandidate', reenter: true } },
+      on: {
+        PRE_VOTE_WON: 'candidate',
+        PRE_VOTE_LOST: backToFollower,
+        LEADER_HEARD: backToFollower,
+        HIGHER_TERM: backToFollower,
+      },
+    },
+    candidate: {
+      description:
+        'Stands in a term of its own, has voted for itself and asks for votes once that vote is on its disk (thesis 3.4, 3.8).',
+      entry: ['drawElectionTimeout', 'callElection'],
+      after: {
+        electionTimeout: [
+          { guard: 'asksBeforeStanding', target: 'preCandidate' },
+          { target: 'candidate', reenter: true },
+        ],
+      },
+      on: {
+        VOTE_WON: 'leader',
+        VOTE_LOST: backToFollower,
+        LEADER_HEARD: backToFollower,
+        HIGHER_TERM: backToFollower,
+      },
+    },
+    leader: {
+      description: 'Alone in its term; appends a no-op first and replicates its log (thesis 3.5, 3.6, 6.4).',
+      entry: 'takeLead',
+      exit: 'layDownLead',
+      initial: 'steady',
+      // A count that says otherwise is taken by `steady`.
+      on: { HIGHER_TERM: backToFollower, QUORUM_COUNTED: backToFollower },
+      states: {
+        steady: {
+          description:
+            'Takes proposals, and steps down when a majority has been silent for an election timeout (thesis 6.2).',
+          after: { quorumCheck: { actions: 'countContacts' } },
+          on: { QUORUM_COUNTED: { guard: 'quorumIsInContact', target: 'steady', reenter: true } },
+        },
+      },
+    },
+    failed: {
+      description:
+        'The disk or the state machine failed: what it still would say could be untrue after a restart, so it says nothing (thesis 3.8).',
+      entry: 'stopServing',
+    },
+  },
+});

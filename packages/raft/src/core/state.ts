@@ -1,0 +1,138 @@
+/** What all parts of the core share (thesis figure 3.1), and the two ways anything leaves it: to the disk and to a peer. */
+import { Durability, type DurabilityCheckpoint } from './durability.ts';
+import { RaftLog } from './log.ts';
+import type { Entry, RaftMessage, RaftOut, Role } from './types.ts';
+
+export interface CoreConfig {
+  readonly nodeId: string;
+  readonly voters: readonly string[];
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMinMs: number;
+  readonly electionTimeoutMaxMs: number;
+  readonly preVote: boolean;
+  readonly checkQuorum: boolean;
+  readonly commandBytesMax: number;
+  readonly appendBytesMax: number;
+  readonly inflightMessagesMax: number;
+  readonly inflightBytesMax: number;
+  readonly uncommittedBytesMax: number;
+  readonly pendingProposalsMax: number;
+  readonly applyBytesMax: number;
+  readonly sessionsMax: number;
+  readonly sessionResultsMax: number;
+}
+
+export interface SharedCheckpoint {
+  readonly term: number;
+  readonly vote: string | null;
+  readonly role: Role;
+  readonly leaderId: string | null;
+  readonly leaderContactMs: number | null;
+  readonly commitIndex: number;
+  readonly entries: readonly Entry[];
+  readonly durability: DurabilityCheckpoint;
+}
+
+export class Shared {
+  readonly config: CoreConfig;
+  /** The voters without this node. */
+  readonly peers: readonly string[];
+  readonly log = new RaftLog();
+  readonly durability = new Durability();
+  term = 0;
+  vote: string | null = null;
+  /** What the role machine has decided. */
+  role: Role = 'follower';
+  leaderId: string | null = null;
+  /** When the leader of this term was last heard. */
+  leaderContactMs: number | null = null;
+  commitIndex = 0;
+  // Never true between two inputs.
+  #hardStateIsNew = false;
+
+  constructor(config: CoreConfig) {
+    this.config = config;
+    this.peers = config.voters.filter((voter) => voter !== config.nodeId);
+  }
+
+  get isLeader(): boolean {
+    return this.role === 'leader';
+  }
+
+  /** A leader is at work as far as this node can tell: votes are refused (thesis 4.2.3). */
+  hearsLeader(nowMs: number): boolean {
+    const { checkQuorum, electionTimeoutMinMs } = this.config;
+    if (!checkQuorum) return false;
+    if (this.isLeader) return true;
+    return (
+      this.leaderId !== null &&
+      this.leaderContactMs !== null &&
+      nowMs - this.leaderContactMs < electionTimeoutMinMs
+    );
+  }
+
+  /** Takes over a term, or the vote in it. It goes to the disk with the next write, at the latest before anything that tells of it. */
+  setHardState(term: number, vote: string | null): void {
+    this.term = term;
+    this.vote = vote;
+    this.#hardStateIsNew = true;
+  }
+
+  /**
+   * One write, atomic on the disk. Term and vote always go together: apart, a crash between them could keep the term and forget
+   * the vote (thesis 3.8).
+   */
+  persist(out: RaftOut, truncateAfter: number | null = null, entries: readonly Entry[] = []): void {
+    const hardState = this.#hardStateIsNew ? { term: this.term, vote: this.vote } : null;
+    this.#hardStateIsNew = false;
+    const sequence = this.durability.begin(truncateAfter, this.log.lastIndex, this.term);
+    out.emit({ type: 'persist', sequence, hardState, truncateAfter, entries });
+  }
+
+  persistHardState(out: RaftOut): void {
+    if (this.#hardStateIsNew) this.persist(out);
+  }
+
+  send(out: RaftOut, to: string, message: RaftMessage): void {
+    out.emit({ type: 'send', to, message });
+  }
+
+  /** Sends once everything this node has decided so far is on its disk (thesis 3.8). */
+  sendWhenDurable(out: RaftOut, to: string, message: RaftMessage): void {
+    this.persistHardState(out);
+    if (this.durability.completed === this.durability.sequence) this.send(out, to, message);
+    else this.durability.defer(to, message);
+  }
+
+  /** Sends once the term is on the disk; entries may still be on their way there. */
+  sendWhenTermIsDurable(out: RaftOut, to: string, message: RaftMessage): void {
+    this.persistHardState(out);
+    if (this.durability.term === this.term) this.send(out, to, message);
+    else this.durability.defer(to, message);
+  }
+
+  checkpoint(): SharedCheckpoint {
+    const { term, vote, role, leaderId, leaderContactMs, commitIndex } = this;
+    return {
+      term,
+      vote,
+      role,
+      leaderId,
+      leaderContactMs,
+      commitIndex,
+      entries: this.log.checkpoint(),
+      durability: this.durability.checkpoint(),
+    };
+  }
+
+  restore(from: SharedCheckpoint): void {
+    this.term = from.term;
+    this.vote = from.vote;
+    this.role = from.role;
+    this.leaderId = from.leaderId;
+    this.leaderContactMs = from.leaderContactMs;
+    this.commitIndex = from.commitIndex;
+    this.log.restore(from.entries);
+    this.durability.restore(from.durability);
+  }
+}

@@ -1,0 +1,212 @@
+/** The nouns of the protocol: entries, messages, and what goes into and comes out of the core. All of it is plain data. */
+import type { TimerEffect } from '@cluster/core';
+
+/** `noop`: a leader's first entry. `openSession`: its index becomes the client id. `barrier`: nothing but a point in the log. */
+export type EntryKind = 'noop' | 'command' | 'openSession' | 'barrier';
+
+/** One command of a client session (thesis 6.3): applied once, however often it is proposed. */
+export interface SessionKey {
+  readonly clientId: number;
+  readonly sequence: number;
+}
+
+export interface Entry {
+  readonly index: number;
+  readonly term: number;
+  readonly kind: EntryKind;
+  readonly session: SessionKey | null;
+  readonly command: Uint8Array;
+}
+
+/** What must survive a restart besides the log (thesis figure 3.1), always written together. */
+export interface HardState {
+  readonly term: number;
+  readonly vote: string | null;
+}
+
+/** What a leader is asked to put into the log. */
+export interface Draft {
+  readonly kind: Exclude<EntryKind, 'noop'>;
+  readonly session: SessionKey | null;
+  readonly command: Uint8Array;
+}
+
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+
+/** How a proposal ended, as the leader tells it. */
+export type Verdict =
+  | { readonly status: 'applied'; readonly index: number; readonly term: number; readonly result: Uint8Array }
+  | { readonly status: RefusalStatus };
+
+/**
+ * `busy`, `notLeader`: certainly not taken. `dropped`: taken, but another entry was agreed on in its place. `unknown`: the node
+ * asked cannot tell (any more). `sessionExpired`, `sequenceTooOld`: reached its place in the log and was refused there, on every replica.
+ */
+export const refusalStatuses = [
+  'busy',
+  'notLeader',
+  'dropped',
+  'unknown',
+  'sessionExpired',
+  'sequenceTooOld',
+] as const;
+export type RefusalStatus = (typeof refusalStatuses)[number];
+
+/** With `pre`, `term` is the one the sender would stand in; nobody takes it over. */
+export interface VoteRequest {
+  readonly type: 'voteRequest';
+  readonly term: number;
+  readonly pre: boolean;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+}
+/** A granted `pre` carries the term asked for, everything else the sender's own. */
+export interface VoteResponse {
+  readonly type: 'voteResponse';
+  readonly term: number;
+  readonly pre: boolean;
+  readonly granted: boolean;
+}
+/** Without entries it is a heartbeat. */
+export interface Append {
+  readonly type: 'append';
+  readonly term: number;
+  readonly prevIndex: number;
+  readonly prevTerm: number;
+  readonly commit: number;
+  readonly entries: readonly Entry[];
+}
+/** The sender's log agrees with the leader's up to `match`, and is on its disk so far. */
+export interface AppendAccepted {
+  readonly type: 'appendAccepted';
+  readonly term: number;
+  readonly match: number;
+}
+/** The sender does not have `rejected`; the hint is its last entry that could agree (thesis 3.5). */
+export interface AppendRejected {
+  readonly type: 'appendRejected';
+  readonly term: number;
+  readonly rejected: number;
+  readonly hintIndex: number;
+  readonly hintTerm: number;
+}
+/** Tells a follower that is not waiting for entries how far the log is committed. Never answered. */
+export interface Commit {
+  readonly type: 'commit';
+  readonly term: number;
+  readonly commit: number;
+}
+export interface ForwardedDraft extends Draft {
+  /** Increases with every proposal of one incarnation of the sender. */
+  readonly ref: number;
+}
+/** Proposals for the leader of `term`; `boot` tells one incarnation of the sender from the next. */
+export interface Propose {
+  readonly type: 'propose';
+  readonly term: number;
+  readonly boot: number;
+  readonly drafts: readonly ForwardedDraft[];
+}
+export interface Proposed {
+  readonly type: 'proposed';
+  readonly term: number;
+  readonly boot: number;
+  readonly ref: number;
+  /** The term of the request this answers. */
+  readonly asked: number;
+  readonly verdict: Verdict;
+}
+
+export type RaftMessage =
+  | VoteRequest
+  | VoteResponse
+  | Append
+  | AppendAccepted
+  | AppendRejected
+  | Commit
+  | Propose
+  | Proposed;
+
+/** What the state machine remembers of a session. */
+export interface SessionRecord {
+  readonly clientId: number;
+  /** Index of its last command that was applied (of its opening, before the first). */
+  readonly lastIndex: number;
+  readonly results: readonly { readonly sequence: number; readonly result: Uint8Array }[];
+}
+
+export interface SessionChange {
+  readonly type: 'open' | 'close';
+  readonly clientId: number;
+  readonly index: number;
+}
+
+export interface AppliedEntry {
+  readonly index: number;
+  readonly term: number;
+  readonly command: Uint8Array;
+  readonly session: SessionKey | null;
+}
+
+export interface Proposal extends Draft {
+  readonly ref: number;
+  readonly timeoutMs: number;
+}
+
+export type RaftInput =
+  | {
+      readonly type: 'START';
+      readonly hardState: HardState;
+      readonly entries: readonly Entry[];
+      readonly appliedIndex: number;
+      readonly sessions: readonly SessionRecord[];
+    }
+  | { readonly type: 'MESSAGE'; readonly from: string; readonly message: RaftMessage }
+  /** Bytes from a peer that were no message. */
+  | { readonly type: 'MALFORMED'; readonly from: string; readonly reason: string }
+  | { readonly type: 'PROPOSE'; readonly proposals: readonly Proposal[] }
+  /** The caller no longer wants to know. */
+  | { readonly type: 'ABANDON'; readonly ref: number }
+  /** Everything up to this `persist` is on the disk. */
+  | { readonly type: 'PERSISTED'; readonly sequence: number }
+  /** One result per entry of the `apply` that was under way. */
+  | { readonly type: 'APPLIED'; readonly results: readonly Uint8Array[] }
+  | { readonly type: 'FAILED'; readonly what: FailureCause; readonly reason: string };
+
+export type FailureCause = 'storage' | 'stateMachine';
+
+/** How a local proposal ended: a verdict of the log, or why there is none. */
+export type Answer =
+  | { readonly status: 'applied'; readonly index: number; readonly term: number; readonly result: Uint8Array }
+  | {
+      readonly status: Exclude<RefusalStatus, 'notLeader' | 'dropped'> | 'timeout' | 'abandoned';
+      /** Whether it ever was given to a leader. */
+      readonly submitted: boolean;
+    };
+
+export interface PersistEffect {
+  readonly type: 'persist';
+  readonly sequence: number;
+  readonly hardState: HardState | null;
+  readonly truncateAfter: number | null;
+  readonly entries: readonly Entry[];
+}
+
+export type RaftEffect =
+  | PersistEffect
+  | { readonly type: 'send'; readonly to: string; readonly message: RaftMessage }
+  | {
+      readonly type: 'apply';
+      readonly entries: readonly AppliedEntry[];
+      readonly sessions: readonly SessionChange[];
+      readonly lastIndex: number;
+    }
+  | { readonly type: 'respond'; readonly ref: number; readonly answer: Answer }
+  | { readonly type: 'roleChanged'; readonly role: Role; readonly term: number }
+  | { readonly type: 'leaderChanged'; readonly leaderId: string | null; readonly term: number }
+  /** A message was refused; nothing changed. */
+  | { readonly type: 'rejected'; readonly from: string; readonly reason: string }
+  /** The node has stopped for good: it must not acknowledge anything any more. */
+  | { readonly type: 'stopped'; readonly what: FailureCause; readonly reason: string };
+
+export type RaftOut = { emit(effect: RaftEffect | TimerEffect): void };

@@ -1,0 +1,41 @@
+/** The bytes of an entry's body (all but index and term), the same on the wire and in the write-ahead log. */
+import type { ByteReader, ByteWriter } from './bytes.ts';
+import type { Draft, EntryKind, SessionKey } from './core/types.ts';
+
+const kinds: readonly EntryKind[] = ['noop', 'command', 'openSession', 'barrier'];
+const sessionFlag = 0x80;
+
+export interface EntryBody {
+  readonly kind: EntryKind;
+  readonly session: SessionKey | null;
+  readonly command: Uint8Array;
+}
+
+/** At least this many bytes: a count of entries that the rest of a message cannot hold is refused before anything is made. */
+export const entryBodyBytesMin = 5;
+
+export function writeEntryBody(writer: ByteWriter, { kind, session, command }: EntryBody): void {
+  writer.u8(kinds.indexOf(kind) | (session === null ? 0 : sessionFlag));
+  if (session !== null) {
+    writer.u64(session.clientId);
+    writer.u64(session.sequence);
+  }
+  writer.blob(command);
+}
+
+export function readEntryBody(reader: ByteReader): EntryBody {
+  const code = reader.u8();
+  const kind = kinds[code & ~sessionFlag];
+  const hasSession = (code & sessionFlag) !== 0;
+  // Only a command belongs to a session.
+  if (kind === undefined || (hasSession && kind !== 'command')) reader.fail();
+  const session = hasSession ? { clientId: reader.u64(), sequence: reader.u64() } : null;
+  return { kind: kind ?? 'noop', session, command: reader.blob() };
+}
+
+export function readDraft(reader: ByteReader): Draft {
+  const { kind, session, command } = readEntryBody(reader);
+  // A no-op is the leader's own.
+  if (kind === 'noop') reader.fail();
+  return { kind: kind === 'noop' ? 'barrier' : kind, session, command };
+}

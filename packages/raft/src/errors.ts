@@ -1,0 +1,171 @@
+/** The errors of this package. Codes are stable. */
+import { ClusterError, describeError } from '@cluster/core';
+
+/** Where damage was found, for a person with a backup and a hex editor. */
+export function logDamaged(path: string, offset: number, problem: string): ClusterError {
+  return new ClusterError({
+    code: 'RAFT_LOG_DAMAGED',
+    fault: 'environment',
+    message: `The log is damaged in ${path} at offset ${offset}: ${problem}.`,
+    advice:
+      'Entries this node has acknowledged may be gone, so it does not start. Restore the file from a sound copy, or replace the node by one with a new name and an empty data folder.',
+    retry: 'useless',
+  });
+}
+
+export function storageFailed(what: string, cause: unknown): ClusterError {
+  return new ClusterError({
+    code: 'RAFT_STORAGE_FAILED',
+    fault: 'environment',
+    message: `${what}: ${describeError(cause)}`,
+    advice: 'This replica has stopped and acknowledges nothing; mend the disk, then restart it from its log.',
+    stateChanged: true,
+    retry: 'unsafe',
+    cause,
+  });
+}
+
+export const storageClosed = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_STORAGE_CLOSED',
+    fault: 'caller',
+    message: 'The log has been closed.',
+    advice: 'Stop the replicas before their log, and open it again to go on.',
+  });
+
+export const groupInUse = (groupId: number): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_GROUP_IN_USE',
+    fault: 'caller',
+    message: `Group ${groupId} of this log has been recovered already.`,
+    advice: 'Run one replica per group and log; open the log again to start one anew.',
+  });
+
+export const stateMachineFailed = (cause: unknown): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_STATE_MACHINE_FAILED',
+    fault: 'environment',
+    message: `The state machine failed: ${describeError(cause)}`,
+    advice:
+      'This replica has stopped; mend the cause, then restart it: it goes on from what the state machine has kept.',
+    stateChanged: true,
+    retry: 'unsafe',
+    cause,
+  });
+
+export const logBehindStateMachine = (appliedIndex: number, lastIndex: number): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_LOG_BEHIND_STATE_MACHINE',
+    fault: 'environment',
+    message: `The state machine has applied index ${appliedIndex}, but the log ends at ${lastIndex}.`,
+    advice:
+      'The log and the state machine are not of the same age: restore both from one backup, or replace the node by one with a new name and an empty data folder.',
+  });
+
+export const notRunning = (cause?: ClusterError | null): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_STOPPED',
+    fault: cause ? 'environment' : 'caller',
+    message: cause ? `This replica has stopped: ${cause.message}` : 'This replica is not running.',
+    advice: cause ? cause.advice : 'Start it, or send the request to a node that runs.',
+    retry: 'safe',
+    cause: cause ?? undefined,
+  });
+
+/** The replica stopped while the call was under way. */
+export const stoppedMeanwhile = (retry: 'safe' | 'unsafe', cause?: ClusterError | null): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_STOPPED',
+    fault: 'environment',
+    message: `The replica stopped before the answer came${cause ? `: ${cause.message}` : ''}.`,
+    advice: adviceFor(retry),
+    stateChanged: retry === 'unsafe',
+    retry,
+    cause: cause ?? undefined,
+  });
+
+export const commandTooLarge = (bytes: number, max: number): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_COMMAND_TOO_LARGE',
+    fault: 'caller',
+    message: `The command has ${bytes} bytes; at most ${max} are allowed.`,
+    advice: 'Split it, or raise commandBytesMax on every node.',
+  });
+
+export const sessionInvalid = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_SESSION_INVALID',
+    fault: 'caller',
+    message: 'A session needs the client id that openSession gave, and a positive integer as its sequence.',
+    advice: 'Count a sequence up by one for each new command, and keep it when a command is repeated.',
+  });
+
+export const busy = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_BUSY',
+    fault: 'environment',
+    message: 'More is proposed than gets committed: the proposal was not taken.',
+    advice: 'Try again after a pause; a majority of the nodes must keep up, or the caps be raised.',
+  });
+
+export const sessionExpired = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_SESSION_EXPIRED',
+    fault: 'caller',
+    message: 'The client session is not open (any more); the command was not applied.',
+    advice:
+      'Open a new session. Whether an earlier attempt of this command was applied is not known any more.',
+  });
+
+export const sequenceTooOld = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_SEQUENCE_TOO_OLD',
+    fault: 'caller',
+    message: 'The sequence lies behind the results that its session remembers; the command was not applied.',
+    advice: 'Keep fewer commands of a session under way at once than sessionResultsMax.',
+  });
+
+export const noLeader = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_NO_LEADER',
+    fault: 'environment',
+    message: 'No leader was found in time; the proposal was not made.',
+    advice: 'Check that a majority of the voters runs and can reach each other, then try again.',
+    retry: 'safe',
+  });
+
+export const timedOut = (retry: 'safe' | 'unsafe'): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_TIMEOUT',
+    fault: 'environment',
+    message: 'The proposal was made, but its outcome is not known in time.',
+    advice: adviceFor(retry),
+    stateChanged: retry === 'unsafe',
+    retry,
+  });
+
+export const aborted = (retry: 'safe' | 'unsafe'): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_ABORTED',
+    fault: 'caller',
+    message:
+      retry === 'safe' ? 'The call was aborted.' : 'The call was aborted after the proposal had been made.',
+    advice: adviceFor(retry),
+    stateChanged: retry === 'unsafe',
+    retry,
+  });
+
+export const outcomeUnknown = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_OUTCOME_UNKNOWN',
+    fault: 'environment',
+    message: 'The leader changed while the proposal was with it: it may be applied, now or later, or never.',
+    advice: adviceFor('unsafe'),
+    stateChanged: true,
+    retry: 'unsafe',
+  });
+
+const adviceFor = (retry: 'safe' | 'unsafe'): string =>
+  retry === 'safe'
+    ? 'It can be repeated (with the same session and sequence, where it had them).'
+    : 'It may have been applied or may still be: look before repeating it, or use a session, which makes repeating safe.';

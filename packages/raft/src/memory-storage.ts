@@ -1,0 +1,44 @@
+/** Logs in memory, for tests and for groups whose loss with the process is acceptable. */
+import type { Done } from '@cluster/core';
+import type { Entry, HardState } from './core/types.ts';
+import { groupInUse } from './errors.ts';
+import type { LogStorage, LogWrite, RecoveredLog } from './ports.ts';
+
+interface Log {
+  hardState: HardState;
+  readonly entries: Entry[];
+}
+
+export class MemoryLogStorage implements LogStorage {
+  readonly #logs: Map<number, Log>;
+  readonly #recovered = new Set<number>();
+
+  /** @param medium another storage whose logs are taken over, as after a restart. */
+  constructor(medium?: MemoryLogStorage) {
+    this.#logs = medium === undefined ? new Map() : medium.#logs;
+  }
+
+  recover(groupId: number, done: Done<RecoveredLog>): void {
+    if (this.#recovered.has(groupId)) return done({ ok: false, error: groupInUse(groupId) });
+    this.#recovered.add(groupId);
+    const { hardState, entries } = this.#log(groupId);
+    done({ ok: true, value: { hardState, entries: [...entries] } });
+  }
+
+  write(groupId: number, { hardState, truncateAfter, entries }: LogWrite, done: Done<void>): void {
+    const log = this.#log(groupId);
+    if (hardState !== null) log.hardState = hardState;
+    if (truncateAfter !== null) log.entries.length = truncateAfter;
+    for (const entry of entries) log.entries.push(entry);
+    done({ ok: true, value: undefined });
+  }
+
+  #log(groupId: number): Log {
+    let log = this.#logs.get(groupId);
+    if (log === undefined) {
+      log = { hardState: { term: 0, vote: null }, entries: [] };
+      this.#logs.set(groupId, log);
+    }
+    return log;
+  }
+}

@@ -1,0 +1,66 @@
+/** The numbers a replica reports. Gauges follow the core after each of its writes, batches and changes of role. */
+import type { Counter, Gauge, Histogram, Metrics } from '@cluster/core';
+
+export interface RaftMetrics {
+  readonly elections: Counter;
+  readonly term: Gauge;
+  readonly isLeader: Gauge;
+  readonly commitIndex: Gauge;
+  readonly appliedIndex: Gauge;
+  readonly lastIndex: Gauge;
+  readonly pendingProposals: Gauge;
+  readonly openSessions: Gauge;
+  readonly proposals: Counter;
+  readonly proposalsFailed: Counter;
+  readonly messagesSent: Counter;
+  readonly messagesReceived: Counter;
+  readonly messagesRejected: (reason: string) => Counter;
+  readonly entriesAppended: Counter;
+  readonly bytesAppended: Counter;
+  readonly proposalMs: Histogram;
+  readonly appendMs: Histogram;
+  readonly flushMs: Histogram;
+}
+
+const silentMetrics: Metrics = {
+  counter: () => ({ add: () => undefined }),
+  gauge: () => ({ set: () => undefined }),
+  histogram: () => ({ observe: () => undefined }),
+};
+
+export function raftMetrics(metrics: Metrics = silentMetrics, groupId = 0): RaftMetrics {
+  const labels = { group: String(groupId) };
+  const counter = (name: string, help: string): Counter => metrics.counter(name, { help, labels });
+  const gauge = (name: string, help: string): Gauge => metrics.gauge(name, { help, labels });
+  const histogram = (name: string, help: string): Histogram => metrics.histogram(name, { help, labels });
+  return {
+    elections: counter('raft_elections', 'Elections this node has stood in.'),
+    term: gauge('raft_term', 'The term this node is in.'),
+    isLeader: gauge('raft_is_leader', '1 while this node leads its group.'),
+    commitIndex: gauge('raft_commit_index', 'Last index known to be committed.'),
+    appliedIndex: gauge('raft_applied_index', 'Last index that is in the state machine.'),
+    lastIndex: gauge('raft_last_index', 'Last index of the log.'),
+    pendingProposals: gauge('raft_pending_proposals', 'Proposals of this node that are not answered yet.'),
+    openSessions: gauge('raft_open_sessions', 'Open client sessions.'),
+    proposals: counter('raft_proposals', 'Proposals made at this node.'),
+    proposalsFailed: counter(
+      'raft_proposals_failed',
+      'Proposals made at this node that ended without a result.',
+    ),
+    messagesSent: counter('raft_messages_sent', 'Messages handed to the channel.'),
+    messagesReceived: counter('raft_messages_received', 'Messages from the channel, bad ones included.'),
+    messagesRejected: (reason) =>
+      metrics.counter('raft_messages_rejected', { help: 'Messages refused.', labels: { ...labels, reason } }),
+    entriesAppended: counter('raft_entries_appended', 'Entries written to the log.'),
+    bytesAppended: counter('raft_bytes_appended', 'Bytes of commands written to the log.'),
+    proposalMs: histogram('raft_proposal_duration_ms', 'From a proposal at this node to its result.'),
+    appendMs: histogram(
+      'raft_append_duration_ms',
+      'From an append at the leader to its commit (one at a time is measured).',
+    ),
+    flushMs: histogram(
+      'raft_flush_duration_ms',
+      'From a write of the log to its durability, time in the queue included.',
+    ),
+  };
+}

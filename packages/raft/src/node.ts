@@ -1,0 +1,37 @@
+/** @packageDocumentation Raft on Node: a durable log in a folder, the system's clock. */
+import { type Logger, type Metrics, toPromise, type Tracer } from '@cluster/core';
+import { fileDisk, systemClock, systemRandom } from '@cluster/core/node';
+import type { RaftConfigInput, WalConfigInput } from './config.ts';
+import type { RaftChannel, StateMachine } from './ports.ts';
+import { Raft } from './raft.ts';
+import { WriteAheadLog } from './wal/write-ahead-log.ts';
+
+export interface StartRaftConfig extends RaftConfigInput {
+  /** Where the log lives; it belongs to one process at a time. */
+  readonly dataDir: string;
+  readonly wal?: WalConfigInput;
+}
+
+export interface StartRaftPorts {
+  readonly channel: RaftChannel;
+  readonly stateMachine: StateMachine;
+  readonly logger?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly tracer?: Tracer | undefined;
+}
+
+/** @throws ClusterError as `Raft.start` does. */
+export async function startRaft(
+  { dataDir, wal, ...config }: StartRaftConfig,
+  ports: StartRaftPorts,
+): Promise<Raft> {
+  const storage = new WriteAheadLog({ ...wal, disk: fileDisk(dataDir), metrics: ports.metrics });
+  const close = (): Promise<void> => toPromise<void>((done) => storage.close(done));
+  const seed = systemRandom.u32();
+  try {
+    return await Raft.start(config, { ...ports, clock: systemClock, storage, seed }, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

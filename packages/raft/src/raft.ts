@@ -1,0 +1,103 @@
+/** The service: a replica with promises, AbortSignals and async iteration. */
+import { type Done, EventHub, toPromise } from '@cluster/core';
+import type { RaftConfigInput } from './config.ts';
+import { aborted } from './errors.ts';
+import {
+  type ProposalResult,
+  type ProposeOptions,
+  type RaftEvent,
+  type RaftPorts,
+  RaftReplica,
+  type RaftStatus,
+} from './replica.ts';
+
+export interface WaitOptions {
+  /** Default: `proposalTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Raft {
+  readonly #replica: RaftReplica;
+  readonly #hub = new EventHub<RaftEvent>({ onOverflow: (dropped) => ({ type: 'Overflow', dropped }) });
+  readonly #onStop: () => Promise<void>;
+
+  private constructor(replica: RaftReplica, onStop: () => Promise<void>) {
+    this.#replica = replica;
+    this.#onStop = onStop;
+    replica.onEvent((event) => this.#hub.publish(event));
+  }
+
+  /**
+   * @param onStop closes what was opened for this replica, e.g. its log.
+   * @throws ClusterError `RAFT_CONFIG_INVALID`, `RAFT_LOG_DAMAGED`, `RAFT_STORAGE_FAILED`, `RAFT_LOG_BEHIND_STATE_MACHINE`
+   */
+  static async start(
+    config: RaftConfigInput,
+    ports: RaftPorts,
+    onStop: () => Promise<void> = async () => undefined,
+  ): Promise<Raft> {
+    const replica = new RaftReplica(config, ports);
+    const raft = new Raft(replica, onStop);
+    await toPromise<void>((done) => replica.start(done));
+    return raft;
+  }
+
+  /** The engine, to be looked at. */
+  get replica(): RaftReplica {
+    return this.#replica;
+  }
+
+  /**
+   * Puts a command into the log, through the leader wherever that is.
+   *
+   * An error's `retry` says whether repeating is safe: `unsafe` when the command may have been applied. With a session it always is.
+   *
+   * @throws ClusterError `RAFT_NO_LEADER`, `RAFT_TIMEOUT`, `RAFT_ABORTED`, `RAFT_OUTCOME_UNKNOWN`, `RAFT_BUSY`,
+   * `RAFT_COMMAND_TOO_LARGE`, `RAFT_SESSION_EXPIRED`, `RAFT_SEQUENCE_TOO_OLD`, `RAFT_SESSION_INVALID`, `RAFT_STOPPED`
+   */
+  propose(command: Uint8Array, options: ProposeOptions & WaitOptions = {}): Promise<ProposalResult> {
+    return abortable(options.signal, (done) => this.#replica.propose(command, options, done));
+  }
+
+  /** Opens a client session; its id goes with a sequence into `propose` (thesis 6.3). */
+  openSession(options: WaitOptions = {}): Promise<number> {
+    return abortable(options.signal, (done) => this.#replica.openSession(done, options));
+  }
+
+  /** A linearizable point: what was agreed on before the call is applied here when it resolves. */
+  barrier(options: WaitOptions = {}): Promise<number> {
+    return abortable(options.signal, (done) => this.#replica.barrier(done, options));
+  }
+
+  status(): RaftStatus {
+    return this.#replica.status();
+  }
+
+  /** From now on. A reader that is too slow meets one `Overflow` in place of what it missed. */
+  events(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<RaftEvent> {
+    return this.#hub.subscribe(options);
+  }
+
+  /** Ends taking part; what is under way is answered with RAFT_STOPPED. Idempotent. */
+  async stop(): Promise<void> {
+    this.#replica.stop();
+    this.#hub.close();
+    await this.#onStop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+function abortable<T>(signal: AbortSignal | undefined, start: (done: Done<T>) => () => void): Promise<T> {
+  if (signal?.aborted) return Promise.reject(aborted('safe'));
+  let giveUp: (() => void) | undefined;
+  const onAbort = (): void => giveUp?.();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const result = toPromise<T>((done) => {
+    giveUp = start(done);
+  });
+  return result.finally(() => signal?.removeEventListener('abort', onAbort));
+}

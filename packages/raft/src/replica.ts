@@ -1,0 +1,455 @@
+/**
+ * The engine: the core and its driver over ports, without promises. It runs the same in production and in the simulator.
+ *
+ * Proposals that arrive while the leader's disk is busy wait for it and go on together, which makes the batches of a busy leader as
+ * large as they need to be and those of an idle one a single entry.
+ */
+import {
+  type Clock,
+  ClusterError,
+  describeError,
+  type Done,
+  Driver,
+  type Logger,
+  type Metrics,
+  parseConfig,
+  runTask,
+  silentLogger,
+  type Task,
+  type TimerHandle,
+  type Tracer,
+  wait,
+} from '@cluster/core';
+import { integerMax } from './bytes.ts';
+import { type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
+import { RaftCore } from './core/raft-core.ts';
+import type {
+  Answer,
+  Draft,
+  FailureCause,
+  PersistEffect,
+  Proposal,
+  RaftEffect,
+  RaftInput,
+  Role,
+  SessionKey,
+  SessionRecord,
+} from './core/types.ts';
+import * as errors from './errors.ts';
+import { raftMetrics, type RaftMetrics } from './metrics.ts';
+import type { ApplyBatch, LogStorage, RaftChannel, RecoveredLog, StateMachine } from './ports.ts';
+import { decodeMessage, encodeMessage, groupOf } from './wire.ts';
+
+export interface RaftPorts {
+  readonly clock: Clock;
+  readonly channel: RaftChannel;
+  readonly storage: LogStorage;
+  readonly stateMachine: StateMachine;
+  /** For election timeouts; different on every node. */
+  readonly seed: number;
+  readonly logger?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly tracer?: Tracer | undefined;
+}
+
+export interface ProposeOptions {
+  /** Makes repeating safe: a sequence of a session is applied once. */
+  readonly session?: SessionKey | undefined;
+  /** Default: `proposalTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface ProposalResult {
+  readonly index: number;
+  readonly term: number;
+  readonly result: Uint8Array;
+}
+
+export interface RaftStatus {
+  readonly nodeId: string;
+  readonly groupId: number;
+  readonly role: Role;
+  readonly term: number;
+  readonly leaderId: string | null;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly lastIndex: number;
+  readonly voters: readonly string[];
+}
+
+export type RaftEvent =
+  | { readonly type: 'LeaderChanged'; readonly leaderId: string | null; readonly term: number }
+  | { readonly type: 'RoleChanged'; readonly role: Role; readonly term: number }
+  /** The replica has stopped for good. */
+  | { readonly type: 'Failed'; readonly error: ClusterError }
+  /** The reader was too slow; so many events are missing here. */
+  | { readonly type: 'Overflow'; readonly dropped: number };
+
+interface Waiting {
+  readonly done: Done<ProposalResult>;
+  readonly hasSession: boolean;
+  readonly startedMs: number;
+}
+
+type Phase = 'idle' | 'starting' | 'running' | 'stopped';
+
+// Commands handed to the core at once; beyond it the rest follows in a batch of its own.
+const batchBytesMax = 4 * 1024 * 1024;
+const noCommand = new Uint8Array(0);
+
+export class RaftReplica {
+  readonly config: RaftConfig;
+  /** To be looked at only. */
+  readonly core: RaftCore;
+  readonly #ports: RaftPorts;
+  readonly #logger: Logger;
+  readonly #metrics: RaftMetrics;
+  readonly #driver: Driver<RaftInput, RaftEffect>;
+  readonly #listeners = new Set<(event: RaftEvent) => void>();
+  readonly #waiting = new Map<number, Waiting>();
+  #queue: Proposal[] = [];
+  #hold: TimerHandle | null = null;
+  #phase: Phase = 'idle';
+  #failure: ClusterError | null = null;
+  #cause: ClusterError | null = null;
+  #refs = 0;
+  #writes = 0;
+  #elections = 0;
+  #appending: { readonly index: number; readonly startedMs: number } | null = null;
+
+  /** @throws ClusterError `RAFT_CONFIG_INVALID` */
+  constructor(config: RaftConfigInput, ports: RaftPorts) {
+    this.config = parseConfig(raftConfigSchema, config, 'RAFT_CONFIG_INVALID');
+    this.#ports = ports;
+    this.#logger = ports.logger ?? silentLogger;
+    this.#metrics = raftMetrics(ports.metrics, this.config.groupId);
+    this.core = new RaftCore(this.config, ports.seed);
+    this.#driver = new Driver<RaftInput, RaftEffect>({
+      node: this.config.nodeId,
+      name: `raft:${this.config.groupId}`,
+      core: this.core,
+      clock: ports.clock,
+      execute: (effect) => this.#execute(effect),
+      onBug: (error) => this.#stopWith(asBug(error)),
+      tracer: ports.tracer,
+    });
+  }
+
+  /** Reads the log and asks the state machine how far it is; then the replica takes part. */
+  start(done: Done<void>): void {
+    if (this.#phase !== 'idle') return done({ ok: false, error: errors.notRunning(this.#failure) });
+    this.#phase = 'starting';
+    runTask(this.#recover(), (outcome) => {
+      if (this.#phase !== 'starting') return done({ ok: false, error: errors.notRunning(this.#failure) });
+      if (!outcome.ok) {
+        this.#phase = 'stopped';
+        this.#failure = outcome.error;
+        return done(outcome);
+      }
+      this.#phase = 'running';
+      this.#driver.dispatch(outcome.value);
+      this.#ports.channel.onMessage((from, bytes) => this.#receive(from, bytes));
+      done({ ok: true, value: undefined });
+    });
+  }
+
+  /**
+   * Puts a command into the log, through the leader wherever that is; `done` gets the state machine's result.
+   *
+   * @returns a function that gives up waiting: `done` then gets RAFT_ABORTED.
+   */
+  propose(command: Uint8Array, options: ProposeOptions, done: Done<ProposalResult>): () => void {
+    const session = options.session ?? null;
+    const max = this.config.commandBytesMax;
+    if (command.length > max) return refuse(done, errors.commandTooLarge(command.length, max));
+    if (session !== null && !isSession(session)) return refuse(done, errors.sessionInvalid());
+    return this.#propose({ kind: 'command', session, command }, options.timeoutMs, done);
+  }
+
+  /** Opens a client session on all replicas; its id is the index of its entry. */
+  openSession(done: Done<number>, options: Pick<ProposeOptions, 'timeoutMs'> = {}): () => void {
+    const draft: Draft = { kind: 'openSession', session: null, command: noCommand };
+    return this.#propose(draft, options.timeoutMs, (outcome) =>
+      done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome),
+    );
+  }
+
+  /** A point in the log after everything agreed on before the call; completes with its index when that is applied here. */
+  barrier(done: Done<number>, options: Pick<ProposeOptions, 'timeoutMs'> = {}): () => void {
+    const draft: Draft = { kind: 'barrier', session: null, command: noCommand };
+    return this.#propose(draft, options.timeoutMs, (outcome) =>
+      done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome),
+    );
+  }
+
+  status(): RaftStatus {
+    const { nodeId, groupId, voters } = this.config;
+    const { role, currentTerm: term, leaderId, commitIndex, appliedIndex, lastIndex } = this.core;
+    return { nodeId, groupId, role, term, leaderId, commitIndex, appliedIndex, lastIndex, voters };
+  }
+
+  /** @param listener must not throw. @returns a function that ends it. */
+  onEvent(listener: (event: RaftEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** At once, as a crash would: what is under way is answered with RAFT_STOPPED. The log stays open for its owner. */
+  stop(): void {
+    this.#end(null);
+  }
+
+  *#recover(): Task<RaftInput> {
+    const { storage, stateMachine } = this.#ports;
+    const { hardState, entries } = yield* wait<RecoveredLog>((done) =>
+      storage.recover(this.config.groupId, done),
+    );
+    const restored = yield* wait<Restored>((done) => stateMachine.restore(done));
+    const { appliedIndex, sessions } = restored;
+    if (appliedIndex > entries.length) throw errors.logBehindStateMachine(appliedIndex, entries.length);
+    return { type: 'START', hardState, entries, appliedIndex, sessions };
+  }
+
+  #propose(draft: Draft, timeoutMs: number | undefined, done: Done<ProposalResult>): () => void {
+    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    this.#metrics.proposals.add();
+    if (this.#waiting.size >= this.config.pendingProposalsMax) {
+      this.#metrics.proposalsFailed.add();
+      return refuse(done, errors.busy());
+    }
+    const ref = ++this.#refs;
+    this.#waiting.set(ref, {
+      done,
+      hasSession: draft.session !== null,
+      startedMs: this.#ports.clock.nowMs(),
+    });
+    this.#queue.push({ ...draft, ref, timeoutMs: timeoutMs ?? this.config.proposalTimeoutMs });
+    this.#pump();
+    return () => this.#abandon(ref);
+  }
+
+  #abandon(ref: number): void {
+    if (!this.#waiting.has(ref)) return;
+    const queued = this.#queue.findIndex((proposal) => proposal.ref === ref);
+    if (queued === -1) return this.#driver.dispatch({ type: 'ABANDON', ref });
+    this.#queue.splice(queued, 1);
+    this.#respond(ref, { status: 'abandoned', submitted: false });
+  }
+
+  /** Hands queued proposals to the core, unless a leader's disk is busy: then when it is done, or at the latest after a heartbeat. */
+  #pump(force = false): void {
+    if (this.#queue.length === 0 || this.#phase !== 'running') return;
+    if (!force && this.#writes > 0 && this.core.role === 'leader') {
+      this.#hold ??= this.#ports.clock.setTimer(this.config.heartbeatMs, () => {
+        this.#hold = null;
+        this.#pump(true);
+      });
+      return;
+    }
+    this.#hold?.cancel();
+    this.#hold = null;
+    let bytes = 0;
+    let count = 0;
+    for (const { command } of this.#queue) {
+      bytes += command.length;
+      if (count > 0 && bytes > batchBytesMax) break;
+      count++;
+    }
+    this.#driver.dispatch({ type: 'PROPOSE', proposals: this.#queue.splice(0, count) });
+    this.#pump(force);
+  }
+
+  #receive(from: string, bytes: Uint8Array): void {
+    if (this.#phase !== 'running') return;
+    this.#metrics.messagesReceived.add();
+    const group = groupOf(bytes);
+    if (group !== undefined && group !== this.config.groupId) {
+      return this.#driver.dispatch({ type: 'MALFORMED', from, reason: 'otherGroup' });
+    }
+    const decoded = decodeMessage(bytes, this.config.messageBytesMax);
+    if ('problem' in decoded) this.#driver.dispatch({ type: 'MALFORMED', from, reason: decoded.problem });
+    else this.#driver.dispatch({ type: 'MESSAGE', from, message: decoded.message });
+  }
+
+  #execute(effect: RaftEffect): void {
+    switch (effect.type) {
+      case 'persist':
+        return this.#persist(effect);
+      case 'send':
+        this.#metrics.messagesSent.add();
+        return this.#ports.channel.send(
+          effect.to,
+          encodeMessage({ groupId: this.config.groupId, message: effect.message }),
+        );
+      case 'apply':
+        return this.#apply(effect);
+      case 'respond':
+        return this.#respond(effect.ref, effect.answer);
+      case 'roleChanged':
+        this.#measure();
+        return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });
+      case 'leaderChanged':
+        this.#measure();
+        return this.#publish({ type: 'LeaderChanged', leaderId: effect.leaderId, term: effect.term });
+      case 'rejected':
+        this.#metrics.messagesRejected(effect.reason).add();
+        return this.#logger.log('debug', 'A message was refused.', {
+          from: effect.from,
+          reason: effect.reason,
+        });
+      case 'stopped': {
+        const cause = this.#cause ?? effect.reason;
+        return this.#stopWith(
+          effect.what === 'stateMachine' ? errors.stateMachineFailed(cause) : asStorageError(cause),
+        );
+      }
+    }
+  }
+
+  #persist({ sequence, hardState, truncateAfter, entries }: PersistEffect): void {
+    const { clock, storage } = this.#ports;
+    const startedMs = clock.nowMs();
+    const last = entries.at(-1);
+    if (last !== undefined) {
+      this.#metrics.entriesAppended.add(entries.length);
+      this.#metrics.bytesAppended.add(entries.reduce((sum, { command }) => sum + command.length, 0));
+      if (this.core.role === 'leader') this.#appending ??= { index: last.index, startedMs };
+    }
+    this.#writes++;
+    storage.write(this.config.groupId, { hardState, truncateAfter, entries }, (outcome) => {
+      this.#writes--;
+      if (this.#phase !== 'running') return;
+      if (outcome.ok) {
+        this.#metrics.flushMs.observe(clock.nowMs() - startedMs);
+        this.#driver.dispatch({ type: 'PERSISTED', sequence });
+        this.#measure();
+        this.#pump();
+      } else this.#fail('storage', outcome.error);
+    });
+  }
+
+  #apply(batch: ApplyBatch): void {
+    const { entries, sessions, lastIndex } = batch;
+    this.#ports.stateMachine.apply({ entries, sessions, lastIndex }, (outcome) => {
+      if (this.#phase !== 'running') return;
+      if (!outcome.ok) return this.#fail('stateMachine', outcome.error);
+      this.#driver.dispatch({ type: 'APPLIED', results: outcome.value });
+      this.#measure();
+    });
+  }
+
+  #respond(ref: number, answer: Answer): void {
+    const waiting = this.#waiting.get(ref);
+    if (waiting === undefined) return;
+    this.#waiting.delete(ref);
+    if (answer.status === 'applied') {
+      this.#metrics.proposalMs.observe(this.#ports.clock.nowMs() - waiting.startedMs);
+      const { index, term, result } = answer;
+      return waiting.done({ ok: true, value: { index, term, result } });
+    }
+    this.#metrics.proposalsFailed.add();
+    waiting.done({ ok: false, error: errorOf(answer.status, answer.submitted, waiting.hasSession) });
+  }
+
+  #measure(): void {
+    const { core } = this;
+    const metrics = this.#metrics;
+    metrics.elections.add(core.electionsStarted - this.#elections);
+    this.#elections = core.electionsStarted;
+    metrics.term.set(core.currentTerm);
+    metrics.isLeader.set(core.role === 'leader' ? 1 : 0);
+    metrics.commitIndex.set(core.commitIndex);
+    metrics.appliedIndex.set(core.appliedIndex);
+    metrics.lastIndex.set(core.lastIndex);
+    metrics.pendingProposals.set(this.#waiting.size);
+    metrics.openSessions.set(core.openSessions);
+    const appending = this.#appending;
+    if (appending === null) return;
+    if (core.role !== 'leader') this.#appending = null;
+    else if (core.commitIndex >= appending.index) {
+      metrics.appendMs.observe(this.#ports.clock.nowMs() - appending.startedMs);
+      this.#appending = null;
+    }
+  }
+
+  #publish(event: RaftEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #fail(what: FailureCause, error: ClusterError): void {
+    this.#cause = error;
+    this.#driver.dispatch({ type: 'FAILED', what, reason: error.message });
+  }
+
+  #stopWith(error: ClusterError): void {
+    if (this.#phase === 'stopped') return;
+    this.#logger.log('error', error.line, { node: this.config.nodeId, group: this.config.groupId });
+    this.#end(error);
+    this.#publish({ type: 'Failed', error });
+  }
+
+  #end(error: ClusterError | null): void {
+    if (this.#phase === 'stopped') return;
+    this.#phase = 'stopped';
+    this.#failure = error;
+    this.#driver.stop();
+    this.#hold?.cancel();
+    this.#hold = null;
+    const queued = new Set(this.#queue.map(({ ref }) => ref));
+    this.#queue = [];
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [ref, { done, hasSession }] of waiting) {
+      const retry = hasSession || queued.has(ref) ? 'safe' : 'unsafe';
+      done({ ok: false, error: errors.stoppedMeanwhile(retry, error) });
+    }
+  }
+}
+
+type Restored = { readonly appliedIndex: number; readonly sessions: readonly SessionRecord[] };
+
+const refuse = (done: Done<never>, error: ClusterError): (() => void) => {
+  done({ ok: false, error });
+  return () => undefined;
+};
+
+const isSession = ({ clientId, sequence }: SessionKey): boolean =>
+  [clientId, sequence].every((value) => Number.isSafeInteger(value) && value > 0 && value <= integerMax);
+
+const asStorageError = (cause: unknown): ClusterError =>
+  ClusterError.is(cause) && cause.code.startsWith('RAFT_')
+    ? cause
+    : errors.storageFailed('The log failed', cause);
+
+function asBug(error: unknown): ClusterError {
+  if (ClusterError.is(error)) return error;
+  return new ClusterError({
+    code: 'RAFT_BUG',
+    fault: 'bug',
+    message: `The replica failed: ${describeError(error)}.`,
+    advice: 'This is a bug: please report it with the trace.',
+    cause: error,
+  });
+}
+
+function errorOf(
+  status: Exclude<Answer, { status: 'applied' }>['status'],
+  submitted: boolean,
+  hasSession: boolean,
+): ClusterError {
+  const retry = submitted && !hasSession ? 'unsafe' : 'safe';
+  switch (status) {
+    case 'busy':
+      return errors.busy();
+    case 'sessionExpired':
+      return errors.sessionExpired();
+    case 'sequenceTooOld':
+      return errors.sequenceTooOld();
+    case 'unknown':
+      return errors.outcomeUnknown();
+    case 'timeout':
+      return submitted ? errors.timedOut(retry) : errors.noLeader();
+    case 'abandoned':
+      return errors.aborted(retry);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Opening a write-ahead log: reads all segments, drops what was being written when the last process ended, and makes sure that
+ * everything it reports as recovered is durable before it says so. That last part is needed because a process that was killed may
+ * have written what it never synced: the operating system still shows it, and a loss of power would take it away again.
+ */
+import { type Disk, type DiskFile, type Task, wait } from '@cluster/core';
+import { logDamaged } from '../errors.ts';
+import { type Chain, readRecords, segmentNumber } from './format.ts';
+import { Groups } from './groups.ts';
+import { type ScannedSegment, scanSegment } from './segment-scan.ts';
+
+/** Why a flush is made; each is needed, and the simulator shows it by leaving one out. */
+export type FlushPurpose =
+  /** A frame, with everything that queued for it. */
+  | 'commit'
+  /** The name of a new segment, with its first frame. */
+  | 'segmentName'
+  /** What an earlier process wrote and may not have synced, and the removal of what it left unfinished. */
+  | 'recoveredFrame'
+  /** The names of segments that an earlier process made, and the removal of an unfinished one. */
+  | 'recoveredNames'
+  /** The name of the log's folder. */
+  | 'folderName';
+
+export type Flush = (purpose: FlushPurpose, path: string) => void;
+
+export interface Segment {
+  readonly number: number;
+  readonly path: string;
+}
+
+export interface OpenSegment extends Segment {
+  readonly file: DiskFile;
+  end: number;
+  size: number;
+}
+
+export interface RecoveredWal {
+  readonly groups: Groups;
+  readonly chain: Chain;
+  /** Oldest first, the current one included. */
+  readonly segments: readonly Segment[];
+  readonly current: OpenSegment | null;
+}
+
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+export function* recoverWal(disk: Disk, directory: string, flush: Flush): Task<RecoveredWal> {
+  yield* wait<void>((done) => disk.makeDirectory(directory, done));
+  const segments = yield* listSegments(disk, directory);
+  const groups = new Groups();
+  let chain: Chain | null = null;
+  let current: OpenSegment | null = null;
+  let last: ScannedSegment | null = null;
+  for (const [place, segment] of segments.entries()) {
+    const { path, number } = segment;
+    const isLast = place === segments.length - 1;
+    const file = yield* wait<DiskFile>((done) => disk.open(path, { create: false }, done));
+    const onFrame = (records: Uint8Array, offset: number): void => {
+      if (!readRecords(records, groups))
+        throw logDamaged(path, offset, 'a frame holds records of an unknown kind');
+      if (groups.problem !== null) throw logDamaged(path, offset, groups.problem);
+    };
+    const scanned: ScannedSegment | null = yield* scanSegment({ file, number, chain, isLast, onFrame });
+    if (scanned === null) {
+      yield* close(file);
+      yield* wait<void>((done) => disk.remove(path, done));
+      continue;
+    }
+    chain = scanned.chain;
+    if (current !== null) yield* close(current.file);
+    current = { number, path, file, end: scanned.end, size: scanned.size };
+    last = scanned;
+  }
+  if (current !== null && last !== null) yield* secure(current, last, flush);
+  flush('recoveredNames', directory);
+  yield* wait<void>((done) => disk.syncDirectory(directory, done));
+  for (let folder = directory; folder !== ''; folder = parentOf(folder)) {
+    flush('folderName', parentOf(folder));
+    yield* wait<void>((done) => disk.syncDirectory(parentOf(folder), done));
+  }
+  const newest = current?.number ?? 0;
+  const sound = segments.filter(({ number }) => number <= newest);
+  return { groups, chain: chain ?? { crc: 0, sequence: 0 }, segments: sound, current };
+}
+
+function* listSegments(disk: Disk, directory: string): Task<readonly Segment[]> {
+  const names = yield* wait<readonly string[]>((done) => disk.list(directory, done));
+  const segments: Segment[] = [];
+  for (const name of names) {
+    const number = segmentNumber(name);
+    if (number === undefined) continue;
+    const path = `${directory}/${name}`;
+    const before = segments.at(-1);
+    if (before !== undefined && number !== before.number + 1) {
+      throw logDamaged(path, 0, `the segment before it is missing; ${before.path} is the last one there`);
+    }
+    segments.push({ number, path });
+  }
+  return segments;
+}
+
+/**
+ * Clears a torn frame away and writes the last good one once more, as it is: after a sync that failed, the system may take it for
+ * written though it never got to the medium, and a further sync alone would not bring it there.
+ */
+function* secure(
+  segment: OpenSegment,
+  { lastFrameAt, end, isTorn }: ScannedSegment,
+  flush: Flush,
+): Task<void> {
+  const { file, path } = segment;
+  if (isTorn) {
+    yield* wait<void>((done) => file.truncate(end, done));
+    segment.size = end;
+  }
+  const start = lastFrameAt ?? end;
+  const frame = yield* wait<Uint8Array>((done) => file.read(start, end - start, done));
+  yield* wait<void>((done) => file.write(start, frame, done));
+  flush('recoveredFrame', path);
+  yield* wait<void>((done) => file.sync(done));
+}
+
+function* close(file: DiskFile): Task<void> {
+  yield* wait<void>((done) => file.close(done));
+}
