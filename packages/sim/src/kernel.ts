@@ -10,8 +10,14 @@ import { InvariantBroken, SimulationFailure } from './failure.ts';
 import type { Host } from './host.ts';
 import { anyIncarnation, Schedule, type Scheduled } from './schedule.ts';
 
+/**
+ * Virtual time goes in steps of about a microsecond, and up: so sums of times are exact, and the smallest delay is one. Without
+ * that, a rest of 1e-14 ms added to the time would leave it as it is, and whoever waits it out would wait for ever.
+ */
+const ticksPerMs = 1024;
+const toTick = (atMs: number): number => Math.ceil(atMs * ticksPerMs) / ticksPerMs;
 // Events at one instant beyond which time is taken to stand still: two nodes that answer each other without delay.
-const eventsAtOneInstantMax = 1_000_000;
+const eventsAtOneInstantMax = 100_000;
 
 export class Kernel {
   readonly seed: number;
@@ -72,8 +78,8 @@ export class Kernel {
     host: Host | null = null,
     incarnation: number = anyIncarnation,
   ): TimerHandle {
-    // A timer of less than nothing is due now; NaN would break the order of the heap.
-    const atMs = this.#nowMs + (delayMs > 0 ? delayMs : 0);
+    // A delay of less than nothing is none; NaN would break the order of the heap.
+    const atMs = delayMs > 0 ? toTick(this.#nowMs + delayMs) : this.#nowMs;
     return this.#schedule.add(atMs, run, host, incarnation, this.tracer?.cause ?? null);
   }
 
@@ -119,7 +125,7 @@ export class Kernel {
       return true;
     }
     if (host.slowMs > 0 && !event.waited) {
-      host.readyAtMs = Math.max(host.readyAtMs, event.atMs) + this.prng.exponential(host.slowMs);
+      host.readyAtMs = toTick(Math.max(host.readyAtMs, event.atMs) + this.prng.exponential(host.slowMs));
       const late = (): void => event.run?.();
       this.#schedule.add(host.readyAtMs, late, host, event.incarnation, event.cause, true);
       return true;

@@ -164,6 +164,19 @@ describe('failing runs', () => {
     expect(world.steps).toBe(steps);
   });
 
+  test('the smallest delay moves time on, however late it is', () => {
+    const world = new World({ seed: 1 });
+    const firedAtMs: number[] = [];
+    world.runFor(1e9 + 0.1);
+    const startMs = world.nowMs;
+    world.spawn('a', ({ clock }) => {
+      clock.setTimer(1e-13, () => firedAtMs.push(clock.nowMs()));
+      return {};
+    });
+    world.runFor(1);
+    expect(firedAtMs[0]).toBeGreaterThan(startMs);
+  });
+
   test('events that follow each other at one instant for ever end the run', () => {
     const world = new World({ seed: 1 });
     world.spawn('a', ({ clock }) => {
