@@ -17,6 +17,8 @@ interface Subscriber<T> {
   readonly readers: ((result: IteratorResult<T>) => void)[];
   dropped: number;
   closed: boolean;
+  /** Takes the abort listener off its signal. */
+  forget(): void;
 }
 
 const ended = { done: true, value: undefined } as const;
@@ -53,13 +55,18 @@ export class EventHub<T> {
    */
   subscribe(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<T> {
     const { signal } = options;
-    const subscriber: Subscriber<T> = { queue: [], readers: [], dropped: 0, closed: this.#closed };
     const leave = (): void => {
       subscriber.queue.length = 0;
       subscriber.dropped = 0;
       this.#subscribers.delete(subscriber);
       this.#end(subscriber);
-      signal?.removeEventListener('abort', leave);
+    };
+    const subscriber: Subscriber<T> = {
+      queue: [],
+      readers: [],
+      dropped: 0,
+      closed: this.#closed,
+      forget: () => signal?.removeEventListener('abort', leave),
     };
     if (signal?.aborted) subscriber.closed = true;
     if (!subscriber.closed) {
@@ -101,6 +108,7 @@ export class EventHub<T> {
 
   #end(subscriber: Subscriber<T>): void {
     subscriber.closed = true;
+    subscriber.forget();
     for (const reader of subscriber.readers.splice(0)) reader(ended);
   }
 }

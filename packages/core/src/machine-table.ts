@@ -71,6 +71,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
    * timer of that state armed.
    */
   place(entity: string, value: StateValue): void {
+    assert(!this.#codes.has(entity), `${this.id} ${entity} is not in the table yet`);
     this.#codes.set(entity, this.#intern(this.#stepper.load({ value, context: {} })));
   }
 

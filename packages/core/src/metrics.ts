@@ -50,6 +50,8 @@ export class MetricsRegistry implements Metrics {
     const series = this.#series('histogram', name, options);
     return {
       observe: (value) => {
+        // One value that is no number would make the sum none for ever.
+        if (Number.isNaN(value)) return;
         series.sum += value;
         series.count++;
         const bucket = histogramBounds.findIndex((bound) => value <= bound);

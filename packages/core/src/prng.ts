@@ -4,6 +4,8 @@
  * sfc32 (Chris Doty-Humphrey's Small Fast Counter): passes PractRand, no multiplications, no allocation per draw.
  * Not for secrets: keys and certificates use the platform's crypto.
  */
+import { assert } from './errors.ts';
+
 export type PrngState = readonly [number, number, number, number];
 
 export class Prng {
@@ -18,6 +20,7 @@ export class Prng {
 
   /** @param seed any integer; text labels are mixed in so that `(1, 'n1')` and `(1, 'n2')` are independent. */
   static fromSeed(seed: number, label = ''): Prng {
+    assert(Number.isInteger(seed), 'a seed is an integer');
     let hash = 0x811c9dc5; // FNV-1a over the label, then the seed's two halves
     for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 0x01000193);
     const prng = new Prng([seed | 0, hash | 0, Math.floor(seed / 0x1_0000_0000) | 0, 1]);

@@ -7,7 +7,8 @@ type Recorded = TraceStep | TraceCheckpoint;
  * The last records of a live node: a ring of references that is turned into text only when asked for.
  *
  * A checkpoint that falls out is kept beside the ring for as long as no step of its core has fallen out after it, so that
- * every checkpoint in a dump is followed by all the later steps of its core: what is dumped can be replayed.
+ * every checkpoint in a dump is followed by all the later steps of its core: what is dumped can be replayed. At most
+ * `capacity` of them are kept, so that cores that come and go without a step do not add up.
  */
 export class RingRecorder implements TraceSink {
   readonly #capacity: number;
@@ -30,12 +31,18 @@ export class RingRecorder implements TraceSink {
     const old = this.#ring[this.#next];
     if (old !== undefined) {
       const core = `${old.node}/${old.core}`;
-      if (old.kind === 'checkpoint') this.#fallen.set(core, old);
-      else this.#fallen.delete(core);
+      this.#fallen.delete(core);
+      if (old.kind === 'checkpoint') this.#keep(core, old);
       this.#dropped++;
     }
     this.#ring[this.#next] = record;
     this.#next = (this.#next + 1) % this.#capacity;
+  }
+
+  #keep(core: string, checkpoint: TraceCheckpoint): void {
+    this.#fallen.set(core, checkpoint);
+    const [oldest] = this.#fallen.keys();
+    if (this.#fallen.size > this.#capacity && oldest !== undefined) this.#fallen.delete(oldest);
   }
 
   /** The records in order, behind a header. */

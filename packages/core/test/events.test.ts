@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EventHub } from '@cluster/core';
 
 const hub = (capacity?: number): EventHub<string> =>
@@ -93,4 +93,15 @@ describe('the event hub', () => {
     events.publish('a');
     expect(await all(events.subscribe())).toEqual([]);
   });
+});
+
+it('a closed hub leaves no listener on the signal of its readers', () => {
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, 'addEventListener');
+  const removed = vi.spyOn(signal, 'removeEventListener');
+  const hub = new EventHub<string>({ onOverflow: String });
+  hub.subscribe({ signal });
+  hub.close();
+  expect(added).toHaveBeenCalledTimes(1);
+  expect(removed.mock.calls[0]?.[1]).toBe(added.mock.calls[0]?.[1]);
 });

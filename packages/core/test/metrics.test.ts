@@ -119,3 +119,11 @@ describe('the metrics registry', () => {
     expect(() => metrics.counter('bytes', { help: '', labels: { 'peer id': 'x' } })).toThrow(invalid);
   });
 });
+
+it('a value that is no number is left out of a histogram', () => {
+  const metrics = new MetricsRegistry();
+  const histogram = metrics.histogram('latency_ms', { help: 'h' });
+  histogram.observe(Number.NaN);
+  histogram.observe(4);
+  expect(metrics.value('latency_ms')).toBe(4);
+});

@@ -201,6 +201,22 @@ describe('the ring recorder', () => {
   );
 });
 
+it('a ring stays bounded when cores come and go without a step', () => {
+  const ring = new RingRecorder(16);
+  for (let i = 0; i < 1000; i++) {
+    const gone = {
+      kind: 'checkpoint',
+      seq: 0,
+      t: i,
+      node: 'n1',
+      core: `connection:${i}`,
+      begins: true,
+    } as const;
+    ring.record({ ...gone, state: new Uint8Array(), timers: [] });
+  }
+  expect([...ring.dump(header)].length).toBeLessThanOrEqual(1 + 2 * 16);
+});
+
 it('a driver that resumes from a trace goes on as the recorded one did', () => {
   const whole = new ListRecorder();
   record(whole, 1000);

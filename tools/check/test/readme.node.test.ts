@@ -1,0 +1,41 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8');
+const examples = [...readme.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(import.meta.dirname, '.readme-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Runs an example as a user would paste it; gives what it printed. */
+async function run(example: string): Promise<unknown[][]> {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+  try {
+    const file = join(folder, 'example.ts');
+    writeFileSync(file, example);
+    await import(pathToFileURL(file).href);
+    return log.mock.calls;
+  } finally {
+    log.mockRestore();
+  }
+}
+
+const example = (needle: string): string => examples.find((text) => text.includes(needle)) ?? '';
+
+describe("the README's examples", () => {
+  it('a manager of its own elects itself, and lists itself as alive', async () => {
+    const [members, role] = await run(example('@cluster/manager'));
+    expect(members?.[0]).toHaveLength(1);
+    expect(['follower', 'preCandidate', 'candidate', 'leader']).toContain(role?.[0]);
+  });
+
+  it('two members see each other', async () => {
+    const [names] = await run(example('@cluster/swim/node'));
+    expect([...(names?.[0] as string[])].sort()).toEqual(['n1', 'n2']);
+  });
+});
