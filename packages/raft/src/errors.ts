@@ -1,5 +1,6 @@
 /** The errors of this package. Codes are stable. */
 import { ClusterError, describeError } from '@cluster/core';
+import type { Answer } from './core/types.ts';
 
 /** Where damage was found, for a person with a backup and a hex editor. */
 export function logDamaged(path: string, offset: number, problem: string): ClusterError {
@@ -155,17 +156,54 @@ export const aborted = (retry: 'safe' | 'unsafe'): ClusterError =>
     retry,
   });
 
-export const outcomeUnknown = (): ClusterError =>
+export const outcomeUnknown = (retry: 'safe' | 'unsafe'): ClusterError =>
   new ClusterError({
     code: 'RAFT_OUTCOME_UNKNOWN',
     fault: 'environment',
     message: 'The leader changed while the proposal was with it: it may be applied, now or later, or never.',
-    advice: adviceFor('unsafe'),
-    stateChanged: true,
-    retry: 'unsafe',
+    advice: adviceFor(retry),
+    stateChanged: retry === 'unsafe',
+    retry,
   });
 
 const adviceFor = (retry: 'safe' | 'unsafe'): string =>
   retry === 'safe'
     ? 'It can be repeated (with the same session and sequence, where it had them).'
     : 'It may have been applied or may still be: look before repeating it, or use a session, which makes repeating safe.';
+
+/** What went wrong below the log, unless it says so itself. */
+export const logFailed = (cause: unknown): ClusterError =>
+  ClusterError.is(cause) && cause.code.startsWith('RAFT_') ? cause : storageFailed('The log failed', cause);
+
+export function bugFound(error: unknown): ClusterError {
+  if (ClusterError.is(error)) return error;
+  return new ClusterError({
+    code: 'RAFT_BUG',
+    fault: 'bug',
+    message: `The replica failed: ${describeError(error)}.`,
+    advice: 'This is a bug: please report it with the trace.',
+    cause: error,
+  });
+}
+
+/** @param hasSession repeating is safe then, whatever became of the proposal. */
+export function answerError(
+  answer: Exclude<Answer, { status: 'applied' }>,
+  hasSession: boolean,
+): ClusterError {
+  const retry = answer.submitted && !hasSession ? 'unsafe' : 'safe';
+  switch (answer.status) {
+    case 'busy':
+      return busy();
+    case 'sessionExpired':
+      return sessionExpired();
+    case 'sequenceTooOld':
+      return sequenceTooOld();
+    case 'unknown':
+      return outcomeUnknown(retry);
+    case 'timeout':
+      return answer.submitted ? timedOut(retry) : noLeader();
+    case 'abandoned':
+      return aborted(retry);
+  }
+}

@@ -1,5 +1,7 @@
 /** The numbers a replica reports. Gauges follow the core after each of its writes, batches and changes of role. */
-import type { Counter, Gauge, Histogram, Metrics } from '@cluster/core';
+import type { Clock, Counter, Gauge, Histogram, Metrics } from '@cluster/core';
+import type { RaftCore } from './core/raft-core.ts';
+import type { Entry } from './core/types.ts';
 
 export interface RaftMetrics {
   readonly elections: Counter;
@@ -63,4 +65,43 @@ export function raftMetrics(metrics: Metrics = silentMetrics, groupId = 0): Raft
       'From a write of the log to its durability, time in the queue included.',
     ),
   };
+}
+
+/** Keeps the numbers of one replica up to date. */
+export class Meter {
+  readonly #metrics: RaftMetrics;
+  readonly #clock: Clock;
+  #elections = 0;
+  // One append at a time is timed: enough for a distribution, and free of a table.
+  #timed: { readonly index: number; readonly startedMs: number } | null = null;
+
+  constructor(metrics: RaftMetrics, clock: Clock) {
+    this.#metrics = metrics;
+    this.#clock = clock;
+  }
+
+  appended(entries: readonly Entry[], isLeader: boolean): void {
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    this.#metrics.entriesAppended.add(entries.length);
+    this.#metrics.bytesAppended.add(entries.reduce((sum, { command }) => sum + command.length, 0));
+    if (isLeader) this.#timed ??= { index: last.index, startedMs: this.#clock.nowMs() };
+  }
+
+  follow(core: RaftCore, pendingProposals: number): void {
+    const metrics = this.#metrics;
+    metrics.elections.add(core.electionsStarted - this.#elections);
+    this.#elections = core.electionsStarted;
+    metrics.term.set(core.currentTerm);
+    metrics.isLeader.set(core.role === 'leader' ? 1 : 0);
+    metrics.commitIndex.set(core.commitIndex);
+    metrics.appliedIndex.set(core.appliedIndex);
+    metrics.lastIndex.set(core.lastIndex);
+    metrics.pendingProposals.set(pendingProposals);
+    metrics.openSessions.set(core.openSessions);
+    const timed = this.#timed;
+    if (timed === null || (core.role === 'leader' && core.commitIndex < timed.index)) return;
+    this.#timed = null;
+    if (core.role === 'leader') metrics.appendMs.observe(this.#clock.nowMs() - timed.startedMs);
+  }
 }

@@ -6,8 +6,7 @@
  */
 import {
   type Clock,
-  ClusterError,
-  describeError,
+  type ClusterError,
   type Done,
   Driver,
   type Logger,
@@ -36,7 +35,7 @@ import type {
   SessionRecord,
 } from './core/types.ts';
 import * as errors from './errors.ts';
-import { raftMetrics, type RaftMetrics } from './metrics.ts';
+import { Meter, raftMetrics, type RaftMetrics } from './metrics.ts';
 import type { ApplyBatch, LogStorage, RaftChannel, RecoveredLog, StateMachine } from './ports.ts';
 import { decodeMessage, encodeMessage, groupOf } from './wire.ts';
 
@@ -104,6 +103,7 @@ export class RaftReplica {
   readonly #ports: RaftPorts;
   readonly #logger: Logger;
   readonly #metrics: RaftMetrics;
+  readonly #meter: Meter;
   readonly #driver: Driver<RaftInput, RaftEffect>;
   readonly #listeners = new Set<(event: RaftEvent) => void>();
   readonly #waiting = new Map<number, Waiting>();
@@ -114,8 +114,6 @@ export class RaftReplica {
   #cause: ClusterError | null = null;
   #refs = 0;
   #writes = 0;
-  #elections = 0;
-  #appending: { readonly index: number; readonly startedMs: number } | null = null;
 
   /** @throws ClusterError `RAFT_CONFIG_INVALID` */
   constructor(config: RaftConfigInput, ports: RaftPorts) {
@@ -123,6 +121,7 @@ export class RaftReplica {
     this.#ports = ports;
     this.#logger = ports.logger ?? silentLogger;
     this.#metrics = raftMetrics(ports.metrics, this.config.groupId);
+    this.#meter = new Meter(this.#metrics, ports.clock);
     this.core = new RaftCore(this.config, ports.seed);
     this.#driver = new Driver<RaftInput, RaftEffect>({
       node: this.config.nodeId,
@@ -130,7 +129,7 @@ export class RaftReplica {
       core: this.core,
       clock: ports.clock,
       execute: (effect) => this.#execute(effect),
-      onBug: (error) => this.#stopWith(asBug(error)),
+      onBug: (error) => this.#stopWith(errors.bugFound(error)),
       tracer: ports.tracer,
     });
   }
@@ -286,10 +285,10 @@ export class RaftReplica {
       case 'respond':
         return this.#respond(effect.ref, effect.answer);
       case 'roleChanged':
-        this.#measure();
+        this.#meter.follow(this.core, this.#waiting.size);
         return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });
       case 'leaderChanged':
-        this.#measure();
+        this.#meter.follow(this.core, this.#waiting.size);
         return this.#publish({ type: 'LeaderChanged', leaderId: effect.leaderId, term: effect.term });
       case 'rejected':
         this.#metrics.messagesRejected(effect.reason).add();
@@ -300,7 +299,7 @@ export class RaftReplica {
       case 'stopped': {
         const cause = this.#cause ?? effect.reason;
         return this.#stopWith(
-          effect.what === 'stateMachine' ? errors.stateMachineFailed(cause) : asStorageError(cause),
+          effect.what === 'stateMachine' ? errors.stateMachineFailed(cause) : errors.logFailed(cause),
         );
       }
     }
@@ -309,12 +308,7 @@ export class RaftReplica {
   #persist({ sequence, hardState, truncateAfter, entries }: PersistEffect): void {
     const { clock, storage } = this.#ports;
     const startedMs = clock.nowMs();
-    const last = entries.at(-1);
-    if (last !== undefined) {
-      this.#metrics.entriesAppended.add(entries.length);
-      this.#metrics.bytesAppended.add(entries.reduce((sum, { command }) => sum + command.length, 0));
-      if (this.core.role === 'leader') this.#appending ??= { index: last.index, startedMs };
-    }
+    this.#meter.appended(entries, this.core.role === 'leader');
     this.#writes++;
     storage.write(this.config.groupId, { hardState, truncateAfter, entries }, (outcome) => {
       this.#writes--;
@@ -322,7 +316,7 @@ export class RaftReplica {
       if (outcome.ok) {
         this.#metrics.flushMs.observe(clock.nowMs() - startedMs);
         this.#driver.dispatch({ type: 'PERSISTED', sequence });
-        this.#measure();
+        this.#meter.follow(this.core, this.#waiting.size);
         this.#pump();
       } else this.#fail('storage', outcome.error);
     });
@@ -334,7 +328,7 @@ export class RaftReplica {
       if (this.#phase !== 'running') return;
       if (!outcome.ok) return this.#fail('stateMachine', outcome.error);
       this.#driver.dispatch({ type: 'APPLIED', results: outcome.value });
-      this.#measure();
+      this.#meter.follow(this.core, this.#waiting.size);
     });
   }
 
@@ -348,28 +342,7 @@ export class RaftReplica {
       return waiting.done({ ok: true, value: { index, term, result } });
     }
     this.#metrics.proposalsFailed.add();
-    waiting.done({ ok: false, error: errorOf(answer.status, answer.submitted, waiting.hasSession) });
-  }
-
-  #measure(): void {
-    const { core } = this;
-    const metrics = this.#metrics;
-    metrics.elections.add(core.electionsStarted - this.#elections);
-    this.#elections = core.electionsStarted;
-    metrics.term.set(core.currentTerm);
-    metrics.isLeader.set(core.role === 'leader' ? 1 : 0);
-    metrics.commitIndex.set(core.commitIndex);
-    metrics.appliedIndex.set(core.appliedIndex);
-    metrics.lastIndex.set(core.lastIndex);
-    metrics.pendingProposals.set(this.#waiting.size);
-    metrics.openSessions.set(core.openSessions);
-    const appending = this.#appending;
-    if (appending === null) return;
-    if (core.role !== 'leader') this.#appending = null;
-    else if (core.commitIndex >= appending.index) {
-      metrics.appendMs.observe(this.#ports.clock.nowMs() - appending.startedMs);
-      this.#appending = null;
-    }
+    waiting.done({ ok: false, error: errors.answerError(answer, waiting.hasSession) });
   }
 
   #publish(event: RaftEvent): void {
@@ -415,41 +388,3 @@ const refuse = (done: Done<never>, error: ClusterError): (() => void) => {
 
 const isSession = ({ clientId, sequence }: SessionKey): boolean =>
   [clientId, sequence].every((value) => Number.isSafeInteger(value) && value > 0 && value <= integerMax);
-
-const asStorageError = (cause: unknown): ClusterError =>
-  ClusterError.is(cause) && cause.code.startsWith('RAFT_')
-    ? cause
-    : errors.storageFailed('The log failed', cause);
-
-function asBug(error: unknown): ClusterError {
-  if (ClusterError.is(error)) return error;
-  return new ClusterError({
-    code: 'RAFT_BUG',
-    fault: 'bug',
-    message: `The replica failed: ${describeError(error)}.`,
-    advice: 'This is a bug: please report it with the trace.',
-    cause: error,
-  });
-}
-
-function errorOf(
-  status: Exclude<Answer, { status: 'applied' }>['status'],
-  submitted: boolean,
-  hasSession: boolean,
-): ClusterError {
-  const retry = submitted && !hasSession ? 'unsafe' : 'safe';
-  switch (status) {
-    case 'busy':
-      return errors.busy();
-    case 'sessionExpired':
-      return errors.sessionExpired();
-    case 'sequenceTooOld':
-      return errors.sequenceTooOld();
-    case 'unknown':
-      return errors.outcomeUnknown();
-    case 'timeout':
-      return submitted ? errors.timedOut(retry) : errors.noLeader();
-    case 'abandoned':
-      return errors.aborted(retry);
-  }
-}

@@ -1,7 +1,7 @@
 /** Votes: asking for them, giving them, counting them (thesis 3.4, 3.6.1, 9.6). */
 import { voteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
-import type { RaftOut, VoteRequest, VoteResponse } from './types.ts';
+import type { RaftMessage, RaftOut, VoteRequest, VoteResponse } from './types.ts';
 
 export interface ElectionCheckpoint {
   readonly votes: readonly (readonly [string, boolean])[];
@@ -125,3 +125,8 @@ export class Election {
     this.started = started;
   }
 }
+
+/** A term nobody is in yet: the one a pre-vote is about (thesis 9.6). */
+export const isProspective = (message: RaftMessage): boolean =>
+  (message.type === 'voteRequest' && message.pre) ||
+  (message.type === 'voteResponse' && message.pre && message.granted);

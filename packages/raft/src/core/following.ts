@@ -50,6 +50,14 @@ export class Following {
     return null;
   }
 
+  /** A leader of an earlier term: the answer carries this node's term, which makes it step down (thesis 3.3). @returns null */
+  refuse(from: string, { prevIndex: rejected }: Append, out: RaftOut): null {
+    const { term } = this.#shared;
+    const refusal = { type: 'appendRejected', term, rejected, hintIndex: 0, hintTerm: 0 } as const;
+    this.#shared.sendWhenTermIsDurable(out, from, refusal);
+    return null;
+  }
+
   commit(message: Commit): void {
     this.#commit(Math.min(message.commit, this.#verified));
   }

@@ -13,8 +13,9 @@ import {
   type TimerInput,
   unpackPlain,
 } from '@cluster/core';
+import { Announcements, type Told } from './announcements.ts';
 import { Applying, type ApplyingCheckpoint } from './applying.ts';
-import { Election, type ElectionCheckpoint } from './election.ts';
+import { Election, type ElectionCheckpoint, isProspective } from './election.ts';
 import { Following, type FollowingCheckpoint } from './following.ts';
 import type { LogView } from './log.ts';
 import { Proposals } from './proposals.ts';
@@ -48,12 +49,6 @@ interface CoreCheckpoint {
   readonly rejections: number;
 }
 
-interface Told {
-  readonly role: Role;
-  readonly leaderId: string | null;
-  readonly leaderTerm: number;
-}
-
 const heartbeatTimer = 'heartbeat';
 const nothing = new Uint8Array(0);
 const stepper = new Stepper(roleMachine);
@@ -67,10 +62,10 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   readonly #replication: Replication;
   readonly #applying: Applying;
   readonly #proposals: Proposals;
+  readonly #announcements: Announcements;
   // When a leader was last heard or a vote given: what the election timeout counts from.
   #timerBaseMs = 0;
   #started = false;
-  #told: Told = { role: 'follower', leaderId: null, leaderTerm: 0 };
   #rejections = 0;
   #failure: { readonly what: FailureCause; readonly reason: string } = { what: 'storage', reason: '' };
 
@@ -82,6 +77,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#replication = new Replication(this.#shared);
     this.#applying = new Applying(this.#shared);
     this.#proposals = new Proposals(this.#shared, (entries, out) => this.#replication.append(entries, out));
+    this.#announcements = new Announcements(this.#shared);
     this.#role = new MachineInstance('role', stepper, (action, nowMs, out) =>
       this.#perform(action.type, nowMs, out),
     );
@@ -176,7 +172,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     shared.commitIndex = appliedIndex;
     this.#applying.load(appliedIndex, sessions);
     // The time makes two incarnations differ that were given the same seed.
-    this.#proposals.start(this.#seed + nowMs, hardState.term, log.termAt(appliedIndex) ?? 0);
+    this.#proposals.start(this.#seed + Math.floor(nowMs), hardState.term, log.termAt(appliedIndex) ?? 0);
     this.#timerBaseMs = nowMs;
     const { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum } = config;
     const prng = Prng.fromSeed(this.#seed, `election ${config.nodeId}`).state;
@@ -276,9 +272,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'voteResponse':
         return isOld ? null : this.#countVote(from, message, nowMs, out);
       case 'append':
-        return isOld
-          ? this.#refuseOldLeader(from, message.prevIndex, out)
-          : this.#follow(from, message, nowMs, out);
+        return isOld ? this.#following.refuse(from, message, out) : this.#follow(from, message, nowMs, out);
       case 'commit':
         return isOld ? null : this.#follow(from, message, nowMs, out);
       case 'appendAccepted':
@@ -307,19 +301,6 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#timerBaseMs = nowMs;
     if (message.type === 'append') return this.#following.append(from, message, out);
     this.#following.commit(message);
-    return null;
-  }
-
-  // The answer carries this node's term, which makes the sender step down (thesis 3.3).
-  #refuseOldLeader(from: string, rejected: number, out: Out): null {
-    const { term } = this.#shared;
-    this.#shared.sendWhenTermIsDurable(out, from, {
-      type: 'appendRejected',
-      term,
-      rejected,
-      hintIndex: 0,
-      hintTerm: 0,
-    });
     return null;
   }
 
@@ -369,19 +350,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   }
 
   #tellChanges(nowMs: number, out: Out): void {
-    const { role, leaderId, term } = this.#shared;
-    const before = this.#told;
-    if (
-      role === before.role &&
-      leaderId === before.leaderId &&
-      (leaderId === null || term === before.leaderTerm)
-    )
-      return;
-    this.#told = { role, leaderId, leaderTerm: term };
-    if (role !== before.role) out.emit({ type: 'roleChanged', role, term });
-    if (leaderId === before.leaderId && (leaderId === null || term === before.leaderTerm)) return;
-    out.emit({ type: 'leaderChanged', leaderId, term });
-    if (leaderId !== null) this.#proposals.leaderFound(nowMs, out);
+    if (this.#announcements.tell(out)) this.#proposals.leaderFound(nowMs, out);
   }
 
   checkpoint(): Uint8Array {
@@ -394,7 +363,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       applying: this.#applying.checkpoint(),
       proposals: this.#proposals.checkpoint(),
       timerBaseMs: this.#timerBaseMs,
-      told: this.#told,
+      told: this.#announcements.checkpoint(),
       rejections: this.#rejections,
     };
     return packPlain(checkpoint);
@@ -411,12 +380,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#applying.restore(from.applying);
     this.#proposals.restore(from.proposals);
     this.#timerBaseMs = from.timerBaseMs;
-    this.#told = from.told;
+    this.#announcements.restore(from.told);
     this.#rejections = from.rejections;
   }
 }
-
-/** A term nobody is in yet: the one a pre-vote is about (thesis 9.6). */
-const isProspective = (message: RaftMessage): boolean =>
-  (message.type === 'voteRequest' && message.pre) ||
-  (message.type === 'voteResponse' && message.pre && message.granted);
