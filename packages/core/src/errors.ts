@@ -83,5 +83,7 @@ const caseName = (value: unknown): string => {
 /** Turns anything thrown into one line for a person. */
 export function describeError(error: unknown): string {
   if (ClusterError.is(error)) return error.line;
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // Some errors of the platform say nothing but their code.
+  return error.message || String((error as { code?: unknown }).code ?? error.name);
 }

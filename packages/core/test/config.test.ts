@@ -87,6 +87,10 @@ describe('an error', () => {
     expect(describeError(error)).toBe('A_B: It broke. Mend it.');
     expect(describeError(new Error('plain'))).toBe('plain');
     expect(describeError('text')).toBe('text');
+    expect(describeError(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }))).toBe(
+      'ECONNREFUSED',
+    );
+    expect(describeError(new TypeError())).toBe('TypeError');
   });
 
   it('says whether a retry makes sense, by whose fault it is unless told', () => {

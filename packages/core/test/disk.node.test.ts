@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -109,6 +109,14 @@ describe('a folder as a disk', () => {
     await ask<void>((done) => file.sync(done));
     await ask<void>((done) => file.close(done));
     expect(await read(await open(fileDisk(folder), 'log', false))).toEqual([5]);
+  });
+
+  it('makes folders and files that no other user may read', async () => {
+    const disk = fileDisk(folder);
+    await ask<void>((done) => disk.makeDirectory('secret', done));
+    await open(disk, 'secret/log');
+    const othersMay = (path: string): number => statSync(join(folder, path)).mode & 0o077;
+    expect([othersMay('secret'), othersMay('secret/log')]).toEqual([0, 0]);
   });
 
   it('names the file and what to do when the system refuses', async () => {

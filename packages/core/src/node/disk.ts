@@ -14,7 +14,7 @@ const finish =
   (error: NodeJS.ErrnoException | null): void =>
     done(error ? { ok: false, error: fromDiskFailure(error, what) } : { ok: true, value: undefined });
 
-/** A folder as a disk. Paths are relative to `root` and cannot leave it (a symbolic link placed inside can). */
+/** A folder as a disk; what it makes is readable by this user alone. Paths are relative to `root` and cannot leave it (a symbolic link placed inside can). */
 export function fileDisk(root: string): Disk {
   const base = resolve(root);
   const inside = (path: string, done: Done<never>, body: (full: string) => void): void => {
@@ -30,7 +30,7 @@ export function fileDisk(root: string): Disk {
   return {
     makeDirectory: (path, done) =>
       inside(path, done, (full) =>
-        fs.mkdir(full, { recursive: true }, finish(done, `Cannot make the folder ${full}`)),
+        fs.mkdir(full, { recursive: true, mode: 0o700 }, finish(done, `Cannot make the folder ${full}`)),
       ),
 
     list: (path, done) =>
