@@ -112,7 +112,7 @@ describe('step', () => {
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain('steps of n1, n2\ntwo lamps and a moth\nseed 7\n');
     expect(out).toMatch(
-      / 3 {2,}5 {2}n1\/lamp:0 {2}ON {2}toy\.lamp lamp dark → lit, toy\.moth moth1 resting → circling {2}/,
+      / 3 {2,}5 {2}n1\/lamp:0 {2}ON \{ payload: <3 bytes 0102ff> \} {2}toy\.lamp lamp dark → lit, toy\.moth moth1 resting → circling {2}/,
     );
   });
 

@@ -12,6 +12,6 @@ export const simCommand: MakeCommand = ({ out, err }, done) =>
     )
     .option('--json', 'end with one line of JSON')
     .action(async (worlds: string[], options: { seeds: string; trace?: string; json?: boolean }) => {
-      const { runSim } = await import('@cluster/worlds');
-      done(runSim(worlds, { ...options, out, err }));
+      const { raftWorld, runSim, swimWorld } = await import('@cluster/worlds');
+      done(runSim([raftWorld, swimWorld], worlds, { ...options, out, err }));
     });

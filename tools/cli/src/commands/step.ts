@@ -102,7 +102,7 @@ async function select(cursor: TraceCursor, options: Options): Promise<readonly n
   }
   if (chosen.length > 0) return chosen;
   const [first, last] = [cursor.step(0), cursor.step(cursor.length - 1)];
-  const extent = `The trace has seq ${first?.seq ?? 0} to ${last?.seq ?? 0} on the nodes ${cursor.nodes.join(', ')}`;
+  const extent = `The trace has seq ${first?.seq ?? 0} to ${last?.seq ?? 0} on the nodes ${cursor.nodes.filter((node) => node !== '').join(', ')}`;
   throw usageError(`No step of the trace is what the options ask for. ${extent}`, 'step');
 }
 
@@ -111,7 +111,7 @@ function about({ header, length, nodes }: TraceCursor): string[] {
   const { versions, seed, note } = header;
   const made = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
-    `${length} steps of ${nodes.join(', ')}`,
+    `${length} steps of ${nodes.filter((node) => node !== '').join(', ')}`,
     ...(note === undefined ? [] : [note]),
     ...(seed === undefined ? [] : [`seed ${seed}`]),
     ...(made.length === 0 ? [] : [`made by ${made.join(', ')}`]),

@@ -12,6 +12,11 @@ export interface Palette {
 }
 
 const listed = 8;
+const detailMax = 60;
+
+/** `node/core`; only the core for one that belongs to no node, such as a simulated world. */
+const placeOf = ({ node, core }: { readonly node: string; readonly core: string }): string =>
+  node === '' ? core : `${node}/${core}`;
 
 /** @param position e.g. `12 of 345`. */
 export function renderStep(view: StepView, position: string, palette: Palette): string[] {
@@ -19,7 +24,7 @@ export function renderStep(view: StepView, position: string, palette: Palette): 
   const label = (text: string): string => dim(text.padEnd(9));
   const { input, cause, consequences } = view;
   return [
-    `${bold(`step ${position}`)}  seq ${bold(String(view.seq))}  t ${formatNumber(view.t)} ms  ${cyan(`${view.node}/${view.core}`)}`,
+    `${bold(`step ${position}`)}  seq ${bold(String(view.seq))}  t ${formatNumber(view.t)} ms  ${cyan(placeOf(view))}`,
     `${label('input')}${bold(input.type)} ${formatRest(input, 'type')}`.trimEnd(),
     `${label('cause')}${cause === null ? dim('none: it came from outside') : reference(cause, view.t)}`,
     ...references(label('leads to'), consequences, view.t),
@@ -28,7 +33,7 @@ export function renderStep(view: StepView, position: string, palette: Palette): 
     bold('effects') + (view.effects.length === 0 ? dim('  none') : ''),
     ...view.effects.map((effect) => `  ${effect.type} ${formatRest(effect, 'type')}`.trimEnd()),
     '',
-    bold(`timers of ${view.node}/${view.core}`) + (view.timers.length === 0 ? dim('  none') : ''),
+    bold(`timers of ${placeOf(view)}`) + (view.timers.length === 0 ? dim('  none') : ''),
     ...table(
       view.timers.map(({ timer, dueMs, inMs }) => [
         timer,
@@ -37,7 +42,8 @@ export function renderStep(view: StepView, position: string, palette: Palette): 
       ]),
     ),
     '',
-    bold(`machines of ${view.node}`) + (view.states.length === 0 ? dim('  none seen yet') : ''),
+    bold(`machines of ${view.node === '' ? view.core : view.node}`) +
+      (view.states.length === 0 ? dim('  none seen yet') : ''),
     ...table(view.states.map((state) => stateRow(state, palette))),
   ];
 }
@@ -47,9 +53,12 @@ export function renderBrief(view: StepView, { dim, cyan }: Palette): string {
   const changes = view.machines.map(
     (one) => `${nameOf(one)} ${one.from === one.to ? one.to : `${one.from || '·'} → ${one.to || '·'}`}`,
   );
+  const detail = formatRest(view.input, 'type');
+  const rest =
+    detail === '' ? '' : ` ${detail.length > detailMax ? `${detail.slice(0, detailMax)}…` : detail}`;
   const effects = view.effects.length === 0 ? '' : dim(`  ${view.effects.map(({ type }) => type).join(' ')}`);
-  const where = cyan(`${view.node}/${view.core}`);
-  return `${String(view.seq).padStart(6)}  ${formatNumber(view.t).padStart(10)}  ${where}  ${view.input.type}${changes.length === 0 ? '' : `  ${changes.join(', ')}`}${effects}`;
+  const where = cyan(placeOf(view));
+  return `${String(view.seq).padStart(6)}  ${formatNumber(view.t).padStart(10)}  ${where}  ${view.input.type}${dim(rest)}${changes.length === 0 ? '' : `  ${changes.join(', ')}`}${effects}`;
 }
 
 function renderMachine(step: MachineStep, { bold, dim, green, yellow }: Palette): string[] {
@@ -84,9 +93,10 @@ function formatAction(action: unknown): string {
 const nameOf = ({ machine, instance }: { readonly machine: string; readonly instance: string }): string =>
   machine === instance ? machine : `${machine} ${instance}`;
 
-function reference({ seq, t, node, core, input }: StepReference, fromMs: number): string {
-  const apart = t - fromMs;
-  return `seq ${seq}  ${node}/${core}  ${input}  (${apart > 0 ? '+' : ''}${formatNumber(apart)} ms)`;
+function reference(step: StepReference, fromMs: number): string {
+  const { seq, input } = step;
+  const apart = step.t - fromMs;
+  return `seq ${seq}  ${placeOf(step)}  ${input}  (${apart > 0 ? '+' : ''}${formatNumber(apart)} ms)`;
 }
 
 function references(label: string, all: readonly StepReference[], fromMs: number): string[] {
