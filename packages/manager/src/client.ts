@@ -96,13 +96,18 @@ function remotePort({ messenger, nodes }: ClusterClientParts): RemotePort {
     query: async (to, { params, ...query }, call) => {
       const timeoutMs = Math.max(1, Math.ceil(call.timeoutMs));
       const bytes = codec.encode({ ...query, kind: 'Query', params: [...params], timeoutMs });
-      const answer = await messenger.request(to, messageTypeIds.Query, bytes, call);
+      const answer = await messenger.request(to, messageTypeIds.Query, bytes, { ...call, failFast: true });
       if (answer[0] !== messageTypeIds.QueryResult) {
         throw managerError('MANAGER_MESSAGE_REFUSED', `${to} answered a query with something else.`);
       }
       return codec.decode('QueryResult', answer.subarray(1));
     },
     openSession: async (to, call) =>
-      decodeSessionAnswer(await messenger.request(to, controlTypeIds.openSession, new Uint8Array(0), call)),
+      decodeSessionAnswer(
+        await messenger.request(to, controlTypeIds.openSession, new Uint8Array(0), {
+          ...call,
+          failFast: true,
+        }),
+      ),
   };
 }

@@ -46,6 +46,8 @@ export interface SendOptions {
   readonly priority?: Priority | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Rejects with `MANAGER_PEER_LOST` as soon as the connection is lost, instead of waiting for the session to be resumed. */
+  readonly failFast?: boolean;
 }
 
 export interface MessengerComponent {
@@ -57,7 +59,6 @@ export interface MessengerComponent {
   deliver(to: string, typeId: number, bytes: Uint8Array, options: SendOptions): Promise<void>;
   ping(to: string, options: SendOptions): Promise<number>;
   isConnected(peer: string): boolean;
-  connectedPeers(): readonly string[];
   onPeer(
     listener: (change: { readonly up: boolean; readonly peer: string; readonly reason: string }) => void,
   ): void;
@@ -138,10 +139,11 @@ export interface PathView {
   readonly peer: string;
   readonly state: 'unknown' | 'up' | 'degraded' | 'down';
   readonly samples: number;
-  readonly averageMs: number;
-  readonly p99Ms: number;
-  readonly lossRatio: number;
-  readonly score: number;
+  /** Null while nothing was measured. */
+  readonly averageMs: number | null;
+  readonly p99Ms: number | null;
+  readonly lossRatio: number | null;
+  readonly score: number | null;
 }
 
 export interface PathsComponent {

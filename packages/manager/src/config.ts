@@ -32,9 +32,6 @@ export function splitAddress(text: string): Address | null {
   return host === undefined || port > 65_535 ? null : { host, port };
 }
 
-export const formatAddress = ({ host, port }: Address): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 

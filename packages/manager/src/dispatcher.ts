@@ -26,6 +26,8 @@ export interface SendMessageOptions extends CallOptions {
   readonly priority?: Priority;
   /** `handled`: resolves when the remote handler has completed (default). `received`: on arrival, which promises no more. */
   readonly ack?: 'handled' | 'received';
+  /** Rejects as soon as the connection is lost, instead of waiting for it to come back. Default false. */
+  readonly failFast?: boolean;
 }
 
 export interface BroadcastOutcome {
@@ -80,13 +82,15 @@ export class Dispatcher {
     const messenger = this.#messenger;
     if (messenger === null) throw managerError('MANAGER_NOT_RUNNING', 'There is no transport.');
     const bytes = this.#codec.encode(message);
-    const { ack = 'handled', priority, signal, timeoutMs } = options;
+    const { ack = 'handled', failFast = false, priority, signal, timeoutMs } = options;
     const typeId = messageTypeIds[message.kind];
     if (ack === 'received') {
       await messenger.deliver(to, typeId, bytes, { priority, signal, timeoutMs });
       return undefined;
     }
-    return this.decodeAnswer(await messenger.request(to, typeId, bytes, { priority, signal, timeoutMs }));
+    return this.decodeAnswer(
+      await messenger.request(to, typeId, bytes, { failFast, priority, signal, timeoutMs }),
+    );
   }
 
   async broadcast(

@@ -37,15 +37,19 @@ export const managerErrors = {
     fault: 'environment',
     advice: 'Give PEM text or the path of a readable PEM file.',
   },
-  MANAGER_CERTIFICATE_EXPIRED: {
-    fault: 'environment',
-    advice: 'Issue a new certificate for this node.',
-    retry: 'useless',
-  },
   MANAGER_CERTIFICATE_MISMATCH: {
     fault: 'caller',
+    advice: 'Use letters, digits, dots, underscores and hyphens, at most 128.',
+  },
+  MANAGER_CONNECT_FAILED: {
+    fault: 'environment',
+    advice: 'Check that one of the nodes runs at the address given.',
+  },
+  MANAGER_PEER_LOST: {
+    fault: 'environment',
     advice:
-      "The certificate's SAN URI must be spiffe://<clusterName>/node/<nodeId>, signed by the given authority.",
+      'It may have done what it was asked: repeat it only with the same session and sequence, or if it only reads.',
+    retry: 'unsafe',
   },
   MANAGER_DATA_UNREADABLE: {
     fault: 'environment',

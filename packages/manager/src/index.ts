@@ -1,4 +1,35 @@
-/** @packageDocumentation The facade of the cluster. Everything here runs in a browser; `@cluster/manager/node` binds it. */
+/** @packageDocumentation The facade of the cluster. Everything here runs in a browser; `@cluster/manager/node` binds it to Node. */
+export { ClusterClient, type ClientQueryOptions, type ClusterClientParts } from './client.ts';
+export { MessageCodec, messageCodecHash, type MessageCodecOptions } from './codec.ts';
+export type {
+  BalancerComponent,
+  ByteHandler,
+  Committed,
+  Components,
+  Endpoint,
+  LogChange,
+  LogComponent,
+  LogStatus,
+  MembershipChange,
+  MembershipComponent,
+  MemberView,
+  MessengerComponent,
+  OnComponentFailed,
+  PathsComponent,
+  PathView,
+  PeerContext,
+  PickRequest,
+  Route,
+  SendOptions,
+} from './components.ts';
+export {
+  type ManagerConfig,
+  type ManagerConfigInput,
+  managerConfigSchema,
+  parseManagerConfig,
+} from './config.ts';
+export type { BroadcastOutcome, MessageHandler, SendMessageOptions } from './dispatcher.ts';
+export type { Environment } from './environment.ts';
 export {
   managerError,
   type ManagerErrorCode,
@@ -7,6 +38,16 @@ export {
   notAvailable,
   type UnavailableMethod,
 } from './errors.ts';
+export type { HealthCheck, HealthReport } from './health-check.ts';
+export type {
+  RollingRestartOptions,
+  SessionInfo,
+  SessionManager,
+  Transaction,
+  TransactionManager,
+} from './later.ts';
+export type { Leadership, LeadershipStatus } from './leadership.ts';
+export { ClusterNetworkManager } from './manager.ts';
 export {
   clientKinds,
   type ClusterMessage,
@@ -18,6 +59,8 @@ export {
   messageSchemas,
   messageTypeIds,
 } from './messages.ts';
+export type { AllMetrics, MetricValues } from './metrics.ts';
+export type { ProposeOptions, ProposeResult, ReadOptions, RouteOptions } from './options.ts';
 export type {
   AppliedEntry,
   Database,
@@ -26,6 +69,7 @@ export type {
   SessionRecord,
   StateMachine,
 } from './ports.ts';
+export type { QueryOptions } from './query-service.ts';
 export type { QueryResult, QueryRows, SqlValue, StatementResult } from './sql.ts';
 export type {
   CallOptions,

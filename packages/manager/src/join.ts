@@ -64,12 +64,15 @@ async function meetOne(options: JoinOptions, deadline: Deadline): Promise<void> 
     } catch (error) {
       failure = worst(error);
     }
-    if (failure.retry === 'useless') throw failure;
+    if (isRefusal(failure)) throw failure;
     if (deadline.leftMs <= retryMs) throw joinFailed(seeds, failure);
     await deadline.sleep(retryMs);
     deadline.check('MANAGER_JOIN_FAILED', failure);
   }
 }
+
+/** The other side said no, or we did: its certificate, its cluster, its version. Waiting changes none of them. */
+const isRefusal = ({ retry, fault }: ClusterError): boolean => retry === 'useless' || fault === 'peer';
 
 /** Of several failures the one that says most: what no retry will mend. */
 function worst(error: unknown): ClusterError {
@@ -77,7 +80,7 @@ function worst(error: unknown): ClusterError {
     error instanceof AggregateError
       ? error.errors.map((one) => asClusterError(one))
       : [asClusterError(error)];
-  return errors.find(({ retry }) => retry === 'useless') ?? (errors[0] as ClusterError);
+  return errors.find(isRefusal) ?? (errors[0] as ClusterError);
 }
 
 function joinFailed(seeds: readonly string[], cause: ClusterError): ClusterError {

@@ -48,6 +48,7 @@ export class Lifecycle {
   readonly #waiting: Record<Command, Waiter[]> = { start: [], join: [], leave: [], stop: [] };
   readonly #opening = new AbortController();
   #open = false;
+  #broken = false;
   #failure: ClusterError | null = null;
   #closed: Promise<void> | null = null;
 
@@ -63,6 +64,9 @@ export class Lifecycle {
       execute: (effect) => this.#execute(effect),
       onBug: (error) => {
         const failure = asClusterError(error);
+        this.#failure = failure;
+        this.#open = false;
+        this.#broken = true;
         for (const command of ['start', 'join', 'leave', 'stop'] as const) this.#settle(command, failure);
       },
     });
@@ -114,6 +118,7 @@ export class Lifecycle {
   }
 
   #command(command: Command, type: 'START' | 'JOIN' | 'LEAVE' | 'STOP'): Promise<unknown> {
+    if (this.#broken) return Promise.reject(this.#failure ?? asClusterError('broken'));
     return new Promise((resolve, reject) => {
       this.#waiting[command].push({ resolve, reject });
       this.#driver.dispatch({ type });
@@ -175,7 +180,6 @@ export class Lifecycle {
         for (const command of ['start', 'join', 'leave'] as const)
           this.#settle(command, this.#refusal(command));
         this.#settle('stop', null);
-        this.#driver.stop();
         break;
       case 'stopping':
       case 'failed':

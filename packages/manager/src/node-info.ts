@@ -1,5 +1,5 @@
 /** Members as the public face shows them. */
-import { formatAddress } from './config.ts';
+import { formatAddress } from '@cluster/core';
 import type { Endpoint, MemberView } from './components.ts';
 import type { NodeInfo, NodeState } from './types.ts';
 

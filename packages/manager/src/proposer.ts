@@ -5,7 +5,7 @@
  * simply proposed again — at once when a new leader is heard of — until its one result comes back. The log remembers the
  * results of a session's last 256 sequences (Raft thesis 6.3); a session never has more than that in doubt.
  */
-import { type Clock, ClusterError } from '@cluster/core';
+import type { Clock, ClusterError } from '@cluster/core';
 import type { Committed, LogComponent } from './components.ts';
 import type { Deadline } from './deadline.ts';
 import { asClusterError, managerError } from './errors.ts';
@@ -42,29 +42,30 @@ export class Proposer {
 
   /** In the caller's session: a repeat with the same mark gives the same result. */
   async proposeAs(command: Uint8Array, session: SessionMark, deadline: Deadline): Promise<Committed> {
+    let last: ClusterError | undefined;
     for (let attempt = 1; ; attempt++) {
-      deadline.check('MANAGER_QUERY_TIMEOUT');
+      deadline.check('MANAGER_QUERY_TIMEOUT', last);
       try {
         return await this.#attempt(command, session, deadline);
       } catch (error) {
-        const failure = sessionFailure(error, attempt);
-        if (failure.retry === 'useless' || failure.code === 'MANAGER_SESSION_EXPIRED') throw failure;
-        deadline.check('MANAGER_QUERY_TIMEOUT', failure);
+        last = sessionFailure(error, attempt);
+        if (isFinal(last)) throw last;
         await deadline.sleep(pauseMs);
       }
     }
   }
 
   async openSession(deadline: Deadline): Promise<number> {
+    let last: ClusterError | undefined;
     for (;;) {
-      deadline.check('MANAGER_NO_LEADER');
+      deadline.check('MANAGER_NO_LEADER', last);
       try {
         const timeoutMs = Math.min(this.#options.attemptTimeoutMs, deadline.leftMs);
         return await this.#options.log.openSession({ signal: deadline.signal, timeoutMs });
       } catch (error) {
         // A session that was opened and never heard of costs an entry, and is closed when others are newer.
-        if (!ClusterError.is(error) || error.retry === 'useless') throw error;
-        deadline.check('MANAGER_NO_LEADER', error);
+        last = asClusterError(error);
+        if (isFinal(last)) throw last;
         await deadline.sleep(pauseMs);
       }
     }
@@ -98,6 +99,10 @@ export class Proposer {
     }
   }
 }
+
+/** A replica that has stopped will not come back: the caller may ask another node. */
+const isFinal = ({ code, retry }: ClusterError): boolean =>
+  retry === 'useless' || code === 'MANAGER_SESSION_EXPIRED' || code === 'RAFT_STOPPED';
 
 function sessionFailure(error: unknown, attempt: number): ClusterError {
   const failure = asClusterError(error);

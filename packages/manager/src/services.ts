@@ -106,7 +106,12 @@ export class Services {
       alive.filter(({ id }) => id === nodeId || messenger.isConnected(id)).map(toEndpoint),
     );
     const peers = new Set(alive.map(({ id }) => id).filter((id) => id !== nodeId));
-    for (const peer of peers) if (!this.#watched.has(peer)) paths.watch(peer);
+    for (const peer of peers) {
+      if (this.#watched.has(peer)) continue;
+      paths.watch(peer);
+      // Connected before it is needed; whether that worked shows in isConnected.
+      messenger.ping(peer, {}).catch(() => undefined);
+    }
     for (const peer of this.#watched) if (!peers.has(peer)) paths.unwatch(peer);
     this.#watched.clear();
     for (const peer of peers) this.#watched.add(peer);
@@ -117,7 +122,7 @@ export class Services {
     message: ClusterMessageInput,
     options: Parameters<QueryServiceOptions['send']>[2],
   ): Promise<MessageOf<'QueryResult'>> {
-    const answer = await this.#dispatcher.send(to, message, options);
+    const answer = await this.#dispatcher.send(to, message, { ...options, failFast: true });
     if (answer?.kind === 'QueryResult') return answer;
     throw managerError(
       'MANAGER_MESSAGE_REFUSED',

@@ -82,8 +82,7 @@ export const lifecycleMachine = setup({
           on: {
             JOINED: 'member',
             JOIN_FAILED: 'alone',
-            // One at a time: the second caller is told so.
-            JOIN: { actions: { type: 'refuse', params: { command: 'join' } } },
+            // JOIN: one at a time; the second caller is refused by the root.
           },
         },
         member: {

@@ -1,5 +1,5 @@
-/** The node's own certificate: read, and checked before anything is opened, so that a mistake is said once and clearly. */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+/** The node's own certificate, as text or as files, and who it says we are. */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { managerError } from '../errors.ts';
 
@@ -49,60 +49,16 @@ async function loadPem(name: string, value: string): Promise<string> {
   throw managerError('MANAGER_CERTIFICATE_UNREADABLE', `${name}: ${value} holds no PEM.`);
 }
 
-/**
- * Who the certificate says we are.
- * @throws ClusterError `MANAGER_CERTIFICATE_UNREADABLE`, `MANAGER_CERTIFICATE_EXPIRED`, `MANAGER_CERTIFICATE_MISMATCH`
- */
-export function checkOwnCertificate(tls: LoadedTls, nowMs: number): CertifiedIdentity {
-  const certificate = parse('tls.cert', tls.cert);
-  const authorities = tls.ca.map((one) => parse('tls.ca', one));
-  const until = new Date(certificate.validTo);
-  if (until.getTime() <= nowMs) {
-    throw managerError('MANAGER_CERTIFICATE_EXPIRED', `The certificate expired on ${until.toISOString()}.`);
+/** Who a certificate says its holder is; null when it says nothing of the kind. The transport checks the rest. */
+export function identityIn(pem: string): CertifiedIdentity | null {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(pem);
+  } catch (cause) {
+    throw managerError('MANAGER_CERTIFICATE_UNREADABLE', 'tls.cert holds no certificate.', { cause });
   }
-  const from = new Date(certificate.validFrom);
-  if (from.getTime() > nowMs) {
-    throw managerError(
-      'MANAGER_CERTIFICATE_EXPIRED',
-      `The certificate is valid only from ${from.toISOString()}.`,
-    );
-  }
-  if (!keyFits(certificate, tls.key)) {
-    throw managerError('MANAGER_CERTIFICATE_MISMATCH', 'tls.key is not the key of tls.cert.');
-  }
-  // A chain may have links between: only a direct issue can be judged here, the handshake judges the rest.
-  const chained = tls.cert.split('-----BEGIN CERTIFICATE-----').length > 2;
-  if (
-    !chained &&
-    !authorities.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey))
-  ) {
-    throw managerError('MANAGER_CERTIFICATE_MISMATCH', 'tls.cert was not issued by any authority in tls.ca.');
-  }
-  return identityOf(certificate);
-}
-
-function identityOf(certificate: X509Certificate): CertifiedIdentity {
-  const match = /URI:spiffe:\/\/([A-Za-z0-9._-]+)\/(node|client)\/([A-Za-z0-9._-]+)(?:,|$)/.exec(
-    certificate.subjectAltName ?? '',
-  );
-  if (match === null) {
-    throw managerError('MANAGER_CERTIFICATE_MISMATCH', 'The certificate names no identity of a cluster.');
-  }
+  const names = certificate.subjectAltName ?? '';
+  const match = /URI:spiffe:\/\/([A-Za-z0-9._-]+)\/(node|client)\/([A-Za-z0-9._-]+)(?:,|$)/.exec(names);
+  if (match === null) return null;
   return { clusterName: match[1] as string, role: match[2] as 'node' | 'client', id: match[3] as string };
-}
-
-function parse(name: string, pem: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch (cause) {
-    throw managerError('MANAGER_CERTIFICATE_UNREADABLE', `${name} holds no certificate.`, { cause });
-  }
-}
-
-function keyFits(certificate: X509Certificate, pem: string): boolean {
-  try {
-    return certificate.checkPrivateKey(createPrivateKey(pem));
-  } catch (cause) {
-    throw managerError('MANAGER_CERTIFICATE_UNREADABLE', 'tls.key holds no private key.', { cause });
-  }
 }

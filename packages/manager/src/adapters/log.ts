@@ -1,0 +1,22 @@
+import type { Raft } from '@cluster/raft';
+import type { LogChange, LogComponent } from '../components.ts';
+import { pump } from './pump.ts';
+
+export function logComponent(raft: Raft, onError: (error: unknown) => void): LogComponent {
+  const listeners: ((change: LogChange) => void)[] = [];
+  pump(
+    raft.events(),
+    (event) => {
+      for (const listener of listeners) listener(event);
+    },
+    onError,
+  );
+  return {
+    propose: (command, options) => raft.propose(command, options),
+    openSession: (options) => raft.openSession(options),
+    barrier: (options) => raft.barrier(options),
+    status: () => raft.status(),
+    onEvent: (listener) => void listeners.push(listener),
+    stop: () => raft.stop(),
+  };
+}

@@ -1,0 +1,66 @@
+import type { Clock, MetricsRegistry } from '@cluster/core';
+import type { Member, Swim } from '@cluster/swim';
+import type { MembershipChange, MembershipComponent, MemberView } from '../components.ts';
+import { pump } from './pump.ts';
+
+export function membershipComponent(
+  swim: Swim,
+  clock: Clock,
+  registry: MetricsRegistry,
+  scope: Readonly<Record<string, string>>,
+  onError: (error: unknown) => void,
+): MembershipComponent {
+  const listeners: ((change: MembershipChange) => void)[] = [];
+  const view = (member: Member): MemberView => ({
+    id: member.name,
+    address: member.address,
+    state: member.state,
+    incarnation: member.incarnation,
+    tags: member.tags,
+    silentMs: member.name === swim.self.name ? 0 : Math.max(0, clock.nowMs() - member.lastSeenMs),
+  });
+  pump(
+    swim.events(),
+    (event) => {
+      // A conflict of names changes no member.
+      if (event.type === 'Conflict') return;
+      const change: MembershipChange =
+        event.type === 'Overflow'
+          ? { type: 'Overflow', member: null }
+          : { type: event.type, member: view(event.member) };
+      for (const listener of listeners) listener(change);
+    },
+    onError,
+  );
+  return {
+    address: swim.self.address,
+    self: () => view(swim.self),
+    members: () => swim.members().map(view),
+    join: (seeds, signal) => swim.join(seeds, { signal }),
+    onEvent: (listener) => void listeners.push(listener),
+    leave: () => swim.leave(),
+    stop: () => swim.stop(),
+    metrics: () => {
+      const members = swim.members();
+      const count = (state: Member['state']): number =>
+        members.filter((member) => member.state === state).length;
+      const value = (name: string): number => registry.value(name, scope);
+      return {
+        members_alive: count('Alive'),
+        members_suspect: count('Suspect'),
+        members_dead: count('Dead'),
+        members_left: count('Left'),
+        ping_count: value('ping_count'),
+        ping_failures: value('ping_failures'),
+        ping_duration_ms: value('ping_duration_ms'),
+        suspicion_count: value('suspicion_count'),
+        gossip_messages_sent: value('messages_sent'),
+        gossip_messages_received: value('messages_received'),
+        gossip_bytes_sent: value('gossip_bytes_sent'),
+        gossip_bytes_received: value('gossip_bytes_received'),
+        local_health_score: value('local_health_score'),
+        broadcast_queue_depth: value('broadcast_queue_depth'),
+      };
+    },
+  };
+}

@@ -1,0 +1,196 @@
+/** Opens what a node is made of, in the order in which one needs another; on any failure closes what was opened. */
+import { Balancer } from '@cluster/balancer';
+import {
+  type Address,
+  ClusterError,
+  describeError,
+  formatAddress,
+  type Logger,
+  type MetricsRegistry,
+  type Tracer,
+} from '@cluster/core';
+import { systemClock, systemRandom } from '@cluster/core/node';
+import { HealthMonitor } from '@cluster/health';
+import { MemoryLogStorage, Raft, type RaftConfigInput, raftCodecHash } from '@cluster/raft';
+import { startRaft } from '@cluster/raft/node';
+import type { Swim, SwimConfigInput } from '@cluster/swim';
+import { startSwim } from '@cluster/swim/node';
+import type { Transport } from '@cluster/transport';
+import { startTransport } from '@cluster/transport/node';
+import { messageCodecHash } from '../../codec.ts';
+import type { Components, LogComponent, OnComponentFailed } from '../../components.ts';
+import { isWildcard, type ManagerConfig } from '../../config.ts';
+import { throwIfAborted } from '../../errors.ts';
+import { prepareDataFolder } from '../../node/data-folder.ts';
+import type { LoadedTls } from '../../node/tls.ts';
+import { tagNames } from '../../node-info.ts';
+import type { StateMachine } from '../../ports.ts';
+import { balancerComponent } from '../balancer.ts';
+import { MemberDirectory } from '../directory.ts';
+import { logComponent } from '../log.ts';
+import { membershipComponent } from '../membership.ts';
+import { messengerComponent } from '../messenger.ts';
+import { pathsComponent, transportProber } from '../paths.ts';
+import { raftChannel } from '../raft-channel.ts';
+import { scopedMetrics } from '../scoped-metrics.ts';
+
+export interface OpenInput {
+  readonly nodeId: string;
+  readonly config: ManagerConfig;
+  readonly tls: LoadedTls;
+  readonly gossipKeys: readonly string[];
+  readonly stateMachine: StateMachine;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly tracer: Tracer | undefined;
+  readonly bootId: string;
+}
+
+/** Compared in the transport's handshake. */
+export const codecHashes = { manager: messageCodecHash, raft: raftCodecHash };
+
+const scopes = { gossip: { part: 'gossip' }, transport: { part: 'transport' } };
+
+export async function openComponents(
+  input: OpenInput,
+  signal: AbortSignal,
+  onFailed: OnComponentFailed,
+): Promise<Components> {
+  const { config, metrics, logger, tracer, nodeId } = input;
+  const closers: (() => Promise<void> | void)[] = [];
+  const broken = (error: unknown): void => {
+    if (ClusterError.is(error)) onFailed(error);
+    else logger.log('error', describeError(error));
+  };
+  try {
+    if (config.dataDir !== undefined) await prepareDataFolder(config.dataDir);
+    throwIfAborted(signal);
+
+    const directory = new MemberDirectory(config.peers);
+    const transport = await openTransport(input, directory);
+    closers.push(() => transport.close());
+    const messenger = messengerComponent(transport, metrics, scopes.transport);
+    throwIfAborted(signal);
+
+    const swim = await openSwim(input, transport.local);
+    closers.push(() => swim.stop());
+    const membership = membershipComponent(swim, systemClock, metrics, scopes.gossip, broken);
+    directory.learnAll(membership.members());
+    membership.onEvent((change) => {
+      if (change.type === 'Overflow') directory.learnAll(membership.members());
+      else directory.learn(change);
+    });
+    throwIfAborted(signal);
+
+    const log = await openLog(input, transport, broken);
+    if (log !== null) closers.push(() => log.stop());
+    throwIfAborted(signal);
+
+    const { datacenter, rack, strategy } = config;
+    const balancer = new Balancer(
+      {
+        nodeId,
+        strategy,
+        ...(datacenter === '' ? {} : { datacenter }),
+        ...(rack === '' ? {} : { rack }),
+        ...config.balancer,
+      },
+      { clock: systemClock, seed: systemRandom.u32(), metrics, logger, tracer },
+    );
+    closers.push(() => balancer.stop());
+    const monitor = new HealthMonitor(
+      { nodeId, ...config.health },
+      {
+        clock: systemClock,
+        prober: transportProber(messenger, 2000),
+        seed: systemRandom.u32(),
+        metrics,
+        logger,
+        tracer,
+      },
+    );
+    return {
+      membership,
+      messenger,
+      log,
+      balancer: balancerComponent(balancer),
+      paths: pathsComponent(monitor),
+    };
+  } catch (error) {
+    for (const close of closers.toReversed()) {
+      try {
+        await close();
+      } catch (cause) {
+        logger.log('warn', 'a component did not close cleanly', { error: describeError(cause) });
+      }
+    }
+    throw error;
+  }
+}
+
+function openTransport(
+  { config, nodeId, tls, logger, metrics, tracer }: OpenInput,
+  directory: MemberDirectory,
+): Promise<Transport> {
+  return startTransport(
+    {
+      ...config.messaging,
+      nodeId,
+      clusterName: config.clusterName,
+      tls,
+      bind: config.transport.bind ?? { host: config.bind.host, port: 0 },
+      codecHashes,
+    },
+    { directory, logger, metrics: scopedMetrics(metrics, scopes.transport), tracer },
+  );
+}
+
+function openSwim(input: OpenInput, transportLocal: Address): Promise<Swim> {
+  const { config, nodeId, gossipKeys, logger, metrics, tracer } = input;
+  const { bind, advertise, dataDir } = config;
+  const settings: SwimConfigInput = {
+    // Pools of other clusters that are reached by mistake are refused by their label.
+    label: config.clusterName,
+    ...config.swim,
+    name: nodeId,
+    // Gossip is bound by address: names are for seeds.
+    bind: bind.host === 'localhost' ? { host: '127.0.0.1', port: bind.port } : bind,
+    tags: tagsOf(input, transportLocal),
+    gossipKeys: [...gossipKeys],
+    ...(advertise === undefined ? {} : { advertise }),
+    ...(dataDir === undefined ? {} : { dataDir }),
+  };
+  return startSwim(settings, { logger, metrics: scopedMetrics(metrics, scopes.gossip), tracer });
+}
+
+function tagsOf({ config, bootId }: OpenInput, local: Address): Record<string, string> {
+  const { advertise } = config;
+  const host = isWildcard(local.host) ? (advertise?.host ?? local.host) : local.host;
+  const tags: Record<string, string> = {
+    ...config.metadata,
+    [tagNames.transport]: formatAddress(config.transport.advertise ?? { host, port: local.port }),
+    [tagNames.boot]: bootId,
+  };
+  if (config.datacenter !== '') tags[tagNames.datacenter] = config.datacenter;
+  if (config.rack !== '') tags[tagNames.rack] = config.rack;
+  if (config.capacity !== 1) tags[tagNames.capacity] = String(config.capacity);
+  if (config.version !== '') tags[tagNames.version] = config.version;
+  return tags;
+}
+
+async function openLog(
+  { config, nodeId, stateMachine, logger, metrics, tracer }: OpenInput,
+  transport: Transport,
+  onError: (error: unknown) => void,
+): Promise<LogComponent | null> {
+  const { dataDir } = config;
+  // A durable log must not begin alone by default: it could never be joined to another.
+  const voters = config.voters ?? (dataDir === undefined ? [nodeId] : []);
+  if (!voters.includes(nodeId)) return null;
+  const settings: RaftConfigInput = { ...config.raft, nodeId, voters: [...voters] };
+  const ports = { channel: raftChannel(transport), stateMachine, logger, metrics, tracer };
+  if (dataDir !== undefined) return logComponent(await startRaft({ ...settings, dataDir }, ports), onError);
+  logger.log('warn', 'the replicated log is kept in memory only: give dataDir to keep it over a restart');
+  const memory = { ...ports, clock: systemClock, storage: new MemoryLogStorage(), seed: systemRandom.u32() };
+  return logComponent(await Raft.start(settings, memory), onError);
+}

@@ -1,0 +1,363 @@
+// Real sockets and certificates, on loopback, several nodes in this process.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeTrace, formatAddress, silentLogger } from '@cluster/core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ClusterEvent } from '../src/index.ts';
+import {
+  type CertificateAndKey,
+  ClusterClient,
+  ClusterNetworkManager,
+  createAuthority,
+  type CreateOptions,
+  issueClientCertificate,
+  issueNodeCertificate,
+} from '../src/node.ts';
+import { KvDatabase } from './kv-database.ts';
+
+const clusterName = 'test';
+const gossipKeys = [Buffer.alloc(32, 7).toString('base64')];
+const open: { stop(): Promise<void> }[] = [];
+let authority: CertificateAndKey;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'manager-node-'));
+  process.env['XDG_CACHE_HOME'] = folder;
+  authority = await createAuthority();
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => one.stop()));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Node {
+  readonly id: string;
+  readonly manager: ClusterNetworkManager;
+  readonly database: KvDatabase;
+  readonly events: ClusterEvent[];
+}
+
+async function makeNode(id: string, options: CreateOptions = {}): Promise<Node> {
+  const database = new KvDatabase();
+  const tls = await issueNodeCertificate(authority, { clusterName, nodeId: id });
+  const manager = await ClusterNetworkManager.create({
+    nodeId: id,
+    clusterName,
+    tls,
+    gossipKeys,
+    database,
+    logger: silentLogger,
+    swim: { probePeriodMs: 200, pingTimeoutMs: 100, suspectTimeoutMs: 1000, gossipPeriodMs: 50 },
+    messaging: { drainTimeoutMs: 100 },
+    ...options,
+  });
+  open.push(manager);
+  const events: ClusterEvent[] = [];
+  void (async () => {
+    for await (const event of manager.subscribeToEvents()) events.push(event);
+  })();
+  return { id, manager, database, events };
+}
+
+async function makeCluster(ids: readonly string[]): Promise<Node[]> {
+  const nodes = await Promise.all(ids.map((id) => makeNode(id, { voters: ids })));
+  await Promise.all(nodes.map(({ manager }) => manager.start()));
+  const [first, ...others] = nodes as [Node, ...Node[]];
+  const seed = formatAddress(first.manager.gossipAddress);
+  await Promise.all(others.map(({ manager }) => manager.joinCluster([seed])));
+  await Promise.all(nodes.map(({ manager }) => manager.leadership.waitForLeader({ timeoutMs: 10_000 })));
+  return nodes;
+}
+
+async function eventually(claim: () => boolean, what: string): Promise<void> {
+  const until = performance.now() + 10_000;
+  while (!claim()) {
+    if (performance.now() > until) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
+  }
+}
+
+const leaderOf = (nodes: readonly Node[]): Node => {
+  const leader = nodes.find(({ manager }) => manager.leadership.isLeader);
+  if (leader === undefined) throw new Error('no leader');
+  return leader;
+};
+
+describe('three nodes on loopback', () => {
+  it('find each other, elect a leader, replicate writes and route reads', async () => {
+    const nodes = await makeCluster(['n1', 'n2', 'n3']);
+    await eventually(
+      () => nodes.every(({ manager }) => manager.getAliveMembers().length === 3),
+      'all see three',
+    );
+    const [a, b, c] = nodes as [Node, Node, Node];
+    const [one, two] = await Promise.all([a.manager.query('SET x 1'), b.manager.query('ADD y 2')]);
+    expect(one).toMatchObject({ rows: [[1]], rowsAffected: 1 });
+    expect(two.rows).toEqual([[2]]);
+    for (const { manager } of nodes) {
+      expect((await manager.query('GET x', { consistency: 'linearizable' })).rows).toEqual([[1]]);
+      expect((await manager.query('GET y', { minIndex: two.index ?? 0 })).rows).toEqual([[2]]);
+      expect((await manager.read('GET x')).rows).toEqual([[1]]);
+    }
+    await eventually(() => c.database.values.get('y') === 2, 'the third has it too');
+    // Reads spread: after enough of them every node has served some.
+    await eventually(
+      () => nodes.every(({ manager }) => manager.getAllMetrics().loadBalancer['endpoints'] === 3),
+      'all are endpoints',
+    );
+    for (let i = 0; i < 60; i++) await a.manager.query('COUNT');
+    expect(
+      nodes
+        .map(({ manager }) => manager.getAllMetrics().loadBalancer['queries_served'] ?? 0)
+        .every((n) => n > 0),
+    ).toBe(true);
+    await expect(a.manager.query('NONSENSE')).rejects.toMatchObject({ code: 'KV_SYNTAX' });
+    expect((await a.manager.healthCheck()).status).toBe('healthy');
+    expect(a.manager.getAllMetrics()).toMatchObject({
+      topology: { members_alive: 3 },
+      communication: { peers_connected: 2 },
+      failover: { commit_index: expect.any(Number) },
+    });
+    expect(a.manager.prometheus()).toMatch(/cluster_messages_sent_total\{part="transport"\} [1-9]/);
+    const types = a.events.map(({ type }) => type);
+    expect(types).toEqual(expect.arrayContaining(['LifecycleChanged', 'Joined', 'PeerUp', 'LeaderChanged']));
+  });
+
+  it('complete a message when its handler has completed, and tell what it threw', async () => {
+    const [a, b, c] = (await makeCluster(['n1', 'n2', 'n3'])) as [Node, Node, Node];
+    const seen: string[] = [];
+    b.manager.onMessage('Custom', async ({ topic, body }, from) => {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20);
+      });
+      seen.push(`${topic} ${body.length} ${from}`);
+      if (topic === 'bad') throw new Error('no');
+      return { kind: 'Custom', topic: 'answer', body };
+    });
+    const answer = await a.manager.sendMessage('n2', {
+      kind: 'Custom',
+      topic: 'good',
+      body: Uint8Array.of(1, 2),
+    });
+    expect(seen).toEqual(['good 2 n1']);
+    expect(answer).toEqual({ kind: 'Custom', topic: 'answer', body: Uint8Array.of(1, 2) });
+    await expect(a.manager.sendMessage('n2', { kind: 'Custom', topic: 'bad' })).rejects.toMatchObject({
+      code: 'TRANSPORT_REMOTE_ERROR',
+    });
+    await a.manager.sendMessage('n2', { kind: 'Custom', topic: 'late' }, { ack: 'received' });
+    expect(seen).not.toContain('late 0 n1');
+    const { delivered, failed } = await a.manager.broadcastMessage({ kind: 'Custom', topic: 'all' });
+    expect([delivered, failed.map(({ nodeId }) => nodeId)]).toEqual([['n2'], ['n3']]);
+    expect(failed[0]?.error.message).toContain('MANAGER_NO_HANDLER');
+    c.manager.onMessage('HeartBeat', () => undefined);
+    await a.manager.sendMessage('n3', { kind: 'HeartBeat', nodeId: 'n1', term: 1, commitIndex: 1 });
+  });
+
+  it('apply each write once while the leader stops, and lose none that was acknowledged', async () => {
+    const nodes = await makeCluster(['n1', 'n2', 'n3']);
+    const leader = leaderOf(nodes);
+    const others = nodes.filter((node) => node !== leader) as [Node, Node];
+    const tls = await issueClientCertificate(authority, { clusterName, clientId: 'app' });
+    const client = await ClusterClient.connect({
+      clusterName,
+      tls,
+      nodes: nodes.map(({ id, manager }) => ({ nodeId: id, address: manager.transportAddress })),
+    });
+    try {
+      let acknowledged = 0;
+      let running = true;
+      const write = async (ask: (sql: string) => Promise<unknown>): Promise<void> => {
+        while (running) {
+          await ask('ADD counter 1');
+          acknowledged++;
+        }
+      };
+      const writers = [
+        write((sql) => client.query(sql)),
+        write((sql) => client.query(sql)),
+        ...others.map(({ manager }) => write((sql) => manager.query(sql))),
+      ];
+      await eventually(() => acknowledged > 50, 'writes before');
+      // No leave: it goes as a killed process would, only with its sockets closed.
+      await leader.manager.stop();
+      const before = acknowledged;
+      await eventually(() => acknowledged > before + 50, 'writes after');
+      running = false;
+      await Promise.all(writers);
+      const [{ manager, events }] = others;
+      const { rows } = await manager.query('GET counter', { consistency: 'linearizable' });
+      expect(rows).toEqual([[acknowledged]]);
+      const read = await client.query('GET counter', { consistency: 'linearizable' });
+      expect(read.rows).toEqual([[acknowledged]]);
+      await eventually(
+        () => events.some((event) => event.type === 'Dead' && event.node.id === leader.id),
+        'it is seen dead',
+      );
+      expect(
+        events.some(
+          (event) =>
+            event.type === 'LeaderChanged' && event.leaderId !== leader.id && event.leaderId !== null,
+        ),
+      ).toBe(true);
+    } finally {
+      await client.close();
+    }
+  });
+});
+
+describe('a node that leaves', () => {
+  it('is seen as left, and takes no calls any more', async () => {
+    const [a, b] = (await makeCluster(['n1', 'n2'])) as [Node, Node];
+    await b.manager.leave();
+    await eventually(() => a.events.some((event) => event.type === 'Left' && event.node.id === 'n2'), 'left');
+    await expect(b.manager.query('GET x')).rejects.toMatchObject({ code: 'MANAGER_LEFT' });
+    await b.manager.stop();
+    expect(a.manager.getAliveMembers().map(({ id }) => id)).toEqual(['n1']);
+  });
+});
+
+describe('a node that does not vote', () => {
+  it('is a gateway to those that do', async () => {
+    const [voter] = (await makeCluster(['n1'])) as [Node];
+    const gateway = await makeNode('g1', { voters: ['n1'] });
+    await gateway.manager.start();
+    await gateway.manager.joinCluster([formatAddress(voter.manager.gossipAddress)]);
+    expect((await gateway.manager.query('ADD x 5')).rows).toEqual([[5]]);
+    expect((await gateway.manager.query('GET x')).nodeId).toBe('n1');
+    expect(await gateway.manager.openSession()).toBeGreaterThan(0);
+    await expect(gateway.manager.propose(Uint8Array.of(1))).rejects.toMatchObject({
+      code: 'MANAGER_NOT_VOTER',
+    });
+  });
+});
+
+describe('create() without arguments', () => {
+  it('gives nodes that can join each other', async () => {
+    const [a, b] = await Promise.all([
+      ClusterNetworkManager.create({ logger: silentLogger }),
+      ClusterNetworkManager.create({ logger: silentLogger }),
+    ]);
+    open.push(a, b);
+    await Promise.all([a.start(), b.start()]);
+    expect(await a.leadership.waitForLeader({ timeoutMs: 5000 })).toBe(a.nodeId);
+    expect(await b.joinCluster([formatAddress(a.gossipAddress)])).toBe(1);
+    await eventually(
+      () => a.getAliveMembers().length === 2 && b.getAliveMembers().length === 2,
+      'both see two',
+    );
+    await b.sendMessage(a.nodeId, { kind: 'HeartBeat', nodeId: b.nodeId, term: 0, commitIndex: 0 }).then(
+      () => expect.unreachable(),
+      (error: unknown) => expect(error).toMatchObject({ remoteCode: 'MANAGER_NO_HANDLER' }),
+    );
+    expect((await a.propose(Uint8Array.of(1))).index).toBeGreaterThan(0);
+    const { header, records } = decodeTrace(await a.dumpTrace());
+    expect(header.note).toContain(a.nodeId);
+    expect(records.some((record) => record.kind === 'step' && record.core === 'manager')).toBe(true);
+  });
+
+  it('wants certificates for what others can reach', async () => {
+    await expect(
+      ClusterNetworkManager.create({ bind: '0.0.0.0:0', advertise: '10.0.0.1:7000' }),
+    ).rejects.toMatchObject({
+      code: 'MANAGER_TLS_REQUIRED',
+    });
+  });
+});
+
+describe('one clear error for each mistake', () => {
+  const start = async (options: CreateOptions): Promise<void> => {
+    const { manager } = await makeNode('n9', options);
+    await manager.start();
+  };
+
+  it('a port in use, on either side', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const { port } = server.address() as { port: number };
+    try {
+      const bind = { host: '127.0.0.1', port };
+      await expect(start({ bind })).rejects.toMatchObject({ code: 'SWIM_PORT_IN_USE' });
+      await expect(start({ transport: { bind } })).rejects.toMatchObject({ code: 'TRANSPORT_PORT_IN_USE' });
+    } finally {
+      server.close();
+    }
+  });
+
+  it('a certificate that is missing, expired, of another node, of another cluster', async () => {
+    const issue = (more: object): ReturnType<typeof issueNodeCertificate> =>
+      issueNodeCertificate(authority, { clusterName, nodeId: 'n9', ...more });
+    const good = await issue({});
+    await expect(start({ tls: { ...good, cert: join(folder, 'none.pem') } })).rejects.toMatchObject({
+      code: 'MANAGER_CERTIFICATE_UNREADABLE',
+    });
+    const old = { notBefore: new Date(Date.now() - 2000), notAfter: new Date(Date.now() - 1000) };
+    await expect(start({ tls: await issue(old) })).rejects.toMatchObject({
+      code: 'TRANSPORT_CERTIFICATE_EXPIRED',
+    });
+    await expect(start({ tls: await issue({ nodeId: 'n8' }) })).rejects.toMatchObject({
+      code: 'TRANSPORT_IDENTITY_MISMATCH',
+    });
+    await expect(start({ tls: await issue({ clusterName: 'other' }) })).rejects.toMatchObject({
+      code: 'TRANSPORT_CLUSTER_MISMATCH',
+    });
+  });
+
+  it('a data folder that cannot be used, a damaged option, a key that is none', async () => {
+    await expect(start({ dataDir: '/dev/null/x' })).rejects.toMatchObject({
+      code: 'MANAGER_DATA_UNREADABLE',
+    });
+    await expect(start({ raft: { heartbeatMs: 0 }, voters: ['n9'] })).rejects.toMatchObject({
+      code: 'RAFT_CONFIG_INVALID',
+    });
+    await expect(start({ gossipKeys: ['AAAA'] })).rejects.toMatchObject({ code: 'SWIM_KEY_INVALID' });
+  });
+
+  it('a foreign authority, another cluster, a wrong gossip key: told by joinCluster', async () => {
+    const [host] = (await makeCluster(['n1'])) as [Node];
+    const seed = formatAddress(host.manager.gossipAddress);
+    const joined = async (options: CreateOptions): Promise<void> => {
+      const { manager } = await makeNode('n2', { joinTimeoutMs: 1000, voters: ['n1', 'n2'], ...options });
+      await manager.start();
+      await manager.joinCluster([seed]);
+    };
+    const foreign = await issueNodeCertificate(await createAuthority(), { clusterName, nodeId: 'n2' });
+    await expect(joined({ tls: foreign })).rejects.toMatchObject({ code: 'TRANSPORT_CERTIFICATE_UNTRUSTED' });
+    const elsewhere = await issueNodeCertificate(authority, { clusterName: 'other', nodeId: 'n3' });
+    await expect(joined({ nodeId: 'n3', clusterName: 'other', tls: elsewhere })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(SWIM|MANAGER)_JOIN_FAILED$/),
+    });
+    await expect(joined({ gossipKeys: [Buffer.alloc(32, 8).toString('base64')] })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(SWIM_KEY_MISMATCH|MANAGER_JOIN_FAILED)$/),
+    });
+    const tls = await issueClientCertificate(await createAuthority(), { clusterName, clientId: 'app' });
+    await expect(
+      ClusterClient.connect({
+        clusterName,
+        tls,
+        nodes: [{ nodeId: 'n1', address: host.manager.transportAddress }],
+      }),
+    ).rejects.toMatchObject({ code: 'TRANSPORT_CERTIFICATE_UNTRUSTED' });
+  });
+});
+
+describe('a durable node', () => {
+  it('has its log after a restart', async () => {
+    const dataDir = join(folder, 'durable');
+    const tls = await issueNodeCertificate(authority, { clusterName, nodeId: 'n1' });
+    const first = await makeNode('n1', { dataDir, voters: ['n1'], tls });
+    await first.manager.start();
+    for (let i = 1; i <= 5; i++) await first.manager.query('ADD x 1');
+    await first.manager.stop();
+    const second = await makeNode('n1', { dataDir, voters: ['n1'], tls });
+    await second.manager.start();
+    expect((await second.manager.query('GET x', { consistency: 'linearizable' })).rows).toEqual([[5]]);
+    expect(second.database.applied).toHaveLength(5);
+  });
+});

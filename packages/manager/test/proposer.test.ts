@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import { RetryBudget } from '../src/core/retry-budget.ts';
+import { Sequencer } from '../src/core/sequencer.ts';
+import { Deadline } from '../src/deadline.ts';
+import { Proposer } from '../src/proposer.ts';
+import { encode, failure, FakeLog, ManualClock } from './fakes.ts';
+
+const setUp = (): { log: FakeLog; clock: ManualClock; proposer: Proposer; deadline: Deadline } => {
+  const [log, clock] = [new FakeLog(), new ManualClock()];
+  return {
+    log,
+    clock,
+    proposer: new Proposer({ clock, log, attemptTimeoutMs: 1000 }),
+    deadline: new Deadline(clock, 5000, undefined),
+  };
+};
+
+describe('a proposal', () => {
+  it('opens one session for all, and numbers the commands', async () => {
+    const { log, proposer, deadline } = setUp();
+    await Promise.all(['a', 'b', 'c'].map((text) => proposer.propose(encode(text), deadline)));
+    expect(log.sessionsOpened).toBe(1);
+    expect(log.proposed.map(({ session }) => session)).toEqual(
+      [1, 2, 3].map((sequence) => ({ clientId: 100, sequence })),
+    );
+  });
+
+  it('is repeated with the same mark until it has its result', async () => {
+    const { log, clock, proposer, deadline } = setUp();
+    let failures = 2;
+    log.plan = async (command) => {
+      if (failures-- > 0) throw failure('RAFT_NO_LEADER', 'unsafe');
+      return { index: 7, term: 2, result: command };
+    };
+    const done = proposer.propose(encode('a'), deadline);
+    await clock.advance(100);
+    expect((await done).index).toBe(7);
+    expect(new Set(log.proposed.map(({ session }) => JSON.stringify(session))).size).toBe(1);
+    expect(log.proposed).toHaveLength(3);
+  });
+
+  it('is repeated at once when another leader is heard of, and not when the first is', async () => {
+    const { log, clock, proposer, deadline } = setUp();
+    const waiting: (() => void)[] = [];
+    log.plan = (command, _session, signal) =>
+      new Promise((resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(failure('RAFT_ABORTED', 'unsafe', 'caller')));
+        waiting.push(() => resolve({ index: 1, term: 3, result: command }));
+      });
+    log.state = { ...log.state, leaderId: null };
+    const done = proposer.propose(encode('a'), deadline);
+    await clock.advance(1);
+    log.lead('n2');
+    await clock.advance(30);
+    expect(log.proposed).toHaveLength(1);
+    waiting.pop()?.();
+    await done;
+
+    const next = proposer.propose(encode('b'), deadline);
+    await clock.advance(1);
+    log.lead('n3');
+    await clock.advance(30);
+    expect(log.proposed.map(({ text }) => text)).toEqual(['a', 'b', 'b']);
+    waiting.pop()?.();
+    await next;
+  });
+
+  it('ends with its deadline, naming what stood in the way', async () => {
+    const { log, clock, proposer, deadline } = setUp();
+    log.plan = () => Promise.reject(failure('RAFT_NO_LEADER', 'safe'));
+    const done = proposer.propose(encode('a'), deadline);
+    const outcome = expect(done).rejects.toMatchObject({
+      code: 'MANAGER_QUERY_TIMEOUT',
+      retry: 'unsafe',
+      cause: expect.objectContaining({ code: 'RAFT_NO_LEADER' }),
+    });
+    await clock.advance(6000);
+    await outcome;
+  });
+
+  it('takes a new session when the log forgot the old one, but only if it was never tried before', async () => {
+    const { log, clock, proposer, deadline } = setUp();
+    log.plan = async (command, session) => {
+      if (session?.clientId === 100) throw failure('RAFT_SESSION_EXPIRED', 'useless');
+      return { index: 1, term: 1, result: command };
+    };
+    await proposer.propose(encode('a'), deadline);
+    expect(log.proposed.map(({ session }) => session?.clientId)).toEqual([100, 200]);
+
+    let attempts = 0;
+    log.plan = async () => {
+      throw attempts++ === 0
+        ? failure('RAFT_NO_LEADER', 'unsafe')
+        : failure('RAFT_SESSION_EXPIRED', 'useless');
+    };
+    const doubtful = expect(proposer.propose(encode('b'), deadline)).rejects.toMatchObject({
+      code: 'MANAGER_SESSION_EXPIRED',
+      retry: 'unsafe',
+    });
+    await clock.advance(100);
+    await doubtful;
+    expect(attempts).toBe(2);
+  });
+
+  it('is aborted by its signal', async () => {
+    const { log, clock, proposer } = setUp();
+    const abort = new AbortController();
+    log.plan = () => Promise.reject(failure('RAFT_NO_LEADER', 'safe'));
+    const done = expect(
+      proposer.propose(encode('a'), new Deadline(clock, 5000, abort.signal)),
+    ).rejects.toMatchObject({
+      code: 'MANAGER_ABORTED',
+    });
+    await clock.advance(10);
+    abort.abort();
+    await clock.advance(10);
+    await done;
+  });
+
+  it('waits while 256 are in doubt, which is all the log remembers', async () => {
+    const { log, clock, proposer, deadline } = setUp();
+    const waiting: (() => void)[] = [];
+    log.plan = (command) =>
+      new Promise((resolve) => {
+        waiting.push(() => resolve({ index: 1, term: 1, result: command }));
+      });
+    const all = Array.from({ length: 300 }, (_, i) => proposer.propose(encode(String(i)), deadline));
+    await clock.advance(1);
+    expect(log.proposed).toHaveLength(256);
+    waiting[1]?.();
+    await clock.advance(1);
+    expect(log.proposed).toHaveLength(256);
+    waiting[0]?.();
+    await clock.advance(1);
+    expect(log.proposed).toHaveLength(258);
+    for (let i = 2; i < 300; i++) {
+      waiting[i]?.();
+      await clock.advance(0);
+    }
+    await Promise.all(all);
+  });
+});
+
+describe('the sequencer', () => {
+  it('hands out no number that the log might have forgotten', () => {
+    const sequencer = new Sequencer(1, 3);
+    expect([sequencer.take(), sequencer.take(), sequencer.take(), sequencer.take()]).toEqual([1, 2, 3, null]);
+    sequencer.settle(2);
+    expect(sequencer.take()).toBeNull();
+    sequencer.settle(1);
+    expect([sequencer.take(), sequencer.take(), sequencer.take()]).toEqual([4, 5, null]);
+    expect(sequencer.inDoubt).toBe(3);
+  });
+});
+
+describe('the retry budget', () => {
+  it('allows a fifth of the first tries and ten a second, of the last ten seconds', () => {
+    const budget = new RetryBudget({ ratio: 0.2, perSecond: 10 }, 0);
+    let allowed = 0;
+    while (budget.withdraw(0)) allowed++;
+    expect(allowed).toBe(100);
+    for (let i = 0; i < 50; i++) budget.deposit(1);
+    allowed = 0;
+    while (budget.withdraw(2)) allowed++;
+    expect(allowed).toBe(10);
+    expect(budget.withdraw(500)).toBe(false);
+    // Each second a slot is new; after ten the whole floor is back, and no more than that.
+    allowed = 0;
+    while (budget.withdraw(100_000)) allowed++;
+    expect(allowed).toBe(100);
+  });
+
+  it('gives no retries that were not earned when there is no floor', () => {
+    const budget = new RetryBudget({ ratio: 0.2, perSecond: 0 }, 0);
+    expect(budget.withdraw(0)).toBe(false);
+    for (let i = 0; i < 5; i++) budget.deposit(10);
+    expect(budget.withdraw(20)).toBe(true);
+    expect(budget.withdraw(20)).toBe(false);
+    for (let i = 0; i < 50; i++) budget.deposit(30);
+    expect(budget.withdraw(11_000)).toBe(false);
+  });
+});
