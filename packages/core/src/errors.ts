@@ -84,6 +84,8 @@ const caseName = (value: unknown): string => {
 export function describeError(error: unknown): string {
   if (ClusterError.is(error)) return error.line;
   if (!(error instanceof Error)) return String(error);
+  if (error.message !== '') return error.message;
   // Some errors of the platform say nothing but their code.
-  return error.message || String((error as { code?: unknown }).code ?? error.name);
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === 'string' ? code : error.name;
 }
