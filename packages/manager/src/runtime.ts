@@ -2,10 +2,13 @@
 import { ClusterError, EventHub } from '@cluster/core';
 import { MessageCodec } from './codec.ts';
 import type { Components, LogChange, MembershipChange } from './components.ts';
+import { Deadline } from './deadline.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Environment } from './environment.ts';
 import { managerError } from './errors.ts';
 import { join } from './join.ts';
+import { controlTypeIds } from './messages.ts';
+import { encodeSessionAnswer } from './session-wire.ts';
 import { Leadership } from './leadership.ts';
 import { type AllMetrics, ManagerMetrics } from './metrics.ts';
 import { toNodeInfo } from './node-info.ts';
@@ -88,6 +91,13 @@ export class Runtime {
     const components = await this.#environment.open(signal, (error) => this.#notices.componentFailed(error));
     this.services = new Services(this.#environment, components, this.dispatcher, this.metrics);
     this.dispatcher.bind(components.messenger);
+    components.messenger.handle(controlTypeIds.openSession, ['node', 'client'], async (_bytes, context) => {
+      if (this.services === null) throw managerError('MANAGER_NOT_RUNNING', 'Nothing is open.');
+      const { clock, config } = this.#environment;
+      return encodeSessionAnswer(
+        await this.services.openSession(new Deadline(clock, config.queryTimeoutMs, context.signal)),
+      );
+    });
     components.membership.onEvent((change) => this.#membershipChanged(change));
     components.messenger.onPeer(({ up, peer, reason }) => {
       this.services?.refresh();

@@ -1,7 +1,7 @@
 /** What a running manager consists of, put together once its components are open. */
 import type { Components } from './components.ts';
 import { RetryBudget } from './core/retry-budget.ts';
-import { Deadline } from './deadline.ts';
+import type { Deadline } from './deadline.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Environment } from './environment.ts';
 import { managerError } from './errors.ts';
@@ -12,7 +12,7 @@ import { toEndpoint } from './node-info.ts';
 import { Proposer } from './proposer.ts';
 import { QueryService, type QueryServiceOptions } from './query-service.ts';
 import { RemoteQueries } from './remote.ts';
-import { decodeSessionAnswer, encodeSessionAnswer } from './session-wire.ts';
+import { decodeSessionAnswer } from './session-wire.ts';
 
 export class Services {
   readonly components: Components;
@@ -20,6 +20,7 @@ export class Services {
   readonly queries: QueryService;
   readonly #environment: Environment;
   readonly #dispatcher: Dispatcher;
+  readonly #remote: RemoteQueries;
   readonly #watched = new Set<string>();
 
   constructor(
@@ -36,7 +37,7 @@ export class Services {
     this.proposer =
       log === null ? null : new Proposer({ clock, log, attemptTimeoutMs: config.attemptTimeoutMs });
     const send: QueryServiceOptions['send'] = (to, message, options) => this.#sendQuery(to, message, options);
-    const remote = new RemoteQueries({
+    this.#remote = new RemoteQueries({
       clock,
       attemptTimeoutMs: config.attemptTimeoutMs,
       port: {
@@ -63,7 +64,7 @@ export class Services {
       database,
       log,
       proposer: this.proposer,
-      remote,
+      remote: this.#remote,
       balancer,
       metrics,
       send,
@@ -77,10 +78,6 @@ export class Services {
       maxPending: config.maxPendingQueries,
       replicas: () => this.replicas(),
     });
-    messenger.handle(controlTypeIds.openSession, ['node', 'client'], async (_bytes, context) => {
-      const deadline = new Deadline(clock, config.queryTimeoutMs, context.signal);
-      return encodeSessionAnswer(await this.openSession(deadline, remote));
-    });
     if (database !== null)
       dispatcher.setBuiltIn('Query', (message, _from, context) => this.queries.serve(message, context));
   }
@@ -91,9 +88,9 @@ export class Services {
     return config.voters ?? (this.components.log === null ? [] : [nodeId]);
   }
 
-  openSession(deadline: Deadline, remote?: RemoteQueries): Promise<number> {
+  openSession(deadline: Deadline): Promise<number> {
     if (this.proposer !== null) return this.proposer.openSession(deadline);
-    if (remote !== undefined && this.replicas().length > 0) return remote.openSession(deadline);
+    if (this.replicas().length > 0) return this.#remote.openSession(deadline);
     throw managerError('MANAGER_VOTERS_REQUIRED', 'This node knows no voters that could open a session.');
   }
 
