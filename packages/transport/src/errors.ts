@@ -53,7 +53,7 @@ export const peerUnknown = (peer: string): ClusterError =>
 
 export const maybeDelivered = (
   peer: string,
-  why: SessionEnd | 'resent too often',
+  why: SessionEnd | 'it was resent too often',
   refusal: Refusal | null,
 ): ClusterError =>
   error(

@@ -25,14 +25,37 @@ export function judgeIdentity(
   return judgeCertificate(identity, local, expected);
 }
 
-/** The session that a HELLO or HELLO_ACK names is the one we still have with that boot of the peer. */
-export function sessionGoesOn(peer: Peer, hello: Hello): boolean {
-  return (
-    !peer.session.in('absent') &&
-    hello.sessionId !== null &&
-    peer.sessionId === hello.sessionId &&
-    peer.bootId === hello.bootId
-  );
+/** What becomes of the session when this HELLO or HELLO_ACK is accepted. */
+export interface SessionChoice {
+  readonly sessionId: string;
+  /** The session that we have goes on. */
+  readonly resumes: boolean;
+  /** What the peer has received of it. */
+  readonly received: number;
+}
+
+/** Of a listener. The first match counts. */
+export function chooseSession(peer: Peer | undefined, hello: Hello, fresh: () => string): SessionChoice {
+  const ours =
+    peer === undefined || peer.session.in('absent') || peer.bootId !== hello.bootId ? null : peer.sessionId;
+  const { sessionId, proposedId, received } = hello;
+  if (ours !== null && ours === sessionId) return { sessionId: ours, resumes: true, received };
+  // Begun by an earlier HELLO of this dialler, which has not seen our answer: it has received nothing.
+  if (ours !== null && ours === proposedId) return { sessionId: ours, resumes: true, received: 0 };
+  // Begun by the peer on a HELLO of ours, whose answer we have not seen: new to us.
+  if (sessionId !== null && sessionId === peer?.proposedId) return { sessionId, resumes: false, received: 0 };
+  return { sessionId: proposedId ?? fresh(), resumes: false, received: 0 };
+}
+
+/** Of a dialler: the listener has chosen. Null when it chose what we never offered. */
+export function acceptSession(
+  peer: Peer | undefined,
+  { sessionId, bootId, received }: Hello,
+): SessionChoice | null {
+  if (peer === undefined || sessionId === null) return null;
+  const resumes = !peer.session.in('absent') && peer.sessionId === sessionId && peer.bootId === bootId;
+  if (resumes) return { sessionId, resumes, received };
+  return peer.proposedId === sessionId ? { sessionId, resumes: false, received: 0 } : null;
 }
 
 export interface AdmittingParty extends LocalParty {
@@ -53,9 +76,7 @@ export function judgeAdmission(
   const refusal = judgeHello(hello, identity, party);
   if (refusal !== null) return refusal;
   if (dialled) {
-    // The listener may only go on with a session that we have, too.
-    const known = peer !== undefined && sessionGoesOn(peer, hello);
-    return (hello.resumed && !known) || hello.sessionId === null ? outOfPlace('HELLO_ACK') : null;
+    return acceptSession(peer, hello) === null ? outOfPlace('HELLO_ACK') : null;
   }
   if (peer === undefined && party.peers >= party.peersMax) return tooManyPeers(party.peers);
   if (party.greeting && party.nodeId < identity.id) {

@@ -30,6 +30,8 @@ export interface Connection {
   refusal: Refusal | null;
   redial: boolean;
   admitted: boolean;
+  /** What the peer has of the session that the connection carries. */
+  peerReceived: number;
   finished: boolean;
 }
 
@@ -43,6 +45,8 @@ export interface Peer {
   dialing: number | null;
   bootId: string | null;
   sessionId: string | null;
+  /** The name of the next session, from the HELLO that first proposed it until a session begins. */
+  proposedId: string | null;
   lastRefusal: Refusal | null;
 }
 

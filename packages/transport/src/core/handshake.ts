@@ -28,8 +28,11 @@ export interface Hello {
   readonly codecHashes: Readonly<Record<string, string>>;
   /** HELLO: the session to resume, or null. HELLO_ACK: the session from now on. */
   readonly sessionId: string | null;
-  /** HELLO_ACK: the session of the HELLO goes on. */
-  readonly resumed: boolean;
+  /**
+   * HELLO: the name of a new session, should that one not go on. It stays the same until the dialler has seen an answer: a
+   * listener whose HELLO_ACK was lost may have sent messages behind it, and finds them again under this name.
+   */
+  readonly proposedId: string | null;
   /** The last sequence received in `sessionId`; the peer resends what follows. */
   readonly received: number;
 }
@@ -122,7 +125,7 @@ export function makeHello(
   local: LocalParty & Pick<Hello, 'capabilities' | 'frameBytesMax'>,
   expectedId: string,
   sessionId: string | null,
-  resumed: boolean,
+  proposedId: string | null,
 ): Hello {
   const { clusterName, nodeId, bootId, capabilities, frameBytesMax, codecHashes } = local;
   const { min: versionMin, max: versionMax } = protocolVersions;
@@ -137,7 +140,7 @@ export function makeHello(
     frameBytesMax,
     codecHashes,
     sessionId,
-    resumed,
+    proposedId,
     received: 0,
   };
 }

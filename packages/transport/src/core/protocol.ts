@@ -36,13 +36,13 @@ export type TransportInput =
 
 export type TransportEffect =
   | { readonly type: 'dial'; readonly connection: number; readonly peer: string }
-  /** The engine adds `received`, which belongs to the data plane. */
-  | { readonly type: 'sendHello'; readonly connection: number; readonly peer: string; readonly hello: Hello }
+  /** The engine adds `received`, which belongs to the data plane: that of the session if it `resumes`, else 0. */
   | {
-      readonly type: 'sendHelloAck';
+      readonly type: 'sendHello' | 'sendHelloAck';
       readonly connection: number;
       readonly peer: string;
       readonly hello: Hello;
+      readonly resumes: boolean;
     }
   | { readonly type: 'sendRefused'; readonly connection: number; readonly refusal: Refusal }
   | { readonly type: 'sendPing'; readonly connection: number }

@@ -2,7 +2,11 @@ import { setup } from 'xstate';
 import { effect } from '@cluster/core';
 
 /** Why a session is over. */
-export type SessionEnd = 'peer began anew' | 'unreachable' | 'not resumed in time' | 'peer left';
+export type SessionEnd =
+  | 'the peer began anew'
+  | 'the peer cannot be reached'
+  | 'it was not resumed in time'
+  | 'the peer left';
 
 export type SessionEvent =
   /** A connection was admitted, and the two sides share no session to go on with. */
@@ -54,13 +58,13 @@ export const sessionMachine = setup({
       description: 'A connection carries the session.',
       on: {
         STARTED: {
-          actions: [{ type: 'lose', params: { why: 'peer began anew', keepQueued: true } }, 'begin'],
+          actions: [{ type: 'lose', params: { why: 'the peer began anew', keepQueued: true } }, 'begin'],
         },
         RESUMED: { actions: 'resume' },
         INTERRUPTED: { target: 'interrupted', actions: 'detach' },
         ENDED: {
           target: 'absent',
-          actions: ['detach', { type: 'lose', params: { why: 'peer left', keepQueued: false } }],
+          actions: ['detach', { type: 'lose', params: { why: 'the peer left', keepQueued: false } }],
         },
       },
     },
@@ -69,18 +73,18 @@ export const sessionMachine = setup({
       after: {
         resumeTimeout: {
           target: 'absent',
-          actions: { type: 'lose', params: { why: 'not resumed in time', keepQueued: false } },
+          actions: { type: 'lose', params: { why: 'it was not resumed in time', keepQueued: false } },
         },
       },
       on: {
         RESUMED: { target: 'up', actions: 'resume' },
         STARTED: {
           target: 'up',
-          actions: [{ type: 'lose', params: { why: 'peer began anew', keepQueued: true } }, 'begin'],
+          actions: [{ type: 'lose', params: { why: 'the peer began anew', keepQueued: true } }, 'begin'],
         },
         GAVE_UP: {
           target: 'absent',
-          actions: { type: 'lose', params: { why: 'unreachable', keepQueued: false } },
+          actions: { type: 'lose', params: { why: 'the peer cannot be reached', keepQueued: false } },
         },
       },
     },

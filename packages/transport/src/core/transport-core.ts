@@ -16,7 +16,14 @@ import {
   unpackPlain,
   type ActionOf,
 } from '@cluster/core';
-import { judgeAdmission, judgeIdentity, outOfPlace, sessionGoesOn, tooManyPeers } from './admission.ts';
+import {
+  acceptSession,
+  chooseSession,
+  judgeAdmission,
+  judgeIdentity,
+  outOfPlace,
+  tooManyPeers,
+} from './admission.ts';
 import { connectionMachine, type ConnectionEvent } from './connection.machine.ts';
 import type { Connection, Machine, Peer, Saved, TransportCoreConfig } from './entities.ts';
 import { type Hello, makeHello } from './handshake.ts';
@@ -233,6 +240,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       refusal: null,
       redial: true,
       admitted: false,
+      peerReceived: 0,
       finished: false,
     };
     this.#connections.set(id, connection);
@@ -275,6 +283,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       dialing: null,
       bootId: null,
       sessionId: null,
+      proposedId: null,
       lastRefusal: null,
     };
     this.#peers.set(key, peer);
@@ -295,15 +304,12 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
         out.emit({ type: 'dial', connection: id, peer: connection.peer ?? '' });
         return;
       case 'sendHello': {
-        const key = connection.peer ?? '';
-        const peer = this.#peers.get(key);
-        const sessionId = peer === undefined || peer.session.in('absent') ? null : peer.sessionId;
-        out.emit({
-          type: 'sendHello',
-          connection: id,
-          peer: key,
-          hello: makeHello(this.#config, key, sessionId, false),
-        });
+        const peer = connection.peer === null ? undefined : this.#peers.get(connection.peer);
+        if (peer === undefined) return;
+        const sessionId = peer.session.in('absent') ? null : peer.sessionId;
+        peer.proposedId ??= this.#newSessionId();
+        const hello = makeHello(this.#config, peer.key, sessionId, peer.proposedId);
+        out.emit({ type: 'sendHello', connection: id, peer: peer.key, hello, resumes: sessionId !== null });
         return;
       }
       case 'admit':
@@ -336,7 +342,11 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     if (peer === null) return;
     connection.peer = key;
     connection.admitted = true;
-    const resumed = connection.dialled ? hello.resumed : sessionGoesOn(peer, hello);
+    const choice = connection.dialled
+      ? acceptSession(peer, hello)
+      : chooseSession(peer, hello, () => this.#newSessionId());
+    if (choice === null) return;
+    const { resumes } = choice;
     const rivals = [peer.open, peer.dialing].filter((rival) => rival !== null && rival !== id);
     const wasOpen = peer.open !== null;
     peer.open = id;
@@ -344,20 +354,23 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     peer.lastRefusal = null;
     for (const rival of rivals) if (rival !== null) this.#supersede(rival, nowMs, out);
     peer.bootId = hello.bootId;
-    if (connection.dialled) peer.sessionId = hello.sessionId;
-    else {
-      if (!resumed) peer.sessionId = `${this.#prng.u32().toString(16)}-${this.#prng.u32().toString(16)}`;
-      out.emit({
-        type: 'sendHelloAck',
-        connection: id,
-        peer: key,
-        hello: makeHello(this.#config, identity.id, peer.sessionId, resumed),
-      });
+    peer.sessionId = choice.sessionId;
+    connection.peerReceived = choice.received;
+    if (!resumes) peer.proposedId = null;
+    if (!connection.dialled) {
+      const answer = makeHello(this.#config, identity.id, choice.sessionId, null);
+      out.emit({ type: 'sendHelloAck', connection: id, peer: key, hello: answer, resumes });
     }
-    if (wasOpen && !resumed) out.emit({ type: 'peerDown', peer: key, refusal: superseded });
-    peer.session.send({ type: resumed ? 'RESUMED' : 'STARTED' }, nowMs, out);
+    if (wasOpen && !resumes) out.emit({ type: 'peerDown', peer: key, refusal: superseded });
+    peer.session.send({ type: resumes ? 'RESUMED' : 'STARTED' }, nowMs, out);
     peer.link.send({ type: 'ATTACHED' }, nowMs, out);
-    if (!wasOpen || !resumed) out.emit({ type: 'peerUp', peer: key, role: identity.role, resumed });
+    if (!wasOpen || !resumes) {
+      out.emit({ type: 'peerUp', peer: key, role: identity.role, resumed: resumes });
+    }
+  }
+
+  #newSessionId(): string {
+    return `${this.#prng.u32().toString(16)}-${this.#prng.u32().toString(16)}`;
   }
 
   #supersede(id: number, nowMs: number, out: Out): void {
@@ -371,16 +384,16 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     switch (action.type) {
       case 'begin':
       case 'resume': {
-        const hello = peer.open === null ? null : (this.#connections.get(peer.open)?.hello ?? null);
-        if (peer.open === null || hello === null) return;
+        const connection = peer.open === null ? undefined : this.#connections.get(peer.open);
+        if (connection?.hello == null) return;
         out.emit({
           type: 'attach',
-          connection: peer.open,
+          connection: connection.id,
           peer: peer.key,
           role: peer.role,
           resumed: action.type === 'resume',
-          received: hello.received,
-          frameBytesMax: hello.frameBytesMax,
+          received: connection.peerReceived,
+          frameBytesMax: connection.hello.frameBytesMax,
         });
         return;
       }

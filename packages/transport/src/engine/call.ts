@@ -16,7 +16,7 @@ export class Call implements PendingCall, Waiter, Deadline {
   dueTick = 0;
   previous: Deadline | null = null;
   next: Deadline | null = null;
-  why: PendingCall['why'] = 'resent too often';
+  why: PendingCall['why'] = 'it was resent too often';
   #done: Done<Uint8Array> | null;
   #armed = false;
   readonly #wheel: DeadlineWheel;

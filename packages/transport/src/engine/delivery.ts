@@ -25,7 +25,7 @@ export interface PendingCall {
   /** It has been on the wire. */
   readonly sent: boolean;
   /** Why the session ended, for the calls it takes with it. */
-  why: SessionEnd | 'resent too often';
+  why: SessionEnd | 'it was resent too often';
   succeed(bytes: Uint8Array): void;
   fail(error: ClusterError): void;
   close(): void;

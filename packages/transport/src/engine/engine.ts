@@ -376,7 +376,7 @@ export class TransportEngine {
         return;
       case 'sendHello':
       case 'sendHelloAck': {
-        const received = this.#deliveries.get(effect.peer)?.received ?? 0;
+        const received = effect.resumes ? (this.#deliveries.get(effect.peer)?.received ?? 0) : 0;
         this.#connections.execute({ ...effect, hello: { ...effect.hello, received } });
         return;
       }

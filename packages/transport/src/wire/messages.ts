@@ -28,7 +28,7 @@ const helloSchema = z.object({
   frameBytesMax: z.int().min(1024).max(0x7fff_ffff),
   codecHashes: z.record(printable, printable).refine((hashes) => Object.keys(hashes).length <= 64),
   sessionId: name.nullable(),
-  resumed: z.boolean(),
+  proposedId: name.nullable(),
   received: u32,
 });
 

@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import { ClusterError, type Outcome, Prng } from '@cluster/core';
+import { priorities } from '@cluster/transport';
+import { type Booted, EngineWorld, number, toNumber } from './engine-world.ts';
+
+const type = 64;
+const answerType = 65;
+
+/** Counts what a node receives, and answers requests with the number they carry. */
+function listen({ engine }: Booted): { posts: Map<string, number[]>; requests: number[] } {
+  const posts = new Map<string, number[]>();
+  const requests: number[] = [];
+  engine.handle(type, (bytes, { from, priority }, answer) => {
+    const key = `${from} ${priority}`;
+    const list = posts.get(key) ?? [];
+    posts.set(key, list);
+    list.push(toNumber(bytes));
+    answer({ ok: true, value: undefined });
+  });
+  engine.handle(answerType, (bytes, _context, answer) => {
+    requests.push(toNumber(bytes));
+    answer({ ok: true, value: bytes.slice() });
+  });
+  return { posts, requests };
+}
+
+const count = (upTo: number): number[] => Array.from({ length: upTo }, (_, i) => i);
+const patient = { retriesMax: 1000, dialAttemptsMax: 1000, backoffMaxMs: 200, requestTimeoutMs: 3_600_000 };
+
+/** Two nodes talk while every connection between them is cut at random moments. Returns how many frames went twice. */
+function talkOverCuts(seed: number): number {
+  const world = new EngineWorld(seed);
+  const prng = Prng.fromSeed(seed, 'cuts');
+  const nodes = { a: world.boot('a', patient), b: world.boot('b', patient) };
+  const heard = { a: listen(nodes.a), b: listen(nodes.b) };
+  const answered: number[] = [];
+  const failures: ClusterError[] = [];
+  const rounds = 60;
+  for (let round = 0; round < rounds; round++) {
+    for (const priority of priorities) {
+      expect(nodes.a.engine.post('b', type, number(round), priority)).toBe(true);
+      expect(nodes.b.engine.post('a', type, number(round), priority)).toBe(true);
+    }
+    nodes.a.engine.call('b', answerType, number(round), {}, (outcome) => {
+      if (outcome.ok) answered.push(toNumber(outcome.value));
+      else failures.push(outcome.error);
+    });
+    world.run(prng.below(12));
+    if (prng.chance(0.4)) world.network.cutAll();
+  }
+  world.run(60_000);
+  for (const priority of priorities) {
+    expect(heard.b.posts.get(`a ${priority}`), `seed ${seed}`).toEqual(count(rounds));
+    expect(heard.a.posts.get(`b ${priority}`), `seed ${seed}`).toEqual(count(rounds));
+  }
+  expect(failures, `seed ${seed}`).toEqual([]);
+  expect(heard.b.requests, `seed ${seed}`).toEqual(count(rounds));
+  expect(
+    answered.toSorted((x, y) => x - y),
+    `seed ${seed}`,
+  ).toEqual(count(rounds));
+  expect(world.network.live, `seed ${seed}`).toBe(1);
+  expect(nodes.a.engine.peers(), `seed ${seed}`).toMatchObject([
+    { peer: 'b', session: 'up', queued: 0, unacknowledged: 0 },
+  ]);
+  return nodes.a.metrics.value('resends') + nodes.b.metrics.value('resends');
+}
+
+describe('delivery over connections that break', () => {
+  // Cuts fall anywhere: in a dial, in the handshake, in the middle of a frame, before an acknowledgement.
+  it('loses nothing, delivers nothing twice and keeps the order, wherever the cuts fall', () => {
+    let resent = 0;
+    for (const seed of count(100)) resent += talkOverCuts(seed);
+    expect(resent).toBeGreaterThan(100);
+  });
+
+  it('drops what arrives again, when only the acknowledgement was lost', () => {
+    const world = new EngineWorld(3);
+    const [a, b] = [
+      world.boot('a', { ...patient, ackDelayMs: 1000 }),
+      world.boot('b', { ...patient, ackDelayMs: 1000 }),
+    ];
+    const heard = listen(b);
+    a.engine.post('b', type, number(0));
+    world.run(20);
+    expect(a.engine.peers()).toMatchObject([{ unacknowledged: 1 }]);
+    world.network.cutAll();
+    world.run(500);
+    a.engine.post('b', type, number(1));
+    world.run(3000);
+    expect(heard.posts.get('a Normal')).toEqual([0, 1]);
+    expect(a.events.map((event) => event.reason)).toEqual([
+      'connected',
+      'TRANSPORT_CONNECTION_LOST',
+      'resumed',
+    ]);
+    // HELLO has already told what had arrived: nothing had to be sent again.
+    expect(a.metrics.value('resends')).toBe(0);
+    expect(a.metrics.value('reconnects')).toBe(1);
+    expect(a.engine.peers()).toMatchObject([{ unacknowledged: 0 }]);
+  });
+
+  it('gives a message up after three more tries, says so, and goes on with the next', () => {
+    const world = new EngineWorld(4);
+    const [a, b] = [world.boot('a', { dialAttemptsMax: 1000, requestTimeoutMs: 600_000 }), world.boot('b')];
+    const heard = listen(b);
+    a.engine.post('b', type, number(0));
+    world.run(100);
+    const outcomes: Outcome<Uint8Array>[] = [];
+    world.network.latencyMs = 50;
+    a.engine.call('b', answerType, number(7), {}, (outcome) => void outcomes.push(outcome));
+    const before = a.metrics.value('reconnects');
+    for (let i = 0; i < 400 && outcomes.length === 0; i++) {
+      // Breaks every connection shortly after the message has been written, before it arrives.
+      world.run(1);
+      const [peer] = a.engine.peers();
+      if (peer?.session === 'up' && peer.unacknowledged > 0 && peer.queued === 0) {
+        world.run(20);
+        world.network.cutAll();
+      } else world.run(30);
+    }
+    expect(outcomes).toMatchObject([
+      { ok: false, error: { code: 'TRANSPORT_MAYBE_DELIVERED', retry: 'unsafe' } },
+    ]);
+    expect(a.metrics.value('reconnects') - before).toBeGreaterThanOrEqual(3);
+    world.network.latencyMs = 1;
+    a.engine.post('b', type, number(1));
+    world.run(1000);
+    expect(heard.posts.get('a Normal')).toEqual([0, 1]);
+    expect(heard.requests).toEqual([]);
+  });
+});
+
+describe('a peer that starts anew', () => {
+  it('fails what was in flight as perhaps delivered, and takes what was never sent', () => {
+    const world = new EngineWorld(5);
+    const a = world.boot('a', patient);
+    const first = world.boot('b');
+    first.engine.handle(answerType, () => undefined);
+    const outcomes: Outcome<Uint8Array>[] = [];
+    a.engine.call('b', answerType, number(1), {}, (outcome) => void outcomes.push(outcome));
+    world.run(100);
+    expect(a.engine.peers()).toMatchObject([{ session: 'up', unacknowledged: 0 }]);
+    first.kill();
+    a.engine.call('b', answerType, number(2), {}, (outcome) => void outcomes.push(outcome));
+    world.run(100);
+    const second = world.boot('b');
+    const heard = listen(second);
+    world.run(2000);
+    expect(outcomes[0]).toMatchObject({ ok: false, error: { code: 'TRANSPORT_MAYBE_DELIVERED' } });
+    expect(outcomes[1]).toMatchObject({ ok: true });
+    expect(heard.requests).toEqual([2]);
+  });
+
+  it('is given up after a first dial and three more: callers learn what is certain and what is not', () => {
+    const world = new EngineWorld(6);
+    const a = world.boot('a');
+    const b = world.boot('b');
+    b.engine.handle(answerType, () => undefined);
+    const outcomes: Outcome<Uint8Array>[] = [];
+    a.engine.call('b', answerType, number(1), {}, (outcome) => void outcomes.push(outcome));
+    world.run(100);
+    const dials = world.network.dials;
+    world.network.down.add(world.portOf('b'));
+    world.network.down.add(world.portOf('a'));
+    world.network.cutAll();
+    a.engine.call('b', answerType, number(2), {}, (outcome) => void outcomes.push(outcome));
+    expect(a.engine.post('b', type, number(3))).toBe(true);
+    world.run(1200);
+    expect(outcomes).toMatchObject([
+      { ok: false, error: { code: 'TRANSPORT_MAYBE_DELIVERED', retry: 'unsafe' } },
+      { ok: false, error: { code: 'TRANSPORT_CONNECT_FAILED', retry: 'safe' } },
+    ]);
+    // Both sides dial: four times each.
+    expect(world.network.dials - dials).toBeLessThanOrEqual(8);
+    expect(a.metrics.value('messages_dropped')).toBe(1);
+  });
+
+  it('is told apart from a peer that is merely unknown', () => {
+    const world = new EngineWorld(7);
+    const a = world.boot('a');
+    const outcomes: Outcome<Uint8Array>[] = [];
+    a.engine.call('z', type, number(1), {}, (outcome) => void outcomes.push(outcome));
+    expect(outcomes).toMatchObject([{ ok: false, error: { code: 'TRANSPORT_PEER_UNKNOWN', retry: 'safe' } }]);
+    expect(a.engine.post('z', type, number(1))).toBe(false);
+    expect(a.metrics.value('messages_dropped')).toBe(1);
+  });
+});
+
+describe('two nodes that dial each other at once', () => {
+  it.each(count(60))('settle on one connection, without losing a message (seed %i)', (seed) => {
+    const world = new EngineWorld(seed);
+    world.network.latencyMs = 1 + (seed % 7);
+    const [a, b] = [world.boot('a', patient), world.boot('b', patient)];
+    const [atA, atB] = [listen(a), listen(b)];
+    const prng = Prng.fromSeed(seed, 'start');
+    const [delayA, delayB] = [prng.below(12), prng.below(12)];
+    world.clock.setTimer(delayA, () => void a.engine.post('b', type, number(0)));
+    world.clock.setTimer(delayB, () => void b.engine.post('a', type, number(0)));
+    world.run(3000);
+    expect(atB.posts.get('a Normal')).toEqual([0]);
+    expect(atA.posts.get('b Normal')).toEqual([0]);
+    expect(world.network.live).toBe(1);
+    expect(a.metrics.value('connections_open')).toBe(1);
+    expect(b.metrics.value('connections_open')).toBe(1);
+  });
+});

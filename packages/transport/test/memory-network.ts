@@ -1,0 +1,231 @@
+import {
+  type Address,
+  ClusterError,
+  type Clock,
+  type Done,
+  type DuplexHandlers,
+  type DuplexListener,
+  Prng,
+  type TimerHandle,
+} from '@cluster/core';
+import type { Certified, PeerIdentity, Refusal, SecureStream, SecureStreamPort } from '@cluster/transport';
+
+interface FakeTimer {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly fire: () => void;
+}
+
+/** Virtual time: nothing happens until it is told to run. */
+export class FakeClock implements Clock {
+  #nowMs = 0;
+  #order = 0;
+  #timers: FakeTimer[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(delayMs: number, fire: () => void): TimerHandle {
+    const timer = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire };
+    this.#timers.push(timer);
+    return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
+  }
+
+  run(forMs: number): void {
+    const untilMs = this.#nowMs + forMs;
+    for (;;) {
+      let next: FakeTimer | undefined;
+      for (const timer of this.#timers) {
+        if (
+          next === undefined ||
+          timer.dueMs < next.dueMs ||
+          (timer.dueMs === next.dueMs && timer.order < next.order)
+        ) {
+          next = timer;
+        }
+      }
+      if (next === undefined || next.dueMs > untilMs) break;
+      const due = next;
+      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#nowMs = due.dueMs;
+      due.fire();
+    }
+    this.#nowMs = untilMs;
+  }
+}
+
+/** The clock as one process sees it: when the process is dead, nothing fires. */
+export class ProcessClock implements Clock {
+  alive = true;
+  readonly #clock: FakeClock;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  setTimer(delayMs: number, fire: () => void): TimerHandle {
+    return this.#clock.setTimer(delayMs, () => {
+      if (this.alive) fire();
+    });
+  }
+}
+
+const gone = (): ClusterError =>
+  new ClusterError({
+    code: 'TRANSPORT_CONNECTION_LOST',
+    fault: 'environment',
+    message: 'cut.',
+    advice: 'None.',
+  });
+
+/** One half of a pair: bytes arrive at the other half later, in order, in pieces of any size. */
+class MemoryStream implements SecureStream {
+  readonly remote: Address = { host: 'memory', port: 0 };
+  readonly certified: Certified;
+  handlers: DuplexHandlers;
+  other: MemoryStream | null = null;
+  closed = false;
+  /** Bytes vanish, and nobody is told. */
+  blackHole = false;
+  #ended = false;
+  #inFlight = 0;
+  #blocked = false;
+  readonly #network: MemoryNetwork;
+
+  constructor(network: MemoryNetwork, certified: Certified, handlers: DuplexHandlers) {
+    this.#network = network;
+    this.certified = certified;
+    this.handlers = handlers;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#ended || this.closed) return true;
+    const { clock, prng, latencyMs } = this.#network;
+    for (let at = 0; at < bytes.length;) {
+      const piece = bytes.slice(at, at + (prng.chance(0.3) ? 1 + prng.below(40) : 65_536));
+      at += piece.length;
+      this.#inFlight += piece.length;
+      clock.setTimer(latencyMs, () => this.#arrive(piece));
+    }
+    this.#blocked = this.#inFlight >= 65_536;
+    return !this.#blocked;
+  }
+
+  #arrive(piece: Uint8Array): void {
+    this.#inFlight -= piece.length;
+    if (!this.closed && !this.blackHole && this.other?.closed === false) this.other.handlers.onData(piece);
+    if (this.#blocked && this.#inFlight === 0 && !this.closed && !this.blackHole) {
+      this.#blocked = false;
+      this.handlers.onDrain?.();
+    }
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { clock, latencyMs } = this.#network;
+    clock.setTimer(latencyMs, () => {
+      if (!this.blackHole && this.other?.closed === false) this.other.handlers.onEnd();
+    });
+  }
+
+  destroy(): void {
+    if (this.closed) return;
+    this.closed = true;
+    const { clock, latencyMs } = this.#network;
+    const { other } = this;
+    if (!this.blackHole && other !== null) clock.setTimer(latencyMs, () => other.cut());
+    this.handlers.onClose(null);
+  }
+
+  /** The connection breaks: what is under way is lost. */
+  cut(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.handlers.onClose(gone());
+  }
+}
+
+export class MemoryNetwork {
+  readonly clock: FakeClock;
+  readonly prng: Prng;
+  latencyMs = 1;
+  readonly #listeners = new Map<
+    number,
+    { accept: (stream: SecureStream) => void; identity: PeerIdentity; process: { readonly alive: boolean } }
+  >();
+  readonly #pairs: MemoryStream[] = [];
+  /** Connections whose ends may both be alive. */
+  dials = 0;
+  /** Ports nobody can reach: dials fail. */
+  readonly down = new Set<number>();
+
+  constructor(clock: FakeClock, seed: number) {
+    this.clock = clock;
+    this.prng = Prng.fromSeed(seed, 'network');
+  }
+
+  /** The streams of one process, which shows this identity. */
+  port(
+    identity: PeerIdentity,
+    judge: (peer: PeerIdentity) => Refusal | null = () => null,
+    process: { readonly alive: boolean } = { alive: true },
+  ): SecureStreamPort {
+    const certify = (peer: PeerIdentity): Certified => {
+      const refusal = judge(peer);
+      return refusal === null ? { identity: peer, refusal: null } : { identity: null, refusal };
+    };
+    return {
+      listen: (local: Address, accept, _reject, done: Done<DuplexListener>) => {
+        this.#listeners.set(local.port, { accept, identity, process });
+        const close = (): void => {
+          if (this.#listeners.get(local.port)?.accept === accept) this.#listeners.delete(local.port);
+        };
+        done({ ok: true, value: { local, close } });
+      },
+      dial: (remote, handlers, _timeoutMs, done) => {
+        this.dials++;
+        this.clock.setTimer(this.latencyMs, () => {
+          const listener = this.#listeners.get(remote.port);
+          if (!process.alive) return;
+          if (listener?.process.alive !== true || this.down.has(remote.port)) {
+            const refused = { code: 'TRANSPORT_CONNECT_FAILED', fault: 'environment' as const };
+            done({
+              ok: false,
+              error: new ClusterError({ ...refused, message: 'refused.', advice: 'None.' }),
+            });
+            return;
+          }
+          const near = new MemoryStream(this, certify(listener.identity), handlers);
+          const silent = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+          const far = new MemoryStream(this, { identity, refusal: null }, silent);
+          near.other = far;
+          far.other = near;
+          this.#pairs.push(near, far);
+          listener.accept(far);
+          done({ ok: true, value: near });
+        });
+      },
+    };
+  }
+
+  get live(): number {
+    return this.#pairs.filter((stream) => !stream.closed).length / 2;
+  }
+
+  /** Breaks every connection. */
+  cutAll(): void {
+    for (const stream of this.#pairs) stream.cut();
+    this.#pairs.length = 0;
+  }
+
+  /** From now on nothing arrives on the connections there are, and nobody is told. */
+  swallowAll(): void {
+    for (const stream of this.#pairs) stream.blackHole = true;
+  }
+}
