@@ -26,7 +26,12 @@ export interface FaultTarget {
 export type Fault =
   | { readonly type: 'crash'; readonly node: string; readonly keepsMemory?: boolean }
   /** Crashes in the middle of the write or sync that begins after so many others. */
-  | { readonly type: 'crashAtDisk'; readonly node: string; readonly operations: number }
+  | {
+      readonly type: 'crashAtDisk';
+      readonly node: string;
+      readonly operations: number;
+      readonly keepsMemory?: boolean;
+    }
   | { readonly type: 'restart'; readonly node: string }
   | { readonly type: 'pause'; readonly node: string }
   | { readonly type: 'resume'; readonly node: string }
@@ -54,7 +59,9 @@ export function performFault(world: FaultTarget, fault: Fault): void {
     case 'crashAtDisk':
       return world
         .diskOf(fault.node)
-        .setTrap(fault.operations, () => world.crash(fault.node, { keepsMemory: false }));
+        .setTrap(fault.operations, () =>
+          world.crash(fault.node, { keepsMemory: fault.keepsMemory ?? false }),
+        );
     case 'restart':
       return world.restart(fault.node);
     case 'pause':

@@ -22,6 +22,8 @@ export interface NemesisOptions {
 export type NemesisFault =
   | 'crash'
   | 'crashAtDisk'
+  /** The process is killed while it writes; the next one loses power while it recovers, or soon after. */
+  | 'crashTwice'
   | 'blackout'
   | 'pause'
   | 'slow'
@@ -36,6 +38,7 @@ export type NemesisFault =
 const usualWeights: Readonly<Record<NemesisFault, number>> = {
   crash: 4,
   crashAtDisk: 4,
+  crashTwice: 1,
   blackout: 0.5,
   pause: 2,
   slow: 1,
@@ -58,15 +61,8 @@ export function nemesis(prng: Prng, options: NemesisOptions): readonly ScriptedF
   for (let atMs = prng.exponential(everyMs); atMs < durationMs; atMs += prng.exponential(everyMs)) {
     const lastsMs = (0.05 + 0.95 * prng.float()) * lastsMaxMs;
     const endMs = Math.min(atMs + lastsMs, durationMs);
-    const [begin, end] = draw(prng, options, choose(prng, weights), downAt(script, atMs));
-    script.push(...begin.map((fault) => ({ ...fault, atMs })));
-    // A blackout's nodes come back one after the other.
-    script.push(
-      ...end.map((fault) => ({
-        ...fault,
-        atMs: atMs + (endMs - atMs) * (end.length > 1 ? prng.float() : 1),
-      })),
-    );
+    const faults = draw(prng, options, choose(prng, weights), downAt(script, atMs));
+    script.push(...faults.map(([at, fault]) => ({ ...fault, atMs: atMs + at * (endMs - atMs) })));
   }
   script.sort((a, b) => a.atMs - b.atMs);
   return [...script, { type: 'calm', atMs: durationMs }];
@@ -93,54 +89,87 @@ function downAt(script: readonly ScriptedFault[], atMs: number): ReadonlySet<str
   return down;
 }
 
-/** The faults that begin it and those that end it. */
+/** When within its duration (0 to 1), and what. */
+type Timed = readonly [at: number, fault: Fault];
+
+/** What a fault of this kind consists of, from its beginning to its end. */
 function draw(
   prng: Prng,
   { nodes, downMax = nodes.length - 1 }: NemesisOptions,
   kind: NemesisFault,
   down: ReadonlySet<string>,
-): readonly [begin: readonly Fault[], end: readonly Fault[]] {
+): readonly Timed[] {
   const node = prng.pick(nodes) ?? '';
   const others = nodes.filter((name) => name !== node);
   const other = prng.pick(others) ?? node;
-  const restart: readonly Fault[] = [{ type: 'restart', node }];
+  const restart: Fault = { type: 'restart', node };
+  const keepsMemory = prng.chance(0.3);
+  const operations = prng.below(20);
+  const isCrash = kind === 'crash' || kind === 'crashAtDisk' || kind === 'crashTwice';
+  if (isCrash && down.size >= downMax) return [];
   switch (kind) {
     case 'crash':
-      if (down.size >= downMax) return [[], []];
-      return [[{ type: 'crash', node, keepsMemory: prng.chance(0.25) }], restart];
-    case 'crashAtDisk':
-      if (down.size >= downMax) return [[], []];
-      return [[{ type: 'crashAtDisk', node, operations: prng.below(20) }], restart];
-    case 'blackout':
       return [
-        nodes.map((name) => ({ type: 'crash', node: name }) as const),
-        nodes.map((name) => ({ type: 'restart', node: name }) as const),
+        [0, { type: 'crash', node, keepsMemory }],
+        [1, restart],
       ];
+    case 'crashAtDisk':
+      return [
+        [0, { type: 'crashAtDisk', node, operations, keepsMemory }],
+        [1, restart],
+      ];
+    case 'crashTwice':
+      return [
+        [0, { type: 'crashAtDisk', node, operations, keepsMemory: true }],
+        // In case the disk had nothing to do.
+        [0.5, { type: 'crash', node, keepsMemory: true }],
+        [0.5, restart],
+        [0.5, { type: 'crashAtDisk', node, operations: prng.below(12) }],
+        [1, restart],
+      ];
+    case 'blackout':
+      // Back one after the other.
+      return nodes.flatMap((name): Timed[] => [
+        [0, { type: 'crash', node: name }],
+        [prng.float(), { type: 'restart', node: name }],
+      ]);
     case 'pause':
-      return [[{ type: 'pause', node }], [{ type: 'resume', node }]];
+      return [
+        [0, { type: 'pause', node }],
+        [1, { type: 'resume', node }],
+      ];
     case 'slow':
-      return [[{ type: 'slow', node, meanMs: 1 + 10 * prng.float() }], [{ type: 'slow', node, meanMs: 0 }]];
+      return [
+        [0, { type: 'slow', node, meanMs: 1 + 10 * prng.float() }],
+        [1, { type: 'slow', node, meanMs: 0 }],
+      ];
     case 'partition': {
       const shuffled = prng.shuffle([...nodes]);
       const cut = prng.between(1, Math.max(1, nodes.length - 1));
       return [
-        [{ type: 'partition', sides: [shuffled.slice(0, cut), shuffled.slice(cut)] }],
-        [{ type: 'heal' }],
+        [0, { type: 'partition', sides: [shuffled.slice(0, cut), shuffled.slice(cut)] }],
+        [1, { type: 'heal' }],
       ];
     }
     case 'isolate':
-      return [[{ type: 'partition', sides: [[node], others] }], [{ type: 'heal' }]];
+      return [
+        [0, { type: 'partition', sides: [[node], others] }],
+        [1, { type: 'heal' }],
+      ];
     case 'deafen': {
       // It is heard and does not hear, or the other way round.
       const hears = prng.chance(0.5);
       const links = others.map((name) => (hears ? { from: node, to: name } : { from: name, to: node }));
-      return [
-        links.map((link) => ({ type: 'cut', ...link }) as const),
-        links.map((link) => ({ type: 'mend', ...link }) as const),
-      ];
+      return links.flatMap((link): Timed[] => [
+        [0, { type: 'cut', ...link }],
+        [1, { type: 'mend', ...link }],
+      ]);
     }
     case 'cut':
-      return [[{ type: 'cut', from: node, to: other }], [{ type: 'mend', from: node, to: other }]];
+      return [
+        [0, { type: 'cut', from: node, to: other }],
+        [1, { type: 'mend', from: node, to: other }],
+      ];
     case 'network': {
       const options = {
         lossRate: prng.chance(0.6) ? 0.3 * prng.float() : 0,
@@ -148,12 +177,21 @@ function draw(
         reorderRate: prng.chance(0.6) ? 0.3 * prng.float() : 0,
         delayMeanMs: prng.chance(0.4) ? 1 + 40 * prng.float() : 1,
       };
-      return [[{ type: 'network', options }], [{ type: 'network', options: {} }]];
+      return [
+        [0, { type: 'network', options }],
+        [1, { type: 'network', options: {} }],
+      ];
     }
     case 'diskFull':
-      return [[{ type: 'diskFull', node, full: true }], [{ type: 'diskFull', node, full: false }]];
+      return [
+        [0, { type: 'diskFull', node, full: true }],
+        [1, { type: 'diskFull', node, full: false }],
+      ];
     case 'diskFailing':
-      return [[{ type: 'diskFailing', node, rate: 0.3 }], [{ type: 'diskFailing', node, rate: 0 }]];
+      return [
+        [0, { type: 'diskFailing', node, rate: 0.3 }],
+        [1, { type: 'diskFailing', node, rate: 0 }],
+      ];
     default:
       return unreachable(kind);
   }

@@ -4,7 +4,7 @@
  * A write is in the file when its completion is reported, and on the medium when a sync that began after that has completed;
  * operations that overlap complete in any order, as they do on a pool of threads.
  */
-import type { Prng } from '@cluster/core';
+import type { Prng, TimerHandle } from '@cluster/core';
 import type { Host } from '../host.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Inode } from './inode.ts';
@@ -35,6 +35,7 @@ export class SimulatedDisk {
   full = false;
   /** Share of writes and syncs that fail with an I/O error. */
   failRate = 0;
+  #springing: TimerHandle | null = null;
   #trap: { operations: number; readonly spring: () => void } | null = null;
 
   constructor(kernel: Kernel, host: Host, prng: Prng, options: DiskOptions) {
@@ -49,8 +50,10 @@ export class SimulatedDisk {
     this.#trap = { operations, spring };
   }
 
+  /** Takes back a trap, also one that is about to spring. */
   disarm(): void {
     this.#trap = null;
+    this.#springing?.cancel();
   }
 
   /** An operation begins: the trap closes at a random moment of the one that sets it off. */
@@ -58,7 +61,7 @@ export class SimulatedDisk {
     const trap = this.#trap;
     if (trap === null || trap.operations-- > 0) return;
     this.#trap = null;
-    this.kernel.after(durationMs * this.prng.float(), trap.spring);
+    this.#springing = this.kernel.after(durationMs * this.prng.float(), trap.spring);
   }
 
   /** @param keepsMemory only the process died: the machine goes on holding what was written. */
