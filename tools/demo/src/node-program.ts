@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ClusterError, describeError } from '@cluster/core';
-import { type ClusterEvent, ClusterNetworkManager } from '@cluster/manager';
+import type { ClusterEvent } from '@cluster/manager';
+import { ClusterNetworkManager } from '@cluster/manager/node';
 import { type FromNode, type NodeConfig, type NodeStatus, type ToNode, wallNowMs } from './protocol.ts';
 import { LibsqlDatabase } from './sql/database.ts';
 
