@@ -157,7 +157,12 @@ export class MemoryNetwork {
   latencyMs = 1;
   readonly #listeners = new Map<
     number,
-    { accept: (stream: SecureStream) => void; identity: PeerIdentity; process: { readonly alive: boolean } }
+    {
+      accept: (stream: SecureStream) => void;
+      identity: PeerIdentity;
+      certify: (peer: PeerIdentity) => Certified;
+      process: { readonly alive: boolean };
+    }
   >();
   readonly #pairs: MemoryStream[] = [];
   /** Connections whose ends may both be alive. */
@@ -182,7 +187,7 @@ export class MemoryNetwork {
     };
     return {
       listen: (local: Address, accept, _reject, done: Done<DuplexListener>) => {
-        this.#listeners.set(local.port, { accept, identity, process });
+        this.#listeners.set(local.port, { accept, identity, certify, process });
         const close = (): void => {
           if (this.#listeners.get(local.port)?.accept === accept) this.#listeners.delete(local.port);
         };
@@ -203,7 +208,7 @@ export class MemoryNetwork {
           }
           const near = new MemoryStream(this, certify(listener.identity), handlers);
           const silent = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
-          const far = new MemoryStream(this, { identity, refusal: null }, silent);
+          const far = new MemoryStream(this, listener.certify(identity), silent);
           near.other = far;
           far.other = near;
           this.#pairs.push(near, far);

@@ -1,0 +1,491 @@
+import { describe, expect, it } from 'vitest';
+import { ListRecorder, type Outcome, replay, Tracer } from '@cluster/core';
+import { encodeFrame, frameTypes, TransportCore, writeHeader } from '@cluster/transport';
+import { type Booted, type BootOptions, EngineWorld, number, toNumber } from './engine-world.ts';
+
+const type = 64;
+
+const pair = (a: BootOptions = {}, b: BootOptions = {}): { world: EngineWorld; a: Booted; b: Booted } => {
+  const world = new EngineWorld(1);
+  return { world, a: world.boot('a', a), b: world.boot('b', b) };
+};
+const echo = ({ engine }: Booted): void =>
+  engine.handle(type, (bytes, _context, answer) => answer({ ok: true, value: bytes.slice() }));
+
+/** Calls, and keeps what comes of it. */
+function call({ engine }: Booted, to: string, bytes = number(1), options = {}): Outcome<Uint8Array>[] {
+  const outcomes: Outcome<Uint8Array>[] = [];
+  engine.call(to, type, bytes, options, (outcome) => void outcomes.push(outcome));
+  return outcomes;
+}
+const failure = (code: string): object[] => [{ ok: false, error: { code } }];
+
+describe('a handshake that is refused', () => {
+  it.each<[string, BootOptions, string, string]>([
+    [
+      'another cluster name',
+      { clusterName: 'test', certificate: { clusterName: 'prod' } },
+      'TRANSPORT_CLUSTER_MISMATCH',
+      'cluster_mismatch',
+    ],
+    [
+      'a certificate of another cluster',
+      { certificate: { clusterName: 'test' } },
+      'TRANSPORT_CLUSTER_MISMATCH',
+      'cluster_mismatch',
+    ],
+    [
+      'a certificate of another node',
+      { certificate: { id: 'c' } },
+      'TRANSPORT_IDENTITY_MISMATCH',
+      'identity_mismatch',
+    ],
+    [
+      'a certificate of a client',
+      { certificate: { role: 'client' } },
+      'TRANSPORT_IDENTITY_MISMATCH',
+      'identity_mismatch',
+    ],
+    ['another codec', { codecHashes: { raft: 'h2' } }, 'TRANSPORT_CODEC_MISMATCH', 'codec_mismatch'],
+  ])('by %s is a clear error on both sides', (_what, options, code, label) => {
+    const { world, a, b } = pair({ codecHashes: { raft: 'h1' } }, options);
+    echo(b);
+    const outcomes = call(a, 'b');
+    world.run(5000);
+    expect(outcomes).toMatchObject(failure(code));
+    expect(a.logged).toContainEqual(expect.objectContaining({ message: 'a dial failed', code }));
+    expect(b.logged).toContainEqual(expect.objectContaining({ message: 'a connection was rejected', code }));
+    expect(b.metrics.value('connections_rejected', { reason: label })).toBeGreaterThan(0);
+    expect([...a.events, ...b.events]).toEqual([]);
+    expect(world.network.live).toBe(0);
+  });
+
+  it('tells the peer why its certificate was not taken', () => {
+    const expired = { code: 'TRANSPORT_CERTIFICATE_EXPIRED', reason: 'expired yesterday' };
+    const { world, a, b } = pair({}, { judge: () => expired });
+    const outcomes = call(a, 'b');
+    world.run(5000);
+    expect(outcomes).toMatchObject(failure('TRANSPORT_CERTIFICATE_EXPIRED'));
+    expect(b.metrics.value('connections_rejected', { reason: 'certificate_expired' })).toBe(1);
+  });
+
+  it('is not tried again at once: the caller learns the reason from the first dial', () => {
+    const { world, a } = pair({}, { certificate: { id: 'c' } });
+    call(a, 'b');
+    world.run(5000);
+    expect(world.network.dials).toBe(1);
+    const later = call(a, 'b');
+    world.run(1);
+    expect(later.length + world.network.dials).toBeGreaterThan(1);
+  });
+
+  it('leaves codecs alone that only one side knows', () => {
+    const { world, a, b } = pair({ codecHashes: { raft: 'h1' } }, { codecHashes: { sql: 'h2' } });
+    echo(b);
+    const outcomes = call(a, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: true }]);
+  });
+
+  it('ends in time when the peer says nothing', () => {
+    const { world, b } = pair();
+    const told: string[] = [];
+    const silent = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = {
+      onData: () => undefined,
+      onEnd: () => void told.push('end'),
+      onClose: () => undefined,
+    };
+    silent.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, () => undefined);
+    world.run(2900);
+    expect(told).toEqual([]);
+    world.run(1200);
+    expect(told).toEqual(['end']);
+    expect(b.metrics.value('connections_rejected', { reason: 'handshake_timeout' })).toBe(1);
+  });
+
+  it('holds a bounded number of strangers', () => {
+    const { world, a, b } = pair({}, { handshakesMax: 4 });
+    echo(b);
+    const stranger = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+    for (let i = 0; i < 10; i++)
+      stranger.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, () => undefined);
+    world.run(10);
+    expect(b.metrics.value('connections_rejected', { reason: 'too_many_connections' })).toBe(6);
+    // Their places are free again when their time is over.
+    world.run(5000);
+    const outcomes = call(a, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: true }]);
+  });
+});
+
+describe('hostile frames', () => {
+  /** A peer with a good certificate and a HELLO, then these bytes. */
+  function attack(bytes: Uint8Array): { booted: Booted; world: EngineWorld } {
+    const { world, b } = pair();
+    echo(b);
+    const received: Uint8Array[] = [];
+    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const hello = {
+      versionMin: 1,
+      versionMax: 1,
+      clusterName: 'prod',
+      nodeId: 'x',
+      expectedId: 'b',
+      bootId: 'x1',
+      capabilities: [],
+      frameBytesMax: 65_536,
+      codecHashes: {},
+      sessionId: null,
+      proposedId: 'p1',
+      received: 0,
+    };
+    const text = new TextEncoder().encode(`CLTP${JSON.stringify(hello)}`);
+    const handlers = {
+      onData: (chunk: Uint8Array) => void received.push(chunk),
+      onEnd: () => undefined,
+      onClose: () => undefined,
+    };
+    port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
+      if (!outcome.ok) return;
+      outcome.value.write(encodeFrame(frameTypes.hello, text));
+      outcome.value.write(bytes);
+    });
+    world.run(50);
+    return { booted: b, world };
+  }
+  const frame = (length: number, frameType: number, sequence: number): Uint8Array => {
+    const bytes = new Uint8Array(16);
+    writeHeader(bytes, 0, length, frameType, 0, type, 1, sequence);
+    return bytes;
+  };
+
+  it.each<[string, Uint8Array]>([
+    ['oversized', frame(0xffff_ffff, frameTypes.message, 1)],
+    ['type', frame(0, 99, 1)],
+    ['sequence', frame(0, frameTypes.message, 2)],
+    ['ack', frame(0, frameTypes.ack, 17)],
+    ['out_of_place', encodeFrame(frameTypes.helloAck)],
+  ])('end their connection, and are counted as %s', (reason, bytes) => {
+    const { booted, world } = attack(bytes);
+    expect(booted.metrics.value('frames_rejected', { reason })).toBe(1);
+    expect(booted.events.map((event) => event.type)).toEqual(['up', 'down']);
+    world.run(2000);
+    expect(booted.metrics.value('connections_open')).toBe(0);
+  });
+
+  it('sent twice are delivered once', () => {
+    const { booted } = attack(
+      Uint8Array.from([...frame(0, frameTypes.message, 1), ...frame(0, frameTypes.message, 1)]),
+    );
+    expect(booted.metrics.value('messages_received')).toBe(1);
+    expect(booted.metrics.value('duplicates_dropped')).toBe(1);
+    expect(booted.events).toMatchObject([{ type: 'up' }]);
+  });
+
+  it('of a type nobody handles change nothing but a counter', () => {
+    const bytes = frame(0, frameTypes.message, 1);
+    bytes[7] = 99;
+    const { booted } = attack(bytes);
+    expect(booted.metrics.value('frames_rejected', { reason: 'unknown_type' })).toBe(1);
+    expect(booted.events).toMatchObject([{ type: 'up' }]);
+  });
+
+  it('before the HELLO end the connection', () => {
+    const { world, b } = pair();
+    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+    port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
+      if (outcome.ok) outcome.value.write(frame(0, frameTypes.message, 1));
+    });
+    world.run(50);
+    expect(b.metrics.value('frames_rejected', { reason: 'handshake' })).toBe(1);
+    expect(b.metrics.value('connections_rejected', { reason: 'protocol_error' })).toBe(1);
+  });
+});
+
+describe('calls', () => {
+  it('to a type nobody handles are answered with an error', () => {
+    const { world, a, b } = pair();
+    const outcomes = call(a, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([
+      { ok: false, error: { code: 'TRANSPORT_REMOTE_ERROR', remoteCode: 'TRANSPORT_UNKNOWN_TYPE' } },
+    ]);
+    expect(b.metrics.value('frames_rejected', { reason: 'unknown_type' })).toBe(1);
+  });
+
+  it('carry the error of a handler that throws, with its code', () => {
+    const { world, a, b } = pair();
+    b.engine.handle(type, () => {
+      throw Object.assign(new Error('disk full'), { code: 'ENOSPC' });
+    });
+    const outcomes = call(a, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([
+      {
+        ok: false,
+        error: { code: 'TRANSPORT_REMOTE_ERROR', remoteCode: 'ENOSPC', remoteMessage: 'disk full' },
+      },
+    ]);
+    expect(b.metrics.value('handler_errors')).toBe(1);
+  });
+
+  it('meet their deadline, sent or not, and tell the handler', () => {
+    const { world, a, b } = pair();
+    const cancelled: number[] = [];
+    b.engine.handle(type, (_bytes, { request }) => {
+      if (request !== null) request.onCancel = () => void cancelled.push(request.stream);
+    });
+    const sent = call(a, 'b', number(1), { timeoutMs: 200 });
+    world.run(195);
+    expect(sent).toEqual([]);
+    world.run(20);
+    expect(sent).toMatchObject([{ ok: false, error: { code: 'TRANSPORT_TIMEOUT', retry: 'unsafe' } }]);
+    expect(cancelled).toEqual([1]);
+    world.network.latencyMs = 10_000;
+    world.network.cutAll();
+    const unsent = call(a, 'b', number(1), { timeoutMs: 200 });
+    world.run(300);
+    expect(unsent).toMatchObject([{ ok: false, error: { code: 'TRANSPORT_TIMEOUT', retry: 'safe' } }]);
+    expect(a.engine.peers()[0]?.queued).toBe(0);
+  });
+
+  it('can be taken back', () => {
+    const { world, a, b } = pair();
+    let cancelled = false;
+    b.engine.handle(type, (_bytes, { request }) => {
+      if (request !== null) request.onCancel = () => void (cancelled = true);
+    });
+    const outcomes: Outcome<Uint8Array>[] = [];
+    const first = a.engine.call('b', type, number(1), {}, (outcome) => void outcomes.push(outcome));
+    world.run(50);
+    if (first !== null) a.engine.cancel(first);
+    world.run(50);
+    expect(outcomes).toMatchObject(failure('TRANSPORT_ABORTED'));
+    expect(cancelled).toBe(true);
+    if (first !== null) a.engine.cancel(first);
+    expect(outcomes).toHaveLength(1);
+  });
+
+  it('that only want to arrive do not wait for the handler', () => {
+    const { world, a, b } = pair();
+    b.engine.handle(type, () => undefined);
+    const arrived = call(a, 'b', number(1), { until: 'arrival' });
+    const handled = call(a, 'b', number(1));
+    world.run(50);
+    expect(arrived).toMatchObject([{ ok: true }]);
+    expect(handled).toEqual([]);
+  });
+
+  it('of a role that may not are refused', () => {
+    const { world, b } = pair();
+    const client = world.boot('c', { role: 'client' });
+    b.engine.handle(type, (_bytes, _context, answer) => answer({ ok: true, value: undefined }), ['node']);
+    const outcomes = call(client, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: false, error: { remoteCode: 'TRANSPORT_NOT_AUTHORIZED' } }]);
+  });
+
+  it('measure the round trip', () => {
+    const { world, a } = pair();
+    world.network.latencyMs = 20;
+    const times: Outcome<number>[] = [];
+    a.engine.ping('b', 1000, (outcome) => void times.push(outcome));
+    world.run(500);
+    a.engine.ping('b', 1000, (outcome) => void times.push(outcome));
+    world.run(500);
+    expect(times[1]).toEqual({ ok: true, value: 40 });
+  });
+});
+
+describe('a client', () => {
+  it('is answered and posted to over its own connection, and cannot pass for a node of its name', () => {
+    const { world, a, b } = pair();
+    const client = world.boot('a', { role: 'client' });
+    const got: number[] = [];
+    client.engine.handle(type, (bytes) => void got.push(toNumber(bytes)));
+    const from: string[] = [];
+    b.engine.handle(type, (_bytes, context, answer) => {
+      from.push(`${context.role} ${context.from}`);
+      b.engine.post(context.from, type, number(5));
+      answer({ ok: true, value: undefined });
+    });
+    const outcomes = call(client, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: true }]);
+    expect(from).toEqual(['client client/a']);
+    expect(got).toEqual([5]);
+    expect(call(a, 'b')).toEqual([]);
+    world.run(100);
+    expect(from[1]).toBe('node a');
+    // Nobody dials a client.
+    world.network.cutAll();
+    client.kill();
+    world.run(40_000);
+    expect(b.engine.peers().map(({ peer }) => peer)).toEqual(['a']);
+  });
+});
+
+describe('a connection that goes quiet', () => {
+  it('is pinged, kept while anything comes back, and dead when nothing does', () => {
+    const { world, a, b } = pair();
+    echo(b);
+    call(a, 'b');
+    world.run(60_000);
+    expect(a.events).toMatchObject([{ type: 'up' }]);
+    world.network.swallowAll();
+    world.network.down.add(world.portOf('a'));
+    world.network.down.add(world.portOf('b'));
+    world.run(6000);
+    expect(a.events).toMatchObject([{ type: 'up' }, { type: 'down', reason: 'TRANSPORT_PEER_SILENT' }]);
+    expect(b.events).toMatchObject([{ type: 'up' }, { type: 'down', reason: 'TRANSPORT_PEER_SILENT' }]);
+  });
+
+  it('costs no traffic while there is other traffic', () => {
+    const { world, a, b } = pair();
+    const before = (): number => a.metrics.value('bytes_sent');
+    b.engine.handle(type, () => undefined);
+    a.engine.post('b', type, number(0));
+    world.run(100);
+    const start = before();
+    for (let i = 0; i < 100; i++) {
+      a.engine.post('b', type, number(i));
+      world.run(100);
+    }
+    expect(before() - start).toBe(100 * 20);
+  });
+});
+
+describe('a peer that does not read', () => {
+  it('fills a bounded queue, and what is refused is said', () => {
+    const { world, a, b } = pair({ queueBytesMax: 131_072, messageBytesMax: 65_536 });
+    b.engine.handle(type, () => undefined);
+    a.engine.post('b', type, number(0));
+    world.run(50);
+    world.network.swallowAll();
+    const big = new Uint8Array(10_000);
+    let taken = 0;
+    while (a.engine.post('b', type, big) && taken < 1000) taken++;
+    expect(taken).toBe(13);
+    expect(call(a, 'b', big)).toMatchObject(failure('TRANSPORT_BACKPRESSURE'));
+    expect(a.metrics.value('messages_dropped')).toBe(1);
+    expect(call(a, 'b', new Uint8Array(65_537))).toMatchObject(failure('TRANSPORT_MESSAGE_TOO_LARGE'));
+  });
+
+  it('is sent no more than it takes', () => {
+    const { world, a } = pair({}, { messageBytesMax: 2048 });
+    call(a, 'b');
+    world.run(50);
+    expect(call(a, 'b', new Uint8Array(3000))).toMatchObject(failure('TRANSPORT_MESSAGE_TOO_LARGE'));
+    expect(a.engine.post('b', type, new Uint8Array(3000))).toBe(false);
+  });
+});
+
+describe('priorities', () => {
+  it('count when the socket is full: Critical first, then by weight, nothing starves', () => {
+    const { world, a, b } = pair();
+    const order: string[] = [];
+    b.engine.handle(type, (_bytes, { priority }) => void order.push(priority));
+    a.engine.post('b', type, number(0));
+    world.run(50);
+    order.length = 0;
+    const body = new Uint8Array(4000);
+    for (let i = 0; i < 100; i++) a.engine.post('b', type, body, 'Low');
+    world.run(0);
+    for (let i = 0; i < 100; i++) {
+      for (const priority of ['Normal', 'High', 'Critical'] as const)
+        a.engine.post('b', type, body, priority);
+    }
+    world.run(2000);
+    const firstCritical = order.indexOf('Critical');
+    // What is in the socket cannot be overtaken: at most 128 KiB of it.
+    expect(firstCritical * 4016).toBeLessThanOrEqual(131_072);
+    expect(order.slice(firstCritical, firstCritical + 100)).toEqual(
+      Array.from({ length: 100 }, () => 'Critical'),
+    );
+    const after = order.slice(firstCritical + 100, firstCritical + 200);
+    const share = (priority: string): number => after.filter((one) => one === priority).length;
+    expect(share('High')).toBeGreaterThan(share('Normal') * 1.5);
+    expect(share('Normal')).toBeGreaterThan(share('Low') * 2);
+    expect(share('Low')).toBeGreaterThan(0);
+    expect(order).toHaveLength(400);
+  });
+});
+
+describe('closing', () => {
+  it('lets handlers finish, tells the peers, and takes nothing new', () => {
+    const { world, a, b } = pair();
+    b.engine.handle(type, (bytes, _context, answer) => {
+      world.clock.setTimer(300, () => answer({ ok: true, value: bytes.slice() }));
+    });
+    const outcomes = call(a, 'b');
+    world.run(50);
+    let closed = 0;
+    b.engine.close(() => closed++);
+    world.run(100);
+    expect(call(b, 'a')).toMatchObject(failure('TRANSPORT_CLOSED'));
+    expect(call(a, 'b')).toMatchObject(failure('TRANSPORT_PEER_LEFT'));
+    expect(closed).toBe(0);
+    world.run(300);
+    expect(outcomes).toMatchObject([{ ok: true }]);
+    expect(closed).toBe(1);
+    world.run(100);
+    expect(a.events).toMatchObject([{ type: 'up' }, { type: 'down', reason: 'TRANSPORT_PEER_LEFT' }]);
+    b.engine.close(() => closed++);
+    expect(closed).toBe(2);
+  });
+
+  it('does not wait for ever', () => {
+    const { world, a, b } = pair();
+    b.engine.handle(type, () => undefined);
+    const outcomes = call(a, 'b');
+    world.run(50);
+    let closed = false;
+    b.engine.close(() => void (closed = true));
+    world.run(2500);
+    expect(closed).toBe(true);
+    world.run(2500);
+    expect(outcomes).toHaveLength(1);
+    expect(world.network.live).toBe(0);
+  });
+});
+
+describe('the control core', () => {
+  it('can be replayed from its record, checkpoints included', () => {
+    const recorder = new ListRecorder();
+    const world = new EngineWorld(9);
+    const a = world.boot('a', { tracer: new Tracer({ sink: recorder, checkpointEvery: 5 }) });
+    const b = world.boot('b');
+    echo(b);
+    for (let round = 0; round < 40; round++) {
+      call(a, 'b');
+      world.run(100);
+      world.network.cutAll();
+      world.run(300);
+    }
+    const config = {
+      ...a.engine.config,
+      seed: 1,
+      bootId: 'boot-1',
+      capabilities: [],
+      frameBytesMax: a.engine.config.messageBytesMax,
+      lingerMs: 1000,
+      yieldTimeoutMs: 1000,
+    };
+    const { steps, divergence } = replay(recorder.records, 'a', 'transport', () => new TransportCore(config));
+    expect(divergence).toBeNull();
+    expect(steps).toBeGreaterThan(20);
+    const checkpoints = recorder.records.filter((record) => record.kind === 'checkpoint');
+    expect(checkpoints.length).toBeGreaterThan(3);
+    for (const checkpoint of checkpoints) {
+      const later = [
+        checkpoint,
+        ...recorder.records.filter((r) => r.kind === 'step' && r.seq > checkpoint.seq),
+      ];
+      expect(replay(later, 'a', 'transport', () => new TransportCore(config)).divergence).toBeNull();
+    }
+  });
+});
