@@ -66,11 +66,8 @@ export class MessageCodec {
   /** @throws ClusterError `MANAGER_MESSAGE_INVALID` when the message does not fit its schema or the bound. */
   encode(message: ClusterMessageInput): Uint8Array {
     const checked = messageSchemas[message.kind]?.safeParse(message);
-    if (checked?.success !== true) {
-      throw managerError(
-        'MANAGER_MESSAGE_INVALID',
-        `This is no ${String(message.kind)}: ${why(checked?.error)}.`,
-      );
+    if (!checked?.success) {
+      throw managerError('MANAGER_MESSAGE_INVALID', `This is no ${message.kind}: ${why(checked?.error)}.`);
     }
     return this.encodeChecked(checked.data);
   }

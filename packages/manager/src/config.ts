@@ -66,7 +66,7 @@ export const managerConfigSchema = z
       .default({})
       .meta(meta("Address of the message transport; default: bind's host, a free port.")),
     tls: z
-      .strictObject({ ca: z.union([pem, z.array(pem).min(1)]), cert: pem, key: pem })
+      .strictObject({ ca: z.union([pem, z.array(pem).min(1).readonly()]), cert: pem, key: pem })
       .optional()
       .meta(
         meta('Authority, certificate and key: PEM text or paths of PEM files. Required beyond loopback.'),
@@ -74,6 +74,7 @@ export const managerConfigSchema = z
     gossipKeys: z
       .array(z.base64())
       .max(16)
+      .readonly()
       .optional()
       .meta(meta('Keys of 16, 24 or 32 bytes, base64; the first encrypts, all decrypt.')),
     dataDir: z
@@ -86,6 +87,7 @@ export const managerConfigSchema = z
       .min(1)
       .max(31)
       .refine((ids) => new Set(ids).size === ids.length, 'name each voter once')
+      .readonly()
       .optional()
       .meta(
         meta('Node ids that vote on the replicated log, the same list everywhere.', {

@@ -3,7 +3,7 @@
  * certificates. Gossip needs a shared key only, so without the second step a node of another authority would look joined and be
  * able to talk to nobody.
  */
-import { type Clock, ClusterError } from '@cluster/core';
+import type { Clock, ClusterError } from '@cluster/core';
 import type { MembershipComponent, MessengerComponent } from './components.ts';
 import { Deadline } from './deadline.ts';
 import { asClusterError, managerError } from './errors.ts';

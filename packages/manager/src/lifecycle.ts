@@ -189,7 +189,13 @@ export class Lifecycle {
         // By its own completion, or because the time for it was up.
         this.#settle('leave', null);
         break;
-      default:
+      case 'created':
+      case 'starting':
+      case 'running.alone':
+      case 'running.joining':
+      case 'running.member':
+      case 'leaving':
+        break;
     }
     this.#options.onState(state);
   }

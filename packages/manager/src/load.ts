@@ -13,16 +13,14 @@ export class LoadMeter {
     this.#utilization = utilization;
   }
 
-  /** Counts an operation until it is disposed of. */
-  begin(): Disposable {
+  /** Counts an operation while it is under way. */
+  async count<T>(operation: () => Promise<T>): Promise<T> {
     this.#inFlight++;
-    let open = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (open) this.#inFlight--;
-        open = false;
-      },
-    };
+    try {
+      return await operation();
+    } finally {
+      this.#inFlight--;
+    }
   }
 
   report(): LoadReport {

@@ -271,7 +271,8 @@ export class ClusterNetworkManager implements AsyncDisposable {
     const { recorder, config, versions, nodeId } = this.#environment;
     if (recorder === null)
       throw managerError('MANAGER_CONFIG_INVALID', 'trace.steps is 0: nothing was recorded.');
-    const { tls: _tls, gossipKeys: _keys, ...shown } = config;
+    // What a trace must not carry: it is shown to others.
+    const shown = { ...config, tls: undefined, gossipKeys: undefined };
     const header: TraceHeader = {
       kind: 'header',
       format: traceFormat,

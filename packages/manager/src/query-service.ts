@@ -6,13 +6,7 @@
  * what keeps the balancer's picture fresh (gossip of loads would be a second old).
  */
 import { type Clock, ClusterError } from '@cluster/core';
-import type {
-  BalancerComponent,
-  LogComponent,
-  MessengerComponent,
-  PeerContext,
-  Route,
-} from './components.ts';
+import type { BalancerComponent, LogComponent, PeerContext, Route } from './components.ts';
 import type { RetryBudget } from './core/retry-budget.ts';
 import { Deadline } from './deadline.ts';
 import { asClusterError, managerError } from './errors.ts';
@@ -70,6 +64,8 @@ interface ReadRequest {
   readonly key: string | undefined;
   readonly priority: Priority | undefined;
 }
+
+type LocalRead = Pick<ReadRequest, 'sql' | 'params' | 'consistency' | 'minIndex'>;
 
 const applyPollMs = 2;
 
@@ -188,7 +184,7 @@ export class QueryService {
   }
 
   async #executeHere(message: MessageOf<'Query'>, deadline: Deadline): Promise<QueryResult> {
-    const { sql, params, session, consistency, minIndex } = message;
+    const { sql, params, session } = message;
     if (this.#database().classify(sql, params).readOnly) return this.#readHere(message, deadline);
     if (session === null) throw managerError('MANAGER_SESSION_REQUIRED', 'A write came without a session.');
     if (this.#options.proposer === null) throw managerError('MANAGER_NOT_VOTER', 'This node holds no log.');
@@ -289,20 +285,21 @@ export class QueryService {
     }
   }
 
-  async #readHere(
-    request: Pick<ReadRequest, 'sql' | 'params' | 'consistency' | 'minIndex'>,
-    deadline: Deadline,
-  ): Promise<QueryResult> {
-    const { clock, log, load, nodeId } = this.#options;
+  #readHere(request: LocalRead, deadline: Deadline): Promise<QueryResult> {
+    return this.#options.load.count(() => this.#readFresh(request, deadline));
+  }
+
+  async #readFresh(request: LocalRead, deadline: Deadline): Promise<QueryResult> {
+    const { clock, log, metrics, nodeId } = this.#options;
     const database = this.#database();
-    using _operation = load.begin();
     let index: number | null = null;
     if (request.consistency === 'linearizable') {
-      if (log === null)
+      if (log === null) {
         throw managerError(
           'MANAGER_NOT_VOTER',
           'A linearizable read needs a log on the node that serves it.',
         );
+      }
       index = await log.barrier({ timeoutMs: deadline.leftMs, signal: deadline.signal });
     } else if (request.minIndex > 0) {
       index = await this.#applied(request.minIndex, deadline);
@@ -312,7 +309,7 @@ export class QueryService {
     try {
       const signals = deadline.signal === undefined ? [timer.signal] : [timer.signal, deadline.signal];
       const { columns, rows } = await database.read(request.sql, request.params, AbortSignal.any(signals));
-      this.#options.metrics.add('queries_served');
+      metrics.add('queries_served');
       return { columns, rows, rowsAffected: 0, lastInsertRowid: null, nodeId, index };
     } finally {
       limit.cancel();

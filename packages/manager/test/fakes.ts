@@ -55,6 +55,13 @@ export async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }
 
+/** The error a promise ends with; taken at once, so that a test may go on while it is under way. */
+export const rejection = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    (value) => new Error(`resolved to ${JSON.stringify(value)}`),
+    (error: unknown) => error,
+  );
+
 export const failure = (
   code: string,
   retry: 'safe' | 'unsafe' | 'useless',

@@ -25,7 +25,11 @@ class Story {
           return `now ${effect.state}`;
         case 'setTimer':
           return `timer ${effect.delayMs}`;
-        default:
+        case 'openComponents':
+        case 'contactSeeds':
+        case 'announceLeave':
+        case 'closeComponents':
+        case 'cancelTimer':
           return effect.type;
       }
     });

@@ -170,9 +170,9 @@ describe('three nodes on loopback', () => {
     });
     try {
       let acknowledged = 0;
-      let running = true;
+      const load = { running: true };
       const write = async (ask: (sql: string) => Promise<unknown>): Promise<void> => {
-        while (running) {
+        while (load.running) {
           await ask('ADD counter 1');
           acknowledged++;
         }
@@ -187,7 +187,7 @@ describe('three nodes on loopback', () => {
       await leader.manager.stop();
       const before = acknowledged;
       await eventually(() => acknowledged > before + 50, 'writes after');
-      running = false;
+      load.running = false;
       await Promise.all(writers);
       const [{ manager, events }] = others;
       const { rows } = await manager.query('GET counter', { consistency: 'linearizable' });

@@ -1,4 +1,4 @@
-import { ClusterError } from '@cluster/core';
+import type { Outcome } from '@cluster/core';
 import type { HealthMonitor, Prober } from '@cluster/health';
 import type { MessengerComponent, PathsComponent } from '../components.ts';
 import { asClusterError } from '../errors.ts';
@@ -7,13 +7,21 @@ import { asClusterError } from '../errors.ts';
 export function transportProber(messenger: Pick<MessengerComponent, 'ping'>, timeoutMs: number): Prober {
   return {
     probe: (peer, done) => {
-      messenger.ping(peer, { timeoutMs }).then(
-        (value) => done({ ok: true, value }),
-        (error: unknown) =>
-          done({ ok: false, error: ClusterError.is(error) ? error : asClusterError(error) }),
-      );
+      void (async () => done(await measure(messenger, peer, timeoutMs)))();
     },
   };
+}
+
+async function measure(
+  messenger: Pick<MessengerComponent, 'ping'>,
+  peer: string,
+  timeoutMs: number,
+): Promise<Outcome<number>> {
+  try {
+    return { ok: true, value: await messenger.ping(peer, { timeoutMs }) };
+  } catch (error) {
+    return { ok: false, error: asClusterError(error) };
+  }
 }
 
 export function pathsComponent(monitor: HealthMonitor): PathsComponent {

@@ -45,7 +45,10 @@ export class LifecycleCore implements ProtocolCore<LifecycleEvent, LifecycleEffe
             return out.emit({ type: 'setGate', open: false });
           case 'refuse':
             return out.emit({ type: 'refuse', command: action.params.command, state: this.#machine.state });
-          default:
+          case 'openComponents':
+          case 'contactSeeds':
+          case 'announceLeave':
+          case 'closeComponents':
             return out.emit({ type: action.type });
         }
       },
