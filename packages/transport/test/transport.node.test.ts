@@ -1,7 +1,12 @@
+import { connect as connectTcp } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Address, MetricsRegistry } from '@cluster/core';
 import type { Transport } from '@cluster/transport';
-import { startTransport, type StartOptions } from '@cluster/transport/node';
+import { readCredentials, startTransport, type StartOptions } from '@cluster/transport/node';
 import { TestAuthority } from './certificates.ts';
 
 let authority: TestAuthority;
@@ -51,5 +56,361 @@ describe('two nodes over TLS', () => {
     expect(text(await b.request('a', 64, bytes('hello')))).toBe('hello too');
     expect(nodes.metrics.value('connections_open')).toBe(1);
     expect(await a.ping('b')).toBeLessThan(1000);
+  });
+});
+
+/** Polls; real sockets have no virtual time. */
+async function until(holds: () => boolean, what: string): Promise<void> {
+  for (let waited = 0; !holds(); waited += 5) {
+    if (waited > 5000) throw new Error(`not within 5 s: ${what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+  }
+}
+
+const codeOf = async (promise: Promise<unknown>): Promise<unknown> => {
+  try {
+    await promise;
+    return 'no error';
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+};
+
+describe('calls over TLS', () => {
+  it('carry bodies of any size up to the limit, unchanged', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a');
+    const b = await nodes.start('b');
+    b.handle(64, (body) => body.slice());
+    for (const length of [0, 1, 16_383, 16_385, 65_536, 1_000_000, 16 * 1024 * 1024]) {
+      const body = new Uint8Array(length).map((_, i) => (i * 31 + (i >> 8)) & 255);
+      const answer = await a.request('b', 64, body, { timeoutMs: 30_000 });
+      expect(Buffer.compare(answer, body)).toBe(0);
+    }
+    expect(await codeOf(a.request('b', 64, new Uint8Array(16 * 1024 * 1024 + 1)))).toBe(
+      'TRANSPORT_MESSAGE_TOO_LARGE',
+    );
+  });
+
+  it('bring errors, deadlines and aborts to both ends', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a');
+    const b = await nodes.start('b');
+    b.handle(64, () => Promise.reject(Object.assign(new Error('no such table'), { code: 'SQL_ERROR' })));
+    let aborted = 0;
+    b.handle(
+      65,
+      (_body, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            aborted++;
+            resolve();
+          });
+        }),
+    );
+    await expect(a.request('b', 64, bytes(''))).rejects.toMatchObject({
+      code: 'TRANSPORT_REMOTE_ERROR',
+      remoteCode: 'SQL_ERROR',
+      message: expect.stringContaining('no such table') as unknown,
+    });
+    expect(await codeOf(a.request('b', 65, bytes(''), { timeoutMs: 50 }))).toBe('TRANSPORT_TIMEOUT');
+    const abort = new AbortController();
+    const call = codeOf(a.request('b', 65, bytes(''), { signal: abort.signal }));
+    setTimeout(() => abort.abort(), 30);
+    expect(await call).toBe('TRANSPORT_ABORTED');
+    expect(await codeOf(a.request('b', 65, bytes(''), { signal: AbortSignal.abort() }))).toBe(
+      'TRANSPORT_ABORTED',
+    );
+    await until(() => aborted === 2, 'both handlers hear of it');
+    expect(await codeOf(a.request('nobody', 64, bytes('')))).toBe('TRANSPORT_PEER_UNKNOWN');
+    await a.send('b', 66, bytes(''), { ack: 'received' });
+    expect(await codeOf(a.send('b', 66, bytes('')))).toBe('TRANSPORT_REMOTE_ERROR');
+    expect(() => b.handle(64, () => undefined)).toThrow('handler already');
+  });
+
+  it('keep the order of 20,000 posts, and none is lost', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a');
+    const b = await nodes.start('b');
+    let next = 0;
+    let disorder = 0;
+    b.handle(64, (body) => {
+      if (new DataView(body.buffer, body.byteOffset).getUint32(0) !== next) disorder++;
+      next++;
+    });
+    for (let i = 0; i < 20_000; i++) {
+      const body = new Uint8Array(64);
+      new DataView(body.buffer).setUint32(0, i);
+      expect(a.post('b', 64, body)).toBe(true);
+    }
+    await until(() => next === 20_000, 'all have arrived');
+    expect(disorder).toBe(0);
+  });
+});
+
+describe('certificates', () => {
+  /** `a` dials `b` with these credentials; what each side sees. */
+  async function dial(
+    a: Partial<StartOptions>,
+    b: Partial<StartOptions> = {},
+  ): Promise<{ code: unknown; message: string; nodes: Nodes }> {
+    const nodes = new Nodes();
+    const dialler = await nodes.start('a', a);
+    await nodes.start('b', b);
+    const error: unknown = await dialler.request('b', 64, bytes('')).catch((cause: unknown) => cause);
+    return { code: (error as { code?: unknown }).code, message: String(error), nodes };
+  }
+
+  it('of another authority are refused by name on both sides, whoever looks first', async () => {
+    const foreign = await (await TestAuthority.create('foreign')).issue('a');
+    // The listener does not know the dialler's authority; the dialler knows the listener's.
+    const trusting = { ...foreign, ca: [foreign.ca, authority.ca].flat() };
+    const listener = await dial({ tls: trusting });
+    expect(listener.code).toBe('TRANSPORT_CERTIFICATE_UNTRUSTED');
+    expect(listener.message).toContain('the peer refused it');
+    expect(listener.nodes.metrics.value('connections_rejected', { reason: 'certificate_untrusted' })).toBe(1);
+    // Neither knows the other's.
+    const dialler = await dial({ tls: foreign });
+    expect(dialler.code).toBe('TRANSPORT_CERTIFICATE_UNTRUSTED');
+    await until(
+      () => dialler.nodes.metrics.value('connections_rejected', { reason: 'certificate_untrusted' }) === 1,
+      'the listener counts it, too',
+    );
+  });
+
+  it('that have expired are refused by name on both sides', async () => {
+    const expired = await authority.issue('a', 'prod', { from: -20, until: -10 });
+    // A node would not start with it: its clock is wrong, or it expired while it ran.
+    const nodes = new Nodes();
+    const a = await startTransport(
+      { nodeId: 'a', clusterName: 'prod', bind: null, tls: expired },
+      {
+        directory: { lookup: (id) => nodes.addresses.get(id) },
+        wallClock: { nowMs: () => Date.now() - 15 * 86_400_000 },
+      },
+    );
+    open.push(a);
+    await nodes.start('b');
+    expect(await codeOf(a.request('b', 64, bytes('')))).toBe('TRANSPORT_CERTIFICATE_EXPIRED');
+    expect(nodes.metrics.value('connections_rejected', { reason: 'certificate_expired' })).toBe(1);
+    expect(nodes.logged).toContainEqual(
+      expect.objectContaining({
+        fields: expect.objectContaining({ code: 'TRANSPORT_CERTIFICATE_EXPIRED' }) as unknown,
+      }),
+    );
+  });
+
+  it('of another node or cluster are refused by name on both sides', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a');
+    const c = await nodes.start('c');
+    // The directory is wrong: at the address of b there is c.
+    nodes.addresses.set('b', c.local);
+    const error: unknown = await a.request('b', 64, bytes('')).catch((cause: unknown) => cause);
+    expect(error).toMatchObject({ code: 'TRANSPORT_IDENTITY_MISMATCH' });
+    expect(String(error)).toContain('the certificate is of node c');
+    await until(
+      () => nodes.metrics.value('connections_rejected', { reason: 'identity_mismatch' }) === 1,
+      'the listener counts it, too',
+    );
+    const other = await dial({ clusterName: 'test', tls: await authority.issue('a', 'test') });
+    expect(other.code).toBe('TRANSPORT_CLUSTER_MISMATCH');
+    const codecs = await dial({ codecHashes: { raft: 'v2' } }, { codecHashes: { raft: 'v1' } });
+    expect(codecs.code).toBe('TRANSPORT_CODEC_MISMATCH');
+  });
+
+  it('of clients let them dial, be answered and be posted to, but not listen', async () => {
+    const nodes = new Nodes();
+    const b = await nodes.start('b');
+    const client = await nodes.start('shell', { bind: null, tls: await authority.client('shell') });
+    const posted: string[] = [];
+    client.handle(65, (body) => void posted.push(text(body)));
+    b.handle(64, (_body, { from, role }) => {
+      b.post(from, 65, bytes('event'));
+      return bytes(`${role} ${from}`);
+    });
+    expect(text(await client.request('b', 64, bytes('')))).toBe('client client/shell');
+    await until(() => posted.length === 1, 'the post arrives');
+    const listening = nodes.start('shell', { tls: await authority.client('shell') });
+    expect(await codeOf(listening)).toBe('TRANSPORT_IDENTITY_MISMATCH');
+  });
+
+  it('are checked before anything listens', async () => {
+    const nodes = new Nodes();
+    const good = await authority.issue('a');
+    const starting: [Partial<StartOptions>, string][] = [
+      [
+        { tls: await authority.issue('a', 'prod', { from: -20, until: -10 }) },
+        'TRANSPORT_CERTIFICATE_EXPIRED',
+      ],
+      [
+        { tls: await authority.issue('a', 'prod', { from: 10, until: 20 }) },
+        'TRANSPORT_CERTIFICATE_NOT_YET_VALID',
+      ],
+      [{ tls: { ...good, key: (await authority.issue('a')).key } }, 'TRANSPORT_CERTIFICATE_KEY_MISMATCH'],
+      [{ tls: { ...good, cert: 'nonsense' } }, 'TRANSPORT_CERTIFICATE_UNREADABLE'],
+      [{ tls: { ...good, key: 'nonsense' } }, 'TRANSPORT_CERTIFICATE_UNREADABLE'],
+      [{ tls: { ...good, ca: '' } }, 'TRANSPORT_CERTIFICATE_UNREADABLE'],
+      [{ tls: { ...good, ca: (await TestAuthority.create('other')).ca } }, 'TRANSPORT_CERTIFICATE_UNTRUSTED'],
+      [{ tls: await authority.issue('z') }, 'TRANSPORT_IDENTITY_MISMATCH'],
+      [{ tls: await authority.issue('a', 'test') }, 'TRANSPORT_CLUSTER_MISMATCH'],
+      [{ tls: await authority.issue('a', 'prod', { uris: [] }) }, 'TRANSPORT_IDENTITY_MISMATCH'],
+      [{ tls: good, clusterName: 'not a name' }, 'TRANSPORT_CONFIG_INVALID'],
+    ];
+    for (const [options, code] of starting) expect(await codeOf(nodes.start('a', options)), code).toBe(code);
+  });
+
+  it('are read from files, and a missing one is named', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'transport-'));
+    try {
+      const good = await authority.issue('a');
+      const files = {
+        ca: join(folder, 'ca.pem'),
+        cert: join(folder, 'cert.pem'),
+        key: join(folder, 'key.pem'),
+      };
+      writeFileSync(files.ca, String(good.ca));
+      writeFileSync(files.cert, good.cert);
+      const missing: unknown = await readCredentials(files).catch((cause: unknown) => cause);
+      expect(missing).toMatchObject({ code: 'TRANSPORT_CERTIFICATE_UNREADABLE' });
+      expect(String(missing)).toContain('key.pem');
+      writeFileSync(files.key, good.key);
+      expect(await readCredentials(files)).toEqual({ ...good, ca: [good.ca] });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('the port', () => {
+  it('in use is said so', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a');
+    expect(await codeOf(nodes.start('b', { bind: a.local }))).toBe('TRANSPORT_PORT_IN_USE');
+    expect(await codeOf(nodes.start('b', { bind: { host: '192.0.2.1', port: 0 } }))).toBe(
+      'TRANSPORT_BIND_FAILED',
+    );
+  });
+
+  it('survives garbage: plain bytes, TLS without a certificate, TLS with garbage inside, silence', async () => {
+    const nodes = new Nodes();
+    const b = await nodes.start('b', { handshakeTimeoutMs: 200 });
+    b.handle(64, (body) => body.slice());
+    const { host, port } = b.local;
+    const rejected = (reason: string): number => nodes.metrics.value('connections_rejected', { reason });
+    const plain = connectTcp(port, host, () => plain.write('GET / HTTP/1.1\r\n\r\n'));
+    plain.on('error', () => undefined);
+    await until(() => rejected('tls_failed') === 1, 'plain bytes');
+    const silentTcp = connectTcp(port, host);
+    silentTcp.on('error', () => undefined);
+    await until(() => rejected('handshake_timeout') === 1, 'silence before TLS');
+    const anonymous = connectTls({ host, port, rejectUnauthorized: false });
+    anonymous.on('error', () => undefined);
+    await until(() => rejected('certificate_missing') === 1, 'no certificate');
+    const good = await authority.issue('x');
+    const { cert, key } = good;
+    const options = { host, port, ca: [good.ca].flat(), cert, key, checkServerIdentity: () => undefined };
+    const garbage: TLSSocket = connectTls(options, () => garbage.write(Buffer.alloc(64, 0xfe)));
+    garbage.on('error', () => undefined);
+    await until(
+      () => nodes.metrics.value('frames_rejected', { reason: 'oversized' }) === 1,
+      'garbage frames',
+    );
+    expect(rejected('protocol_error')).toBe(1);
+    const silentTls = connectTls(options);
+    silentTls.on('error', () => undefined);
+    await until(() => rejected('handshake_timeout') === 2, 'silence after TLS');
+    const a = await nodes.start('a');
+    expect(text(await a.request('b', 64, bytes('still here')))).toBe('still here');
+    for (const socket of [plain, silentTcp, anonymous, garbage, silentTls]) socket.destroy();
+  });
+
+  it('speaks TLS 1.3 only, and resumes no session', async () => {
+    const nodes = new Nodes();
+    const b = await nodes.start('b');
+    const good = await authority.issue('x');
+    const { cert, key } = good;
+    const options = { ...b.local, ca: [good.ca].flat(), cert, key, checkServerIdentity: () => undefined };
+    const old = connectTls({ ...options, maxVersion: 'TLSv1.2' });
+    const refused = await new Promise((resolve) => {
+      old.once('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+      old.once('secureConnect', () => resolve('connected'));
+    });
+    expect(refused).toContain('PROTOCOL_VERSION');
+    const sessions: Buffer[] = [];
+    const first = connectTls(options);
+    first.on('session', (session: Buffer) => void sessions.push(session));
+    await new Promise((resolve) => {
+      first.once('secureConnect', resolve);
+    });
+    expect(first.getProtocol()).toBe('TLSv1.3');
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
+    const [session] = sessions;
+    const second = connectTls(session === undefined ? options : { ...options, session });
+    await new Promise((resolve) => {
+      second.once('secureConnect', resolve);
+    });
+    expect(second.isSessionReused()).toBe(false);
+    first.destroy();
+    second.destroy();
+  });
+});
+
+describe('connections that come and go', () => {
+  it('are made again when a node restarts on its port: a new boot, a new session', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a', { backoffMinMs: 20, backoffMaxMs: 50 });
+    const events: string[] = [];
+    a.onPeer(({ type, peer, reason }) => void events.push(`${type} ${peer} ${reason}`));
+    const first = await nodes.start('b');
+    first.handle(64, () => bytes('first'));
+    expect(text(await a.request('b', 64, bytes('')))).toBe('first');
+    const { local } = first;
+    await first.close();
+    await until(() => events.length === 2, 'it is down');
+    const again = await nodes.start('b', { bind: local });
+    again.handle(64, () => bytes('second'));
+    let answer = '';
+    await until(() => {
+      if (answer === '')
+        a.request('b', 64, bytes('')).then(
+          (value) => (answer = text(value)),
+          () => undefined,
+        );
+      return answer !== '';
+    }, 'it answers again');
+    expect(answer).toBe('second');
+    expect(events).toEqual(['up b connected', 'down b TRANSPORT_PEER_LEFT', 'up b connected']);
+  });
+
+  it('settle to one when both dial at once', async () => {
+    for (let round = 0; round < 5; round++) {
+      const nodes = new Nodes();
+      const a = await nodes.start('a');
+      const b = await nodes.start('b');
+      for (const node of [a, b]) node.handle(64, () => bytes('ok'));
+      const answers = await Promise.all([a.request('b', 64, bytes('')), b.request('a', 64, bytes(''))]);
+      expect(answers.map(text)).toEqual(['ok', 'ok']);
+      await until(() => nodes.metrics.value('connections_open') === 1, 'one connection is left');
+      await Promise.all([a.close(), b.close()]);
+    }
+  });
+
+  it('close without leaving anything open', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a');
+    const b = await nodes.start('b');
+    b.handle(64, () => new Promise(() => undefined));
+    const call = codeOf(a.request('b', 64, bytes('')));
+    await until(() => nodes.metrics.value('connections_open') === 1, 'they are connected');
+    await a.close();
+    expect(await call).toBe('TRANSPORT_CLOSED');
+    expect(await codeOf(a.request('b', 64, bytes('')))).toBe('TRANSPORT_CLOSED');
+    expect(a.post('b', 64, bytes(''))).toBe(false);
+    await b.close();
   });
 });
