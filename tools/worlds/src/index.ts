@@ -1,1 +1,13 @@
-export {};
+/** @packageDocumentation The protocols in the simulator: worlds, their checkers, planted bugs, and the `sim` command. */
+export { runSim, type RunSimOptions } from './run-sim.ts';
+export { parseSeeds, runSeeds, type SeedRange, type SeedsReport, type Violation } from './run-seeds.ts';
+export { raftWorld, raftWorldWith } from './raft/raft-world.ts';
+export {
+  acknowledgedBeforeFlush,
+  type Mutant,
+  notingFlushes,
+  voteNotPersisted,
+  withoutFlush,
+} from './raft/mutants.ts';
+export { swimWorld } from './swim/swim-world.ts';
+export type { SeedOptions, SeedResult, WorldKind } from './world-kind.ts';

@@ -1,0 +1,254 @@
+/**
+ * Looks at every replica after every event and holds what it sees against Raft's promises (thesis figure 3.2, section 3.8, 6.3).
+ *
+ * Each check is incremental. Log matching rests on its induction: entries are filed by index and term together with the term
+ * before them, so two logs that share an entry share everything before it once each entry has been filed without contradiction.
+ */
+import { type World } from '@cluster/sim';
+import { describeCommand, sameBytes } from './commands.ts';
+
+/** What an entry is, as far as the checkers compare it. */
+export interface EntryView {
+  readonly term: number;
+  readonly kind: string;
+  readonly command: Uint8Array;
+}
+
+/** What can be seen of a running replica. */
+export interface ReplicaView {
+  readonly role: string;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly lastIndex: number;
+  /** 0 for index 0; undefined outside of the log. */
+  termAt(index: number): number | undefined;
+  entryAt(index: number): EntryView | undefined;
+}
+
+/** What a replica's storage has said is on the disk. */
+export interface DurableView {
+  /** 0 for index 0; undefined outside of the log. */
+  termAt(index: number): number | undefined;
+}
+
+interface Filed extends EntryView {
+  readonly previousTerm: number;
+  readonly by: string;
+}
+
+interface Committed {
+  readonly term: number;
+  /** Term of the replica that was the first to call it committed: leaders of later terms must have it. */
+  readonly byTerm: number;
+}
+
+/** What was last seen of a replica. */
+interface Seen {
+  view: ReplicaView;
+  term: number;
+  role: string;
+  commitIndex: number;
+  /** Terms of its log, by index; place 0 is unused. */
+  terms: number[];
+}
+
+export class RaftChecker {
+  readonly #world: World;
+  readonly #voters: readonly string[];
+  readonly #durable: ReadonlyMap<string, DurableView>;
+  readonly #seen = new Map<string, Seen>();
+  readonly #leaderOf = new Map<number, string>();
+  readonly #filed = new Map<number, Map<number, Filed>>();
+  readonly #committed: (Committed | undefined)[] = [undefined];
+
+  constructor(world: World, voters: readonly string[], durable: ReadonlyMap<string, DurableView>) {
+    this.#world = world;
+    this.#voters = voters;
+    this.#durable = durable;
+    world.onStep(() => this.#look());
+  }
+
+  /** Highest index that any replica has called committed. */
+  get committedIndex(): number {
+    return this.#committed.length - 1;
+  }
+
+  /** Term of a committed entry. */
+  committedTerm(index: number): number | undefined {
+    return this.#committed[index]?.term;
+  }
+
+  /** A replica has recovered and runs. */
+  started(node: string, view: ReplicaView): void {
+    this.#seen.set(node, { view, term: view.term, role: view.role, commitIndex: 0, terms: [0] });
+  }
+
+  gone(node: string): void {
+    this.#seen.delete(node);
+  }
+
+  get leaders(): readonly string[] {
+    return [...this.#seen].filter(([, { role }]) => role === 'leader').map(([node]) => node);
+  }
+
+  /** Compares whole logs, entry by entry: what the increments rest on. */
+  compareLogs(): void {
+    for (const [a, { view: left }] of this.#seen) {
+      for (const [b, { view: right }] of this.#seen) {
+        if (a < b) this.#compare(a, left, b, right);
+      }
+    }
+  }
+
+  #compare(a: string, left: ReplicaView, b: string, right: ReplicaView): void {
+    let same = false;
+    for (let index = Math.min(left.lastIndex, right.lastIndex); index > 0; index--) {
+      const [one, other] = [left.entryAt(index), right.entryAt(index)];
+      if (one === undefined || other === undefined) continue;
+      same ||= one.term === other.term;
+      if (same && !sameEntry(one, other)) {
+        this.#fail(
+          'log matching',
+          `${a} and ${b} agree later but not at ${index}: ${show(one)} and ${show(other)}`,
+        );
+      }
+    }
+  }
+
+  #look(): void {
+    for (const [node, seen] of this.#seen) {
+      const { view } = seen;
+      if (view.term !== seen.term) this.#termChanged(node, seen);
+      if (view.role !== seen.role) this.#roleChanged(node, seen);
+      this.#followLog(node, seen);
+      if (view.commitIndex !== seen.commitIndex) this.#commitMoved(node, seen);
+    }
+  }
+
+  #termChanged(node: string, seen: Seen): void {
+    const { term } = seen.view;
+    if (term < seen.term)
+      this.#fail('terms never decrease', `${node} went from term ${seen.term} to ${term}`);
+    seen.term = term;
+    // A leader of a term is one for good or steps down: the new term's role is looked at afresh.
+    seen.role = '';
+  }
+
+  #roleChanged(node: string, seen: Seen): void {
+    seen.role = seen.view.role;
+    if (seen.role !== 'leader') return;
+    const { term } = seen;
+    const other = this.#leaderOf.get(term);
+    if (other !== undefined && other !== node) {
+      this.#fail('election safety', `${other} and ${node} both lead in term ${term}`);
+    }
+    if (other === undefined) this.#world.counters.add('elections');
+    this.#leaderOf.set(term, node);
+    for (let index = 1; index < this.#committed.length; index++) {
+      const entry = this.#committed[index];
+      if (entry === undefined || entry.byTerm >= term) continue;
+      if (seen.view.termAt(index) !== entry.term) {
+        const has = String(seen.view.termAt(index));
+        this.#fail(
+          'leader completeness',
+          `${node} leads in term ${term} without entry ${index} of term ${entry.term} (it has ${has}), committed in term ${entry.byTerm}`,
+        );
+      }
+    }
+  }
+
+  #followLog(node: string, seen: Seen): void {
+    const { view, terms } = seen;
+    const known = terms.length - 1;
+    if (view.lastIndex === known && view.termAt(known) === terms[known]) return;
+    let agrees = Math.min(known, view.lastIndex);
+    while (agrees > 0 && view.termAt(agrees) !== terms[agrees]) agrees--;
+    if (agrees < known) {
+      this.#world.counters.add('conflicts');
+      if (seen.role === 'leader') {
+        this.#fail(
+          'leader append-only',
+          `${node}, leader of term ${seen.term}, dropped entries after ${agrees}`,
+        );
+      }
+      if (agrees < seen.commitIndex) {
+        this.#fail('committed entries stay', `${node} dropped committed entries after ${agrees}`);
+      }
+    }
+    terms.length = agrees + 1;
+    for (let index = agrees + 1; index <= view.lastIndex; index++) {
+      const entry = view.entryAt(index);
+      if (entry === undefined) return this.#fail('logs have no gaps', `${node} has no entry ${index}`);
+      this.#file(node, index, entry, terms[index - 1] ?? 0);
+      terms.push(entry.term);
+    }
+  }
+
+  #file(node: string, index: number, entry: EntryView, previousTerm: number): void {
+    if (entry.term < previousTerm) {
+      this.#fail(
+        'terms grow along a log',
+        `${node} has ${show(entry)} at ${index} behind term ${previousTerm}`,
+      );
+    }
+    let byTerm = this.#filed.get(index);
+    if (byTerm === undefined) this.#filed.set(index, (byTerm = new Map()));
+    const filed = byTerm.get(entry.term);
+    if (filed === undefined) {
+      const { term, kind, command } = entry;
+      byTerm.set(term, { term, kind, command, previousTerm, by: node });
+      return;
+    }
+    if (filed.previousTerm === previousTerm && sameEntry(filed, entry)) return;
+    this.#fail(
+      'log matching',
+      `at ${index} ${filed.by} had ${show(filed)} after term ${filed.previousTerm}, and ${node} has ${show(entry)} after term ${previousTerm}`,
+    );
+  }
+
+  #commitMoved(node: string, seen: Seen): void {
+    const { view } = seen;
+    if (view.commitIndex < seen.commitIndex) {
+      this.#fail(
+        'the commit index never decreases',
+        `${node} went from ${seen.commitIndex} to ${view.commitIndex}`,
+      );
+    }
+    for (let index = seen.commitIndex + 1; index <= view.commitIndex; index++) {
+      const term = view.termAt(index);
+      if (term === undefined)
+        return this.#fail('what is committed is in the log', `${node} lacks entry ${index}`);
+      const known = this.#committed[index];
+      if (known === undefined) this.#commit(node, index, term, view.term);
+      else if (known.term !== term) {
+        this.#fail(
+          'state machine safety',
+          `entry ${index} is committed with term ${known.term}, and by ${node} with term ${term}`,
+        );
+      }
+    }
+    seen.commitIndex = view.commitIndex;
+  }
+
+  #commit(node: string, index: number, term: number, byTerm: number): void {
+    this.#committed[index] = { term, byTerm };
+    this.#world.counters.add('commits');
+    const holders = this.#voters.filter((voter) => this.#durable.get(voter)?.termAt(index) === term);
+    if (holders.length * 2 <= this.#voters.length) {
+      this.#fail(
+        'committed is durable',
+        `${node} calls entry ${index} of term ${term} committed, which is on the disks of ${holders.join(', ') || 'nobody'} only`,
+      );
+    }
+  }
+
+  #fail(invariant: string, detail: string): void {
+    this.#world.fail(invariant, detail);
+  }
+}
+
+const sameEntry = (a: EntryView, b: EntryView): boolean =>
+  a.term === b.term && a.kind === b.kind && sameBytes(a.command, b.command);
+
+const show = ({ term, kind, command }: EntryView): string =>
+  `${kind} ${describeCommand(command)} of term ${term}`;

@@ -1,0 +1,193 @@
+/**
+ * Clients that write through whatever replica comes to mind, and try again until they are told.
+ *
+ * A client is a node of its own: what it asks and hears goes through the simulated network, and may be lost, late or doubled. It
+ * numbers its operations within a session, so that trying again is harmless; some it makes without a session, once and no more.
+ */
+import { type ClusterError, type Outcome, Prng } from '@cluster/core';
+import type { MessagePort, NodePorts, World } from '@cluster/sim';
+import type { SessionKey } from '@cluster/raft';
+import { decodeNumber, encodeCommand, encodeNumber } from './commands.ts';
+import type { History } from './history.ts';
+
+type Ask =
+  | { readonly type: 'open' }
+  | { readonly type: 'write'; readonly command: Uint8Array; readonly session: SessionKey | null };
+
+export type Reply =
+  | { readonly type: 'opened'; readonly clientId: number }
+  | { readonly type: 'written'; readonly index: number; readonly result: Uint8Array }
+  | { readonly type: 'refused'; readonly code: string };
+
+interface Request {
+  readonly ask: Ask;
+  /** A request without session is put to a replica once, though the network doubles it. */
+  taken: boolean;
+  reply: Reply | null;
+}
+
+/** What a replica offers to its clients. */
+export interface Service {
+  propose(
+    command: Uint8Array,
+    options: { readonly session?: SessionKey; readonly timeoutMs: number },
+    done: (outcome: Outcome<{ readonly index: number; readonly result: Uint8Array }>) => void,
+  ): void;
+  openSession(done: (outcome: Outcome<number>) => void): void;
+}
+
+const topic = 'clients';
+const attemptMs = 400;
+const thinkMs = 40;
+const sessionlessRate = 0.2;
+
+/** The requests of a world, by number; the network carries the numbers. */
+export class Requests {
+  readonly #requests: Request[] = [];
+
+  add(ask: Ask): number {
+    return this.#requests.push({ ask, taken: false, reply: null }) - 1;
+  }
+
+  get(number: number): Request {
+    return this.#requests[number] as Request;
+  }
+
+  /** Has a replica answer what reaches its node. */
+  serve(ports: NodePorts, service: Service): void {
+    const channel = ports.messages(topic);
+    channel.onMessage((from, bytes) => {
+      const number = decodeNumber(bytes);
+      const request = this.get(number);
+      const once = request.ask.type === 'write' && request.ask.session === null;
+      if (once && request.taken) return;
+      request.taken = true;
+      answer(service, request.ask, (reply) => {
+        request.reply ??= reply;
+        channel.send(from, encodeNumber(number));
+      });
+    });
+  }
+}
+
+function answer(service: Service, ask: Ask, reply: (reply: Reply) => void): void {
+  const refuse = (error: ClusterError): void => reply({ type: 'refused', code: error.code });
+  if (ask.type === 'open') {
+    service.openSession((outcome) =>
+      outcome.ok ? reply({ type: 'opened', clientId: outcome.value }) : refuse(outcome.error),
+    );
+    return;
+  }
+  const { command, session } = ask;
+  service.propose(command, { timeoutMs: attemptMs, ...(session === null ? {} : { session }) }, (outcome) => {
+    if (outcome.ok) reply({ type: 'written', index: outcome.value.index, result: outcome.value.result });
+    else refuse(outcome.error);
+  });
+}
+
+export class Client {
+  readonly #world: World;
+  readonly #ports: NodePorts;
+  readonly #channel: MessagePort;
+  readonly #requests: Requests;
+  readonly #servers: readonly string[];
+  readonly #history: History;
+  readonly #nextOperation: () => number;
+  readonly #prng: Prng;
+  #clientId: number | null = null;
+  #sequence = 0;
+  #operation = 0;
+  #ask: Ask = { type: 'open' };
+  #attempt = 0;
+  #awaited = -1;
+  #halted = false;
+
+  constructor(
+    world: World,
+    ports: NodePorts,
+    requests: Requests,
+    servers: readonly string[],
+    history: History,
+    nextOperation: () => number,
+  ) {
+    this.#world = world;
+    this.#ports = ports;
+    this.#requests = requests;
+    this.#servers = servers;
+    this.#history = history;
+    this.#nextOperation = nextOperation;
+    this.#prng = Prng.fromSeed(ports.seed, 'client');
+    this.#channel = ports.messages(topic);
+    this.#channel.onMessage((_from, bytes) => this.#heard(decodeNumber(bytes)));
+    this.#try();
+  }
+
+  /** Makes no further operations once it has been told of the current one. */
+  halt(): void {
+    this.#halted = true;
+  }
+
+  #try(): void {
+    const attempt = ++this.#attempt;
+    this.#awaited = this.#requests.add(this.#ask);
+    const server = this.#prng.pick(this.#servers) ?? '';
+    this.#channel.send(server, encodeNumber(this.#awaited));
+    this.#ports.clock.setTimer(attemptMs * (1 + this.#prng.float()), () => {
+      if (attempt === this.#attempt) this.#unanswered();
+    });
+  }
+
+  /** No answer, or one that leaves it open: with a session it is harmless to ask again. */
+  #unanswered(): void {
+    if (this.#ask.type === 'write' && this.#ask.session === null) return this.#next();
+    this.#world.counters.add('retries');
+    this.#try();
+  }
+
+  #heard(number: number): void {
+    const { reply } = this.#requests.get(number);
+    if (number !== this.#awaited || reply === null) return;
+    this.#awaited = -1;
+    this.#attempt++;
+    switch (reply.type) {
+      case 'opened':
+        this.#clientId = reply.clientId;
+        this.#sequence = 0;
+        return this.#next();
+      case 'written':
+        this.#history.told(this.#ports.name, this.#operation, reply.index, reply.result);
+        return this.#next();
+      case 'refused':
+        return this.#refused(reply.code);
+      default:
+    }
+  }
+
+  #refused(code: string): void {
+    this.#world.counters.add('refused');
+    if (code === 'RAFT_SESSION_EXPIRED') {
+      this.#world.fail('a session that is in use does not expire', `${this.#ports.name}'s did`);
+      return;
+    }
+    const attempt = ++this.#attempt;
+    this.#ports.clock.setTimer(this.#prng.exponential(thinkMs), () => {
+      if (attempt === this.#attempt) this.#unanswered();
+    });
+  }
+
+  #next(): void {
+    if (this.#halted) return;
+    const attempt = ++this.#attempt;
+    this.#ports.clock.setTimer(this.#prng.exponential(thinkMs), () => {
+      if (attempt !== this.#attempt) return;
+      this.#operation = this.#nextOperation();
+      const inSession = this.#clientId !== null && !this.#prng.chance(sessionlessRate);
+      const session =
+        inSession && this.#clientId !== null
+          ? { clientId: this.#clientId, sequence: ++this.#sequence }
+          : null;
+      this.#ask = { type: 'write', command: encodeCommand(this.#operation), session };
+      this.#try();
+    });
+  }
+}

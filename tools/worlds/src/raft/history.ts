@@ -1,0 +1,104 @@
+/** What the state machines were given, and what clients were told: one order for all, everything acknowledged in it, nothing twice. */
+import type { World } from '@cluster/sim';
+import { decodeNumber, describeCommand, encodeNumber, sameBytes } from './commands.ts';
+
+interface AppliedAt {
+  readonly command: Uint8Array;
+  readonly term: number;
+  readonly by: string;
+}
+
+interface Acknowledged {
+  readonly operation: number;
+  readonly index: number;
+}
+
+export class History {
+  readonly #world: World;
+  readonly #applied = new Map<number, AppliedAt>();
+  readonly #indexOf = new Map<number, number>();
+  readonly #results = new Map<number, Uint8Array>();
+  readonly #acknowledged: Acknowledged[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged.length;
+  }
+
+  /** A state machine was given a command, and answered. */
+  applied(node: string, index: number, term: number, command: Uint8Array, result: Uint8Array): void {
+    const known = this.#applied.get(index);
+    if (known === undefined) {
+      this.#first(node, index, term, command, result);
+      return;
+    }
+    if (known.term !== term || !sameBytes(known.command, command)) {
+      this.#world.fail(
+        'state machine safety',
+        `${known.by} applied ${describeCommand(known.command)} at ${index}, and ${node} ${describeCommand(command)}`,
+      );
+    }
+    if (!sameBytes(this.#results.get(index) ?? result, result)) {
+      this.#world.fail(
+        'results are equal everywhere',
+        `${node} answers otherwise than ${known.by} at ${index}`,
+      );
+    }
+  }
+
+  /** A client was told that its operation is done. */
+  told(client: string, operation: number, index: number, result: Uint8Array): void {
+    this.#world.counters.add('acknowledged');
+    this.#acknowledged.push({ operation, index });
+    const at = this.#indexOf.get(operation);
+    if (at === undefined) {
+      this.#world.fail(
+        'what is acknowledged was applied',
+        `${client} was told of #${operation}, which nobody applied`,
+      );
+      return;
+    }
+    const truth = this.#results.get(at);
+    if (truth !== undefined && !sameBytes(truth, result)) {
+      this.#world.fail(
+        'a client gets the result of its own operation',
+        `${client} was told ${describeCommand(result)} for #${operation}, which gave ${describeCommand(truth)}`,
+      );
+    }
+  }
+
+  /** After everything has settled: every acknowledged operation is in this replica's state, once. */
+  verify(node: string, operations: readonly number[]): void {
+    const present = new Set(operations);
+    if (present.size !== operations.length)
+      this.#world.fail('exactly once', `${node} holds an operation twice`);
+    for (const { operation, index } of this.#acknowledged) {
+      if (!present.has(operation)) {
+        this.#world.fail(
+          'no acknowledged write is lost',
+          `${node} lacks #${operation}, acknowledged at ${index}`,
+        );
+      }
+    }
+  }
+
+  #first(node: string, index: number, term: number, command: Uint8Array, result: Uint8Array): void {
+    const operation = decodeNumber(command);
+    const earlier = this.#indexOf.get(operation);
+    if (earlier !== undefined) {
+      this.#world.fail(
+        'exactly once',
+        `${node} applies #${operation} at ${index}, which was applied at ${earlier}`,
+      );
+    }
+    this.#applied.set(index, { command, term, by: node });
+    this.#indexOf.set(operation, index);
+    this.#results.set(index, result);
+  }
+}
+
+/** The result of an operation: how many came before it. */
+export const resultOf = (position: number): Uint8Array => encodeNumber(position);

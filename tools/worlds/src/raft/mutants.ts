@@ -1,0 +1,105 @@
+/** Planted bugs, put around the ports so that production code stays as it is. The checkers have to find each of them. */
+import { assert, type Clock, type Disk, type DiskFile, type Done } from '@cluster/core';
+import type { FlushPurpose, LogStorage } from '@cluster/raft';
+
+/** Changes what a replica's log gets; without it the world is sound. */
+export interface Mutant {
+  readonly name: string;
+  /** Asked at each flush of the log whether to make it; one that is not made is reported as done. */
+  readonly flushes?: (purpose: FlushPurpose) => boolean;
+  readonly storage?: (storage: LogStorage, clock: Clock) => LogStorage;
+}
+
+/** Leaves out every flush that is made for one purpose. */
+export const withoutFlush = (purpose: FlushPurpose): Mutant => ({
+  name: `no flush for ${purpose}`,
+  flushes: (asked) => asked !== purpose,
+});
+
+/** Leaves nothing out, and notes what is flushed for. */
+export const notingFlushes = (purposes: Set<FlushPurpose>): Mutant => ({
+  name: 'sound',
+  flushes: (purpose) => {
+    purposes.add(purpose);
+    return true;
+  },
+});
+
+/** A disk whose flushes are made or left out by purpose. The log says what a flush is for just before it makes it. */
+export class FlushGate {
+  readonly disk: Disk;
+  readonly #makes: (purpose: FlushPurpose) => boolean;
+  readonly #clock: Clock;
+  #purpose: FlushPurpose | null = null;
+
+  constructor(disk: Disk, clock: Clock, makes: (purpose: FlushPurpose) => boolean) {
+    this.#makes = makes;
+    this.#clock = clock;
+    this.disk = {
+      makeDirectory: (path, done) => disk.makeDirectory(path, done),
+      list: (path, done) => disk.list(path, done),
+      open: (path, options, done) =>
+        disk.open(path, options, (outcome) =>
+          done(outcome.ok ? { ok: true, value: this.#wrap(outcome.value) } : outcome),
+        ),
+      rename: (from, to, done) => disk.rename(from, to, done),
+      remove: (path, done) => disk.remove(path, done),
+      syncDirectory: (path, done) => this.#flush(done, (real) => disk.syncDirectory(path, real)),
+    };
+  }
+
+  onFlush(purpose: FlushPurpose): void {
+    this.#purpose = purpose;
+  }
+
+  #wrap(file: DiskFile): DiskFile {
+    return {
+      path: file.path,
+      size: (done) => file.size(done),
+      read: (offset, length, done) => file.read(offset, length, done),
+      write: (offset, bytes, done) => file.write(offset, bytes, done),
+      allocate: (length, done) => file.allocate(length, done),
+      truncate: (length, done) => file.truncate(length, done),
+      close: (done) => file.close(done),
+      sync: (done) => this.#flush(done, (real) => file.sync(real)),
+    };
+  }
+
+  #flush(done: Done<void>, real: (done: Done<void>) => void): void {
+    const purpose = this.#purpose;
+    this.#purpose = null;
+    assert(purpose !== null, 'every flush says what it is for');
+    if (this.#makes(purpose)) real(done);
+    else this.#clock.setTimer(0.1, () => done({ ok: true, value: undefined }));
+  }
+}
+
+/** The vote is granted and never written. */
+export const voteNotPersisted: Mutant = {
+  name: 'vote not persisted',
+  storage: (storage) => ({
+    recover: (groupId, done) => storage.recover(groupId, done),
+    write: (groupId, write, done) => {
+      const { hardState } = write;
+      const kept = hardState === null ? null : { ...hardState, vote: null };
+      storage.write(groupId, { ...write, hardState: kept }, done);
+    },
+  }),
+};
+
+/** Writes are called durable as soon as they are made. */
+export const acknowledgedBeforeFlush: Mutant = {
+  name: 'acknowledged before the flush',
+  storage: (storage, clock) => ({
+    recover: (groupId, done) => storage.recover(groupId, done),
+    write: (groupId, write, done) => {
+      let told = false;
+      const tell: Done<void> = (outcome) => {
+        if (!told) done(outcome);
+        told = true;
+      };
+      clock.setTimer(0, () => tell({ ok: true, value: undefined }));
+      storage.write(groupId, write, tell);
+    },
+  }),
+};

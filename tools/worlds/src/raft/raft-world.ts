@@ -1,0 +1,237 @@
+/**
+ * Raft in the simulator: three to seven replicas with the production log on a disk that loses and tears, clients that write
+ * through any of them, faults by the seed, and every promise checked after every event.
+ */
+import { type ClusterError, Prng } from '@cluster/core';
+import { nemesis, type NemesisOptions, type NodePorts, type Process, World } from '@cluster/sim';
+import { type LogStorage, RaftReplica, WriteAheadLog } from '@cluster/raft';
+import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '../world-kind.ts';
+import { AppendMachine, type AppendState, emptyState } from './append-machine.ts';
+import { RaftChecker, type ReplicaView } from './checker.ts';
+import { Client, Requests } from './clients.ts';
+import { DurabilityWitness } from './durability-witness.ts';
+import { History } from './history.ts';
+import { FlushGate, type Mutant } from './mutants.ts';
+
+const sizes = [3, 3, 3, 4, 5, 5, 5, 7];
+const clientCount = 3;
+const faultsMs = 4000;
+// After calm: generous beside an election of at most 500 ms and a client's second try.
+const progressMs = 5000;
+const catchUpMs = 5000;
+const writesAfterCalm = 5;
+// How long a supervisor takes to start a replica again that gave up, e.g. because its disk failed.
+const superviseMs = 200;
+
+const counted = [
+  'elections',
+  'commits',
+  'conflicts',
+  'acknowledged',
+  'retries',
+  'crashes',
+  'restarts',
+  'tornWrites',
+  'lostWrites',
+  'lostNames',
+  'diskErrors',
+  'storageFailures',
+  'lost',
+  'droppedByPartition',
+  'duplicated',
+  'reordered',
+  'partitions',
+  'cuts',
+  'pauses',
+  'slowdowns',
+];
+
+class RaftRun {
+  readonly #world: World;
+  readonly #prng: Prng;
+  readonly #mutant: Mutant | undefined;
+  readonly #weights: NemesisOptions['weights'];
+  readonly #voters: readonly string[];
+  readonly #isMachineDurable: boolean;
+  readonly #segmentBytes: number;
+  readonly #history: History;
+  readonly #requests = new Requests();
+  readonly #witnesses = new Map<string, DurabilityWitness>();
+  readonly #checker: RaftChecker;
+  readonly #states = new Map<string, AppendState>();
+  readonly #replicas = new Map<string, RaftReplica>();
+  readonly #clients: Client[] = [];
+  #operations = 0;
+
+  constructor(
+    seed: number,
+    { trace, started }: SeedOptions,
+    mutant: Mutant | undefined,
+    weights: NemesisOptions['weights'],
+  ) {
+    this.#world = new World({ seed, trace });
+    started(this.#world);
+    this.#prng = this.#world.prng;
+    this.#mutant = mutant;
+    this.#weights = weights;
+    const size = this.#prng.pick(sizes) ?? 3;
+    this.#voters = Array.from({ length: size }, (_, i) => `n${i + 1}`);
+    this.#isMachineDurable = this.#prng.chance(0.5);
+    this.#segmentBytes = this.#prng.pick([4096, 8192, 65_536]) ?? 4096;
+    this.#history = new History(this.#world);
+    for (const node of this.#voters) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
+    this.#checker = new RaftChecker(this.#world, this.#voters, this.#witnesses);
+  }
+
+  run(): SeedResult {
+    const world = this.#world;
+    for (const node of this.#voters) world.spawn(node, (ports) => this.#boot(ports));
+    for (let i = 0; i < clientCount; i++) world.spawn(`client${i + 1}`, (ports) => this.#client(ports));
+    const failing = this.#prng.chance(0.2) ? { diskFailing: 2, diskFull: 1 } : {};
+    world.schedule(
+      nemesis(this.#prng, {
+        nodes: this.#voters,
+        durationMs: faultsMs,
+        everyMs: 250,
+        lastsMaxMs: 1200,
+        weights: { crashAtDisk: 5, crashTwice: 3, ...failing, ...this.#weights },
+      }),
+    );
+    world.runFor(faultsMs);
+    this.#settle();
+    return { steps: world.steps, coverage: pickCounts(world, counted) };
+  }
+
+  /** Calm has come: what must finally happen. */
+  #settle(): void {
+    const world = this.#world;
+    const goal = this.#history.acknowledged + writesAfterCalm;
+    if (!world.runWhileNot(() => this.#history.acknowledged >= goal, progressMs)) {
+      world.fail(
+        'writes go on after the network has healed',
+        `not within ${progressMs} ms: ${this.#describe()}`,
+      );
+    }
+    for (const client of this.#clients) client.halt();
+    world.runFor(1000);
+    const behind = (): boolean => this.#voters.some((node) => !this.#isCaughtUp(node));
+    if (!world.runWhileNot(() => !behind(), catchUpMs)) {
+      world.fail('every replica catches up', `not within ${catchUpMs} ms: ${this.#describe()}`);
+    }
+    this.#checker.compareLogs();
+    for (const node of this.#voters) this.#history.verify(node, this.#states.get(node)?.operations ?? []);
+    world.runFor(0);
+  }
+
+  #isCaughtUp(node: string): boolean {
+    return this.#replicas.get(node)?.status().appliedIndex === this.#checker.committedIndex;
+  }
+
+  #describe(): string {
+    const replicas = this.#voters.map((node) => {
+      const status = this.#replicas.get(node)?.status();
+      return status === undefined
+        ? `${node} down`
+        : `${node} ${status.role} of term ${status.term} at ${status.appliedIndex}/${status.commitIndex}/${status.lastIndex}`;
+    });
+    return replicas.join(', ');
+  }
+
+  #client(ports: NodePorts): Process {
+    const next = (): number => ++this.#operations;
+    this.#clients.push(new Client(this.#world, ports, this.#requests, this.#voters, this.#history, next));
+    return {};
+  }
+
+  #boot(ports: NodePorts): Process {
+    const { name, clock } = ports;
+    this.#checker.gone(name);
+    const state = (this.#isMachineDurable ? this.#states.get(name) : undefined) ?? emptyState();
+    this.#states.set(name, state);
+    const mutant = this.#mutant;
+    const gate = mutant?.flushes && new FlushGate(ports.disk, clock, mutant.flushes);
+    const log = new WriteAheadLog({
+      disk: gate?.disk ?? ports.disk,
+      onFlush: (purpose) => gate?.onFlush(purpose),
+      directory: 'data/wal',
+      segmentBytes: this.#segmentBytes,
+      growthBytes: 4096,
+    });
+    const storage: LogStorage = mutant?.storage?.(log, clock) ?? log;
+    const witness = this.#witnesses.get(name) as DurabilityWitness;
+    const replica = new RaftReplica(
+      { nodeId: name, voters: [...this.#voters] },
+      {
+        clock,
+        channel: ports.messages('raft'),
+        storage: witness.watch(storage),
+        stateMachine: new AppendMachine(
+          name,
+          clock,
+          Prng.fromSeed(ports.seed, 'machine'),
+          state,
+          this.#history,
+        ),
+        seed: ports.seed,
+        tracer: ports.tracer,
+      },
+    );
+    replica.onEvent((event) => {
+      if (event.type === 'Failed') this.#failed(ports, event.error);
+    });
+    replica.start((outcome) => {
+      if (!outcome.ok) return this.#failed(ports, outcome.error);
+      this.#checker.started(name, viewOf(replica));
+      this.#requests.serve(ports, replica);
+    });
+    this.#replicas.set(name, replica);
+    return { stop: () => replica.stop() };
+  }
+
+  /** A disk that fails stops a replica, and a supervisor starts the machine again; nothing else may. */
+  #failed({ name, clock }: NodePorts, error: ClusterError): void {
+    const world = this.#world;
+    if (error.code !== 'RAFT_STORAGE_FAILED' || error.fault === 'bug') {
+      return world.fail('no replica stops by itself', `${name}: ${error.line}`);
+    }
+    world.counters.add('storageFailures');
+    clock.setTimer(superviseMs, () => {
+      world.crash(name);
+      world.after(superviseMs, () => world.restart(name));
+    });
+  }
+}
+
+function viewOf({ core }: RaftReplica): ReplicaView {
+  const { log } = core;
+  return {
+    get role() {
+      return core.role;
+    },
+    get term() {
+      return core.currentTerm;
+    },
+    get commitIndex() {
+      return core.commitIndex;
+    },
+    get lastIndex() {
+      return log.lastIndex;
+    },
+    termAt: (index) => log.termAt(index),
+    entryAt: (index) => log.entryAt(index),
+  };
+}
+
+/**
+ * @param mutant a planted bug; without one the world is sound.
+ * @param weights of faults, beside the usual ones.
+ */
+export function raftWorldWith(mutant?: Mutant, weights?: NemesisOptions['weights']): WorldKind {
+  return {
+    name: 'raft',
+    mustHappen: counted,
+    run: (seed, options) => new RaftRun(seed, options, mutant, weights).run(),
+  };
+}
+
+export const raftWorld: WorldKind = raftWorldWith();

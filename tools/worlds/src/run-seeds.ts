@@ -1,0 +1,107 @@
+/** Runs worlds over ranges of seeds, and writes the trace of every seed that fails. */
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { encodeTraceRecord, type TraceRecord } from '@cluster/core';
+import { explain, type World } from '@cluster/sim';
+import { addCounts, type SeedResult, type WorldKind } from './world-kind.ts';
+
+export interface SeedRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface Violation {
+  readonly world: string;
+  readonly seed: number;
+  readonly invariant: string;
+  readonly step: number;
+  readonly message: string;
+  /** File with the trace of the failing run. */
+  readonly trace: string;
+}
+
+export interface SeedsReport {
+  readonly seeds: number;
+  readonly steps: number;
+  readonly coverage: Record<string, number>;
+  /** Names that should have happened and did not, when enough seeds ran to expect them. */
+  readonly missing: readonly string[];
+  readonly violations: readonly Violation[];
+}
+
+export interface RunSeedsOptions {
+  /** Where traces of failing seeds go. */
+  readonly failures: string;
+  /** Where the trace of every passing seed goes; none is kept otherwise. */
+  readonly traces?: string | undefined;
+  readonly onSeed?: ((done: number, total: number, violations: number) => void) | undefined;
+}
+
+/** Seeds from which on a zero in the coverage is a failure. */
+export const seedsForCoverage = 20;
+
+/** `7` or `1..500`; null for anything else. */
+export function parseSeeds(text: string): SeedRange | null {
+  const match = /^(\d{1,15})(?:\.\.(\d{1,15}))?$/.exec(text);
+  if (match === null) return null;
+  const first = Number(match[1]);
+  const last = match[2] === undefined ? first : Number(match[2]);
+  return last < first ? null : { first, last };
+}
+
+export function runSeeds(kind: WorldKind, { first, last }: SeedRange, options: RunSeedsOptions): SeedsReport {
+  const total = last - first + 1;
+  const coverage: Record<string, number> = {};
+  const violations: Violation[] = [];
+  let steps = 0;
+  for (let seed = first; seed <= last; seed++) {
+    const outcome = explain<SeedResult>((trace, started) => runOne(kind, seed, trace, started, options));
+    if (outcome.failure !== null) {
+      const trace = write(options.failures, kind, seed, outcome.trace ?? []);
+      const { invariant, step, message } = outcome.failure;
+      violations.push({ world: kind.name, seed, invariant, step, message, trace });
+      steps += step;
+    } else if (outcome.result !== undefined) {
+      steps += outcome.result.steps;
+      addCounts(coverage, outcome.result.coverage);
+    }
+    options.onSeed?.(seed - first + 1, total, violations.length);
+  }
+  const missing =
+    total < seedsForCoverage ? [] : kind.mustHappen.filter((name) => (coverage[name] ?? 0) === 0);
+  return { seeds: total, steps, coverage, missing, violations };
+}
+
+function runOne(
+  kind: WorldKind,
+  seed: number,
+  trace: boolean,
+  started: (world: World) => void,
+  { traces }: RunSeedsOptions,
+): SeedResult {
+  let world: World | undefined;
+  const result = kind.run(seed, {
+    trace: trace || traces !== undefined,
+    started: (made) => {
+      world = made;
+      started(made);
+    },
+  });
+  if (traces !== undefined && world !== undefined) {
+    write(traces, kind, seed, world.trace(`${kind.name}, seed ${seed}: every check held`));
+  }
+  return result;
+}
+
+/** Line by line: a long run's trace is longer than a string may be. */
+function write(folder: string, kind: WorldKind, seed: number, records: readonly TraceRecord[]): string {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${kind.name}-${seed}.cltrace`);
+  const file = openSync(path, 'w');
+  try {
+    for (const record of records) writeSync(file, encodeTraceRecord(record));
+  } finally {
+    closeSync(file);
+  }
+  return path;
+}

@@ -1,0 +1,324 @@
+import { SimulationFailure, World } from '@cluster/sim';
+import { describe, expect, test } from 'vitest';
+import { type DurableView, type EntryView, RaftChecker, type ReplicaView } from '../src/raft/checker.ts';
+import { encodeCommand, encodeNumber } from '../src/raft/commands.ts';
+import { DurabilityWitness } from '../src/raft/durability-witness.ts';
+import { History } from '../src/raft/history.ts';
+
+/** A replica that is whatever a test says. */
+class Puppet implements ReplicaView {
+  role = 'follower';
+  term = 1;
+  commitIndex = 0;
+  log: EntryView[] = [];
+
+  get lastIndex(): number {
+    return this.log.length;
+  }
+
+  termAt(index: number): number | undefined {
+    return index === 0 ? 0 : this.log[index - 1]?.term;
+  }
+
+  entryAt(index: number): EntryView | undefined {
+    return this.log[index - 1];
+  }
+}
+
+const entry = (term: number, operation = 1): EntryView => ({
+  term,
+  kind: 'command',
+  command: encodeCommand(operation),
+});
+
+const onDisk = (terms: readonly number[]): DurableView => ({ termAt: (index) => [0, ...terms][index] });
+
+function stage(durable: readonly number[] = [1, 1, 1, 2, 2]) {
+  const world = new World({ seed: 1 });
+  const names = ['a', 'b', 'c'];
+  const checker = new RaftChecker(world, names, new Map(names.map((name) => [name, onDisk(durable)])));
+  const [a, b, c] = [new Puppet(), new Puppet(), new Puppet()];
+  checker.started('a', a);
+  checker.started('b', b);
+  checker.started('c', c);
+  /** Has the checkers look; the invariant that they find broken, or null. */
+  const look = (): string | null => brokenBy(world, () => undefined);
+  return { world, checker, a, b, c, look };
+}
+
+/** What running one event breaks. */
+function brokenBy(world: World, run: () => void): string | null {
+  world.after(1, run);
+  try {
+    world.runFor(2);
+    return null;
+  } catch (error) {
+    if (error instanceof SimulationFailure) return error.invariant;
+    throw error;
+  }
+}
+
+describe('the checker of Raft objects to', () => {
+  test('two leaders in one term, and not to two in different terms', () => {
+    const { a, b, c, look } = stage();
+    a.role = 'leader';
+    b.role = 'leader';
+    b.term = 2;
+    expect(look()).toBeNull();
+    c.role = 'leader';
+    c.term = 2;
+    expect(look()).toBe('election safety');
+  });
+
+  test('two leaders in one term, one after the other', () => {
+    const { a, b, look } = stage();
+    a.role = 'leader';
+    expect(look()).toBeNull();
+    a.role = 'follower';
+    expect(look()).toBeNull();
+    b.role = 'leader';
+    expect(look()).toBe('election safety');
+  });
+
+  test('a term that goes back', () => {
+    const { a, look } = stage();
+    a.term = 0;
+    expect(look()).toBe('terms never decrease');
+  });
+
+  test('a leader that drops entries; a follower may', () => {
+    const { a, b, look } = stage();
+    a.role = 'leader';
+    a.log = [entry(1), entry(1)];
+    b.log = [entry(1), entry(1)];
+    expect(look()).toBeNull();
+    b.log = [entry(1)];
+    expect(look()).toBeNull();
+    a.log = [entry(1)];
+    expect(look()).toBe('leader append-only');
+  });
+
+  test('one index and term with two contents', () => {
+    const { a, b, look } = stage();
+    a.log = [entry(1, 1)];
+    b.log = [entry(1, 2)];
+    expect(look()).toBe('log matching');
+  });
+
+  test('one index and term behind two histories', () => {
+    const { a, b, look } = stage();
+    a.log = [entry(1), entry(2)];
+    b.log = [entry(2), entry(2)];
+    expect(look()).toBe('log matching');
+  });
+
+  test('terms that shrink along a log', () => {
+    const { a, look } = stage();
+    a.log = [entry(2), entry(1)];
+    expect(look()).toBe('terms grow along a log');
+  });
+
+  test('logs that agree later and differ before, when it compares them whole', () => {
+    const { world, checker, a, b, look } = stage();
+    a.log = [entry(1, 1), entry(1, 2)];
+    b.log = [entry(1, 1), entry(1, 2)];
+    expect(look()).toBeNull();
+    // Changed behind the back of the increments.
+    b.log = [entry(1, 9), entry(1, 2)];
+    expect(brokenBy(world, () => checker.compareLogs())).toBe('log matching');
+  });
+
+  test('a leader without what was committed before its term', () => {
+    const { a, b, look } = stage();
+    a.role = 'leader';
+    a.log = [entry(1)];
+    a.commitIndex = 1;
+    expect(look()).toBeNull();
+    b.term = 2;
+    b.role = 'leader';
+    expect(look()).toBe('leader completeness');
+  });
+
+  test('a commit index that goes back', () => {
+    const { a, look } = stage();
+    a.log = [entry(1), entry(1)];
+    a.commitIndex = 2;
+    expect(look()).toBeNull();
+    a.commitIndex = 1;
+    expect(look()).toBe('the commit index never decreases');
+  });
+
+  test('committed entries that are dropped', () => {
+    const { a, look } = stage();
+    a.log = [entry(1), entry(1)];
+    a.commitIndex = 2;
+    expect(look()).toBeNull();
+    a.log = [entry(1)];
+    expect(look()).toBe('committed entries stay');
+  });
+
+  test('two replicas that commit different entries', () => {
+    const { a, b, look } = stage([1]);
+    a.log = [entry(1)];
+    a.commitIndex = 1;
+    expect(look()).toBeNull();
+    b.log = [entry(2)];
+    b.commitIndex = 1;
+    expect(look()).toBe('state machine safety');
+  });
+
+  test('a commit of what is on too few disks', () => {
+    const { a, look } = stage([]);
+    a.log = [entry(1)];
+    a.commitIndex = 1;
+    expect(look()).toBe('committed is durable');
+  });
+});
+
+describe('the history objects to', () => {
+  const scene = () => {
+    const world = new World({ seed: 1 });
+    return { world, history: new History(world) };
+  };
+  const [one, two] = [encodeCommand(1), encodeCommand(2)];
+
+  test('different commands at one index', () => {
+    const { world, history } = scene();
+    history.applied('a', 1, 1, one, encodeNumber(0));
+    expect(brokenBy(world, () => history.applied('b', 1, 1, two, encodeNumber(0)))).toBe(
+      'state machine safety',
+    );
+  });
+
+  test('different results at one index', () => {
+    const { world, history } = scene();
+    history.applied('a', 1, 1, one, encodeNumber(0));
+    expect(brokenBy(world, () => history.applied('b', 1, 1, one, encodeNumber(1)))).toBe(
+      'results are equal everywhere',
+    );
+  });
+
+  test('an operation that is applied at two places', () => {
+    const { world, history } = scene();
+    history.applied('a', 1, 1, one, encodeNumber(0));
+    expect(brokenBy(world, () => history.applied('a', 2, 1, one, encodeNumber(1)))).toBe('exactly once');
+  });
+
+  test('an acknowledgement of what nobody applied, and one with the result of another', () => {
+    const { world, history } = scene();
+    history.applied('a', 1, 1, one, encodeNumber(0));
+    expect(brokenBy(world, () => history.told('client', 2, 2, encodeNumber(1)))).toBe(
+      'what is acknowledged was applied',
+    );
+    const other = scene();
+    other.history.applied('a', 1, 1, one, encodeNumber(0));
+    expect(brokenBy(other.world, () => other.history.told('client', 1, 1, encodeNumber(7)))).toBe(
+      'a client gets the result of its own operation',
+    );
+  });
+
+  test('a replica that in the end lacks what was acknowledged, or has it twice', () => {
+    const { world, history } = scene();
+    history.applied('a', 1, 1, one, encodeNumber(0));
+    history.told('client', 1, 1, encodeNumber(0));
+    expect(brokenBy(world, () => history.verify('a', [1]))).toBeNull();
+    expect(brokenBy(world, () => history.verify('a', [2]))).toBe('no acknowledged write is lost');
+    const other = scene();
+    expect(brokenBy(other.world, () => other.history.verify('a', [1, 1]))).toBe('exactly once');
+  });
+});
+
+describe('the witness of durability', () => {
+  /** A storage that takes everything and gives back what a test says. */
+  const scene = () => {
+    const world = new World({ seed: 1 });
+    const witness = new DurabilityWitness(world, 'a');
+    const waiting: (() => void)[] = [];
+    let held = { hardState: { term: 0, vote: null as string | null }, entries: [] as number[] };
+    const storage = witness.watch({
+      recover: (_group, done) => {
+        const entries = held.entries.map((term, at) => ({
+          index: at + 1,
+          term,
+          kind: 'noop' as const,
+          session: null,
+          command: new Uint8Array(0),
+        }));
+        done({ ok: true, value: { hardState: held.hardState, entries } });
+      },
+      write: (_group, _write, done) => void waiting.push(() => done({ ok: true, value: undefined })),
+    });
+    const write = (
+      terms: readonly number[],
+      from: number,
+      vote: string | null,
+      truncateAfter: number | null = null,
+    ) =>
+      storage.write(
+        0,
+        {
+          hardState: vote === null ? null : { term: 1, vote },
+          truncateAfter,
+          entries: terms.map((term, at) => ({
+            index: from + at,
+            term,
+            kind: 'noop',
+            session: null,
+            command: new Uint8Array(0),
+          })),
+        },
+        () => undefined,
+      );
+    const complete = (): void => waiting.splice(0).forEach((done) => done());
+    const comesBack = (vote: string | null, terms: number[]): string | null =>
+      brokenBy(world, () => {
+        held = { hardState: { term: vote === null ? 0 : 1, vote }, entries: terms };
+        storage.recover(0, () => undefined);
+      });
+    return { write, complete, comesBack, witness };
+  };
+
+  test('accepts that what was not reported durable is lost or there', () => {
+    for (const terms of [[], [1], [1, 1]]) {
+      const { write, comesBack } = scene();
+      write([1, 1], 1, null);
+      expect(comesBack(null, terms)).toBeNull();
+    }
+  });
+
+  test('objects to a durable entry that is lost, changed, or a vote that is forgotten', () => {
+    for (const [vote, terms] of [
+      ['b', [1]],
+      ['b', [1, 2]],
+      [null, [1, 1]],
+    ] as const) {
+      const { write, complete, comesBack } = scene();
+      write([1, 1], 1, 'b');
+      complete();
+      expect(comesBack(vote, [...terms])).toBe('what is durable survives a restart');
+    }
+  });
+
+  test('accepts a truncation under way, done or not, and objects to the loss of what lies before it', () => {
+    for (const [terms, verdict] of [
+      [[1, 1, 1], null],
+      [[1], null],
+      [[1, 2], null],
+      [[], 'what is durable survives a restart'],
+    ] as const) {
+      const { write, complete, comesBack } = scene();
+      write([1, 1, 1], 1, 'b');
+      complete();
+      write([2], 2, null, 1);
+      expect(comesBack('b', [...terms])).toBe(verdict);
+    }
+  });
+
+  test('takes what came back for durable from then on', () => {
+    const { write, comesBack, witness } = scene();
+    write([1, 1], 1, null);
+    expect(comesBack(null, [1, 1])).toBeNull();
+    expect(witness.termAt(2)).toBe(1);
+    expect(comesBack(null, [1])).toBe('what is durable survives a restart');
+  });
+});

@@ -1,0 +1,4 @@
+import { raftWorld } from '../src/index.ts';
+import { describeSeeds } from './seeds.ts';
+
+describeSeeds(raftWorld, 251, 500);
