@@ -1,5 +1,5 @@
 /** Runs a seed, and once more with a trace when it fails: so that tracing costs nothing while all is well. */
-import { encodeTrace } from '@cluster/core';
+import type { TraceRecord } from '@cluster/core';
 import { SimulationFailure } from './failure.ts';
 import type { World } from './world.ts';
 
@@ -7,8 +7,8 @@ export interface Explained<T> {
   /** What the run gave; undefined when it failed. */
   readonly result: T | undefined;
   readonly failure: SimulationFailure | null;
-  /** The failing run's trace as text, ready to be written to a file; null when the run passed. */
-  readonly trace: string | null;
+  /** The failing run's trace, header first; null when the run passed. */
+  readonly trace: readonly TraceRecord[] | null;
 }
 
 /** @param run builds the world (tracing when told to), hands it to `started`, and runs it. Must depend on nothing but its seed. */
@@ -24,7 +24,7 @@ export function explain<T>(run: (trace: boolean, started: (world: World) => void
 function traceOfFailure<T>(
   run: (trace: boolean, started: (world: World) => void) => T,
   failure: SimulationFailure,
-): string {
+): readonly TraceRecord[] {
   let world: World | undefined;
   try {
     run(true, (started) => {
@@ -33,5 +33,5 @@ function traceOfFailure<T>(
   } catch (error) {
     if (!(error instanceof SimulationFailure)) throw error;
   }
-  return encodeTrace(world?.trace(failure.message) ?? []);
+  return world?.trace(failure.message) ?? [];
 }
