@@ -5,7 +5,7 @@
  * `local` are memberlist's, for pools shared with Serf, where all members should agree on the timings.
  */
 import { type Address, parseConfig } from '@cluster/core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { encodeTags, hostBytes, metaBytesMax } from './wire.ts';
 
 const day = 24 * 60 * 60 * 1000;

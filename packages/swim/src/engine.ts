@@ -158,8 +158,9 @@ export class SwimEngine {
   /** Goes away without a word, as a crash would. Idempotent. */
   stop(): void {
     if (this.#phase === 'stopped') return;
+    this.#settleAll(stopped());
     this.#dispatch({ type: 'STOP' });
-    this.#close(stopped());
+    this.#close();
   }
 
   /** @throws ClusterError `SWIM_TAGS_TOO_LARGE`, with nothing changed. */
@@ -357,17 +358,20 @@ export class SwimEngine {
 
   #broke(error: unknown): void {
     this.#logger.log('error', `Membership has stopped on a bug: ${describeError(error)}`);
-    this.#close(stopped());
+    this.#settleAll(stopped());
+    this.#close();
   }
 
-  #close(why: ClusterError): void {
+  #settleAll(error: ClusterError): void {
+    for (const join of this.#joins.keys()) this.#settleJoin(join, ({ done }) => done({ ok: false, error }));
+    this.#settleLeaves((done) => done({ ok: false, error }));
+  }
+
+  #close(): void {
     this.#phase = 'stopped';
     this.#driver.stop();
     this.#streams.close();
     this.#unbind();
-    for (const join of this.#joins.keys())
-      this.#settleJoin(join, ({ done }) => done({ ok: false, error: why }));
-    this.#settleLeaves((done) => done({ ok: false, error: why }));
   }
 
   // A method of its own, because the type checker takes the phase for unchanged over a wait.

@@ -14,7 +14,7 @@ export const seedFailureCode = {
 } as const;
 
 const describeFailures = (failures: readonly SeedFailure[]): string =>
-  failures.map(({ seed, reason }) => `${formatAddress(seed)}: ${reason}`).join('; ');
+  failures.map(({ seed, reason }) => `${formatAddress(seed)}: ${reason.replace(/\.$/, '')}`).join('; ');
 
 /** None of the seeds took us in. */
 export function joinFailed(failures: readonly SeedFailure[]): ClusterError {

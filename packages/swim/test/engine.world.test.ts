@@ -1,0 +1,353 @@
+/** Whole members in the simulated world: sockets, packets and time are virtual, all else is what production runs. */
+import { type Address, type ClusterError, MetricsRegistry, type Outcome } from '@cluster/core';
+import { World, type WorldOptions } from '@cluster/sim';
+import {
+  diskIncarnations,
+  type MemberHappening,
+  parseSwimConfig,
+  type SwimConfigInput,
+  SwimEngine,
+} from '@cluster/swim';
+import { describe, expect, it } from 'vitest';
+
+interface Seen extends MemberHappening {
+  readonly on: string;
+  readonly worldMs: number;
+}
+
+/** A world of members that join through the first of them. */
+class Pool {
+  readonly world: World;
+  readonly engines = new Map<string, SwimEngine>();
+  readonly metrics = new Map<string, MetricsRegistry>();
+  readonly seen: Seen[] = [];
+  readonly joins: Outcome<number>[] = [];
+  readonly names: readonly string[];
+
+  constructor(
+    count: number,
+    seed: number,
+    config: Partial<SwimConfigInput> = {},
+    options: Partial<WorldOptions> = {},
+  ) {
+    this.world = new World({ seed, ...options });
+    this.names = Array.from({ length: count }, (_, i) => `n${i + 1}`);
+    for (const name of this.names) this.spawn(name, config);
+  }
+
+  spawn(name: string, config: Partial<SwimConfigInput> = {}): void {
+    this.world.spawn(name, (ports) => {
+      const metrics = new MetricsRegistry();
+      const engine = new SwimEngine(
+        parseSwimConfig({ name, bind: { host: ports.host, port: 7946 }, ...config }),
+        { ...ports, metrics, incarnations: diskIncarnations(ports.disk, 'swim') },
+      );
+      this.engines.set(name, engine);
+      this.metrics.set(name, metrics);
+      engine.onEvent((event) => this.seen.push({ ...event, on: name, worldMs: this.world.nowMs }));
+      engine.start((started) => {
+        if (!started.ok) throw started.error;
+        const join = (): void => {
+          const seeds = this.seedsFor(name);
+          if (seeds.length === 0) return;
+          engine.join(seeds, (joined) => {
+            this.joins.push(joined);
+            // All seeds may still be starting: try again, as an operator's script would.
+            if (!joined.ok) ports.clock.setTimer(200, join);
+          });
+        };
+        join();
+      });
+      return { stop: () => engine.stop() };
+    });
+  }
+
+  seedsFor(name: string): Address[] {
+    return this.names
+      .slice(0, 3)
+      .filter((seed) => seed !== name && this.engines.has(seed))
+      .map((seed) => ({ host: this.world.addressOf(seed), port: 7946 }));
+  }
+
+  engine(name: string): SwimEngine {
+    return this.engines.get(name) as SwimEngine;
+  }
+
+  stateOf(on: string, name: string): string | undefined {
+    return this.engine(on)
+      .members()
+      .find((member) => member.name === name)?.state;
+  }
+
+  agree(names: readonly string[], about: readonly string[], state: string): boolean {
+    return names.every((on) => about.every((name) => on === name || this.stateOf(on, name) === state));
+  }
+
+  converged(names: readonly string[] = this.names): boolean {
+    return this.agree(names, names, 'Alive');
+  }
+}
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] as number;
+
+describe('a pool', () => {
+  it('of five comes together in a second, and stays quiet', () => {
+    const pool = new Pool(5, 1);
+    expect(pool.world.runWhileNot(() => pool.converged(), 1000)).toBe(true);
+    pool.world.runFor(120_000);
+    expect(pool.converged()).toBe(true);
+    expect(pool.seen.filter(({ type }) => type !== 'Joined')).toEqual([]);
+  });
+
+  it('comes together and holds together over a network that loses a tenth of all packets', () => {
+    const pool = new Pool(
+      7,
+      2,
+      {},
+      { network: { lossRate: 0.1, delayMeanMs: 20, duplicateRate: 0.05, reorderRate: 0.1 } },
+    );
+    expect(pool.world.runWhileNot(() => pool.converged(), 60_000)).toBe(true);
+    pool.world.runFor(300_000);
+    expect(pool.seen.filter(({ type }) => type === 'Dead')).toEqual([]);
+  });
+
+  it('with the defaults suspects a killed member within 4 s and agrees on its death within 10 s, over forty kills', () => {
+    const [suspected, agreed] = [[] as number[], [] as number[]];
+    for (let seed = 1; seed <= 40; seed++) {
+      const pool = new Pool(5, seed);
+      pool.world.runFor(3000 + pool.world.prng.below(4000));
+      const victim = pool.names[seed % 5] as string;
+      const survivors = pool.names.filter((name) => name !== victim);
+      const killedMs = pool.world.nowMs;
+      pool.world.crash(victim);
+      expect(pool.world.runWhileNot(() => pool.agree(survivors, [victim], 'Dead'), 20_000)).toBe(true);
+      agreed.push(pool.world.nowMs - killedMs);
+      const first = pool.seen.find(({ type, member }) => type === 'Suspect' && member.name === victim);
+      suspected.push((first?.worldMs ?? Infinity) - killedMs);
+      expect(pool.converged(survivors)).toBe(true);
+    }
+    expect(median(suspected)).toBeLessThan(2000);
+    // One kill in a hundred meets four survivors that all have the victim at the far ends of their rounds.
+    expect(suspected.filter((ms) => ms > 4000).length).toBeLessThanOrEqual(2);
+    expect(Math.max(...agreed)).toBeLessThan(10_000);
+    expect(median(agreed)).toBeLessThan(5000);
+  });
+
+  it('takes a restarted member back at once, above its old incarnation', () => {
+    const pool = new Pool(4, 3);
+    pool.world.runFor(3000);
+    const before = pool.engine('n2').self().incarnation;
+    pool.world.crash('n2');
+    pool.world.runFor(15_000);
+    expect(pool.stateOf('n1', 'n2')).toBe('Dead');
+    pool.world.restart('n2');
+    expect(pool.world.runWhileNot(() => pool.converged(), 1000)).toBe(true);
+    expect(pool.engine('n2').self().incarnation).toBeGreaterThan(before);
+    expect(pool.seen.filter(({ on, type }) => on === 'n1' && type === 'Alive')).toHaveLength(1);
+  });
+
+  it('lets a member that stood still for 2 s refute, and does not lose it', () => {
+    const pool = new Pool(5, 4);
+    pool.world.runFor(3000);
+    pool.world.pause('n3');
+    pool.world.runFor(2000);
+    pool.world.resume('n3');
+    pool.world.runFor(20_000);
+    expect(pool.converged()).toBe(true);
+  });
+
+  it('finds together again after a partition of ten minutes', () => {
+    const pool = new Pool(6, 5);
+    pool.world.runFor(3000);
+    const [left, right] = [pool.names.slice(0, 4), pool.names.slice(4)];
+    pool.world.partition([left, right]);
+    pool.world.runFor(600_000);
+    expect(pool.agree(left, right, 'Dead')).toBe(true);
+    expect(pool.agree(right, left, 'Dead')).toBe(true);
+    expect(pool.converged(left)).toBe(true);
+    pool.world.heal();
+    expect(pool.world.runWhileNot(() => pool.converged(), 60_000)).toBe(true);
+  });
+
+  it('sees a graceful leave as left, everywhere, within a second', () => {
+    const pool = new Pool(5, 6);
+    pool.world.runFor(3000);
+    const outcomes: boolean[] = [];
+    pool.engine('n4').leave(({ ok }) => outcomes.push(ok));
+    const others = pool.names.filter((name) => name !== 'n4');
+    expect(pool.world.runWhileNot(() => pool.agree(others, ['n4'], 'Left'), 1000)).toBe(true);
+    pool.world.runFor(60_000);
+    expect(outcomes).toEqual([true]);
+    expect(pool.seen.filter(({ type }) => type === 'Suspect' || type === 'Dead')).toEqual([]);
+  });
+
+  it('spreads new tags to everybody', () => {
+    const pool = new Pool(5, 7, { tags: { dc: 'eu' } });
+    pool.world.runFor(3000);
+    pool.engine('n2').setTags({ dc: 'eu', rack: 'r7' });
+    pool.world.runFor(1000);
+    for (const name of pool.names) {
+      const member = pool
+        .engine(name)
+        .members()
+        .find((one) => one.name === 'n2');
+      expect(member?.tags).toEqual({ dc: 'eu', rack: 'r7' });
+    }
+  });
+
+  it('costs each member a constant number of packets, whatever its size', () => {
+    const perPeriod = [4, 8, 16, 32].map((count) => {
+      const pool = new Pool(count, count, { pushPullPeriodMs: 0 });
+      pool.world.runFor(10_000);
+      const sent = (): number =>
+        [...pool.metrics.values()].reduce((sum, registry) => sum + registry.value('messages_sent'), 0);
+      const before = sent();
+      pool.world.runFor(60_000);
+      return (sent() - before) / 60 / count;
+    });
+    // A ping and an answer a period.
+    for (const packets of perPeriod) expect(packets).toBeCloseTo(2, 1);
+  });
+
+  it('runs the same for the same seed', () => {
+    const digests = [1, 2].map(() => {
+      const pool = new Pool(5, 8, {}, { network: { lossRate: 0.2 } });
+      pool.world.runFor(20_000);
+      return pool.world.digest;
+    });
+    expect(digests[0]).toBe(digests[1]);
+  });
+});
+
+describe('a join', () => {
+  const outcomeOf = (pool: Pool, seeds: readonly Address[], runMs = 15_000): Outcome<number> => {
+    const outcomes: Outcome<number>[] = [];
+    pool.engine('n1').join(seeds, (joined) => outcomes.push(joined));
+    pool.world.runFor(runMs);
+    expect(outcomes).toHaveLength(1);
+    return outcomes[0] as Outcome<number>;
+  };
+  const errorOf = (outcome: Outcome<number>): ClusterError => {
+    if (outcome.ok) throw new Error('it joined');
+    return outcome.error;
+  };
+
+  it('that reaches some seeds says how many', () => {
+    const pool = new Pool(3, 11);
+    pool.world.runFor(1000);
+    const seeds = [pool.seedsFor('n1'), { host: '10.99.0.1', port: 7946 }].flat();
+    expect(outcomeOf(pool, seeds)).toEqual({ ok: true, value: 2 });
+  });
+
+  it('that reaches none names each seed and why', () => {
+    const pool = new Pool(1, 12);
+    pool.world.runFor(1000);
+    const error = errorOf(
+      outcomeOf(
+        pool,
+        [
+          { host: '10.99.0.1', port: 7946 },
+          { host: '10.99.0.2', port: 1 },
+        ],
+        60_000,
+      ),
+    );
+    expect(error.code).toBe('SWIM_JOIN_FAILED');
+    expect(error.message).toContain('10.99.0.1:7946: ');
+    expect(error.message).toContain('10.99.0.2:1: ');
+  });
+
+  it('through ourselves is no join, and no failure', () => {
+    const pool = new Pool(1, 13);
+    pool.world.runFor(1000);
+    expect(outcomeOf(pool, [{ host: pool.world.addressOf('n1'), port: 7946 }])).toEqual({
+      ok: true,
+      value: 0,
+    });
+  });
+
+  it('of a host name tries all its addresses, and names what cannot be resolved', () => {
+    const pool = new Pool(3, 14);
+    pool.world.runFor(1000);
+    const asked: string[] = [];
+    pool.world.spawn('late', (ports) => {
+      const engine = new SwimEngine(
+        parseSwimConfig({ name: 'late', bind: { host: ports.host, port: 7946 } }),
+        {
+          ...ports,
+          resolver: {
+            resolve: (host, done) => {
+              asked.push(host);
+              done({ ok: true, value: ['n2', 'n3'].map((name) => pool.world.addressOf(name)) });
+            },
+          },
+        },
+      );
+      engine.start(() =>
+        engine.join([{ host: 'pool.internal', port: 7946 }], (joined) => pool.joins.push(joined)),
+      );
+      return {};
+    });
+    pool.world.runFor(2000);
+    expect(asked).toEqual(['pool.internal']);
+    expect(pool.joins.at(-1)).toEqual({ ok: true, value: 2 });
+  });
+
+  it('can be given up, and so it is when the member stops', () => {
+    const pool = new Pool(1, 15);
+    pool.world.runFor(1000);
+    const codes: string[] = [];
+    const note = (joined: Outcome<number>): void => void codes.push(joined.ok ? 'ok' : joined.error.code);
+    const nowhere = [{ host: '10.99.0.1', port: 7946 }];
+    const abort = pool.engine('n1').join(nowhere, note);
+    abort();
+    abort();
+    pool.engine('n1').join(nowhere, note);
+    pool.engine('n1').join(nowhere, note);
+    pool.engine('n1').stop();
+    pool.engine('n1').join(nowhere, note);
+    expect(codes).toEqual(['SWIM_JOIN_ABORTED', 'SWIM_JOIN_BUSY', 'SWIM_STOPPED', 'SWIM_NOT_RUNNING']);
+  });
+});
+
+describe('the bounds of streams', () => {
+  it('refuses more peers at a time than configured, counts them, and lets go of silent ones', () => {
+    const pool = new Pool(1, 21, { inboundStreamsMax: 2, streamTimeoutMs: 1000 });
+    pool.world.runFor(1000);
+    let closed = 0;
+    pool.world.spawn('idler', (ports) => {
+      const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => void closed++ };
+      for (let i = 0; i < 5; i++)
+        ports.streams.dial({ host: pool.world.addressOf('n1'), port: 7946 }, handlers, 1000, () => undefined);
+      return {};
+    });
+    pool.world.runFor(500);
+    const rejected = (reason: string): number =>
+      pool.metrics.get('n1')?.value('streams_rejected', { reason }) ?? 0;
+    expect(rejected('streams')).toBe(3);
+    expect(closed).toBe(3);
+    pool.world.runFor(1500);
+    expect(rejected('timeout')).toBe(2);
+    expect(closed).toBe(5);
+  });
+
+  it('refuses a push/pull state that is too large, and the member stays as it was', () => {
+    const pool = new Pool(1, 22, { pushPullBytesMax: 65_536 });
+    pool.world.runFor(1000);
+    pool.world.spawn('flooder', (ports) => {
+      const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+      ports.streams.dial({ host: pool.world.addressOf('n1'), port: 7946 }, handlers, 1000, (dialled) => {
+        if (dialled.ok) dialled.value.write(new Uint8Array(200_000).fill(6));
+      });
+      return {};
+    });
+    pool.world.runFor(2000);
+    expect(pool.engine('n1').members()).toHaveLength(1);
+    const { snapshot } = { snapshot: pool.metrics.get('n1')?.snapshot() ?? {} };
+    expect(
+      Object.entries(snapshot)
+        .filter(([key]) => key.startsWith('streams_rejected'))
+        .map(([, n]) => n),
+    ).toEqual([1]);
+  });
+});
