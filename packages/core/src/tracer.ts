@@ -9,6 +9,11 @@ export interface TracerOptions {
   readonly sink: TraceSink;
   /** Steps of a core between two of its checkpoints, at the least. Default 256. */
   readonly checkpointEvery?: number;
+  /**
+   * A core whose checkpoint once took more bytes than this is not checkpointed any more: on a live node the work would stall it.
+   * Its steps are still recorded. Default: no limit.
+   */
+  readonly checkpointBytesMax?: number;
 }
 
 // A core with a large state is checkpointed more rarely, so that checkpoints cost at most this many bytes a step.
@@ -17,12 +22,14 @@ const checkpointBytesPerStep = 64;
 export class Tracer {
   readonly #sink: TraceSink;
   readonly #every: number;
+  readonly #bytesMax: number;
   #seq = 0;
   #cause: number | null = null;
 
   constructor(options: TracerOptions) {
     this.#sink = options.sink;
     this.#every = options.checkpointEvery ?? 256;
+    this.#bytesMax = options.checkpointBytesMax ?? Infinity;
   }
 
   /** The step whose effects are being carried out just now; null outside of any. */
@@ -65,6 +72,7 @@ export class Tracer {
   ): number {
     const state = core.checkpoint();
     this.#sink.record({ kind: 'checkpoint', seq: this.#seq, t, node, core: name, state, begins, timers });
+    if (state.length > this.#bytesMax) return Infinity;
     return Math.max(this.#every, Math.ceil(state.length / checkpointBytesPerStep));
   }
 }

@@ -30,9 +30,10 @@ function record(
   sink: TraceSink,
   untilMs = 1000,
   checkpointEvery = 16,
+  checkpointBytesMax = Infinity,
 ): { clock: VirtualClock; states: () => string[] } {
   const clock = new VirtualClock();
-  const tracer = new Tracer({ sink, checkpointEvery });
+  const tracer = new Tracer({ sink, checkpointEvery, checkpointBytesMax });
   const lamp = (
     node: string,
     seed: number,
@@ -109,6 +110,15 @@ describe('a trace', () => {
       expect(result.steps).toBe(stepsOf(records).filter((step) => step.node === node).length);
       expect(result.steps).toBeGreaterThan(40);
     }
+  });
+
+  it('checkpoints a core no more once that has taken too many bytes, and records on', () => {
+    const recorder = new ListRecorder();
+    record(recorder, 1000, 16, 1);
+    const mine = recorder.records.filter(({ node }) => node === 'n1');
+    expect(mine.filter(({ kind }) => kind === 'checkpoint')).toHaveLength(1);
+    expect(stepsOf(mine).length).toBeGreaterThan(40);
+    expect(replay(recorder.records, 'n1', 'lamp', makeLamp(1)).divergence).toBeNull();
   });
 
   it('replays from a later checkpoint and up to any step', () => {
