@@ -1,6 +1,6 @@
 /** The manager's configuration. Every key has a default; `create()` without arguments is a working node on loopback. */
 import { type Address, parseConfig } from '@cluster/core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { managerError } from './errors.ts';
 
 // An alias, not an interface: zod's meta takes what may be read by any key.

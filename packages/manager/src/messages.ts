@@ -2,7 +2,7 @@
  * What nodes say to one another above the transport: nine kinds, each a schema, each with a transport type of its own so that a
  * role may be refused by type before a byte of it is decoded.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const nodeId = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/);
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');

@@ -1,14 +1,4 @@
-/** @packageDocumentation The manager on Node: `ClusterNetworkManager.create()`, `ClusterClient.connect()`, certificates. */
+/** @packageDocumentation The manager on Node: `ClusterNetworkManager.create()`, `ClusterClient.connect()`. */
 export { ClusterClient, type ConnectOptions } from './adapters/node/connect.ts';
 export { ClusterNetworkManager, type CreateOptions } from './adapters/node/create.ts';
-export {
-  type AuthorityOptions,
-  type CertificateAndKey,
-  createAuthority,
-  issueClientCertificate,
-  type IssuedIdentity,
-  issueNodeCertificate,
-  type IssueOptions,
-  type ValidityOptions,
-} from './node/authority.ts';
 export type { TlsInput } from './node/tls.ts';

@@ -10,7 +10,13 @@ import { chmod, link, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/prom
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { asClusterError, managerError } from '../errors.ts';
-import { type CertificateAndKey, createAuthority, isCurrent } from './authority.ts';
+import {
+  type CertificateAndKey,
+  createAuthority,
+  isCurrent,
+  type IssuedIdentity,
+  issueNodeCertificate,
+} from './authority.ts';
 
 export interface DevelopmentSecrets {
   readonly authority: CertificateAndKey;
@@ -53,6 +59,15 @@ export async function developmentSecrets(folder: string = developmentFolder()): 
       },
     );
   }
+}
+
+/** A certificate of this user's development authority, and the gossip key that goes with it. */
+export async function developmentIdentity(
+  clusterName: string,
+  nodeId: string,
+): Promise<{ readonly tls: IssuedIdentity; readonly gossipKey: string }> {
+  const { authority, gossipKey } = await developmentSecrets();
+  return { tls: await issueNodeCertificate(authority, { clusterName, nodeId }), gossipKey };
 }
 
 async function make(folder: string, path: string): Promise<DevelopmentSecrets> {

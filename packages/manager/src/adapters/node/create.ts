@@ -7,8 +7,6 @@ import { lineLogger, systemClock, systemWallClock } from '@cluster/core/node';
 import { isLoopback, type ManagerConfig, type ManagerConfigInput, parseManagerConfig } from '../../config.ts';
 import { managerError } from '../../errors.ts';
 import { ClusterNetworkManager as PortableManager } from '../../manager.ts';
-import { issueNodeCertificate } from '../../node/authority.ts';
-import { developmentFolder, developmentSecrets } from '../../node/development.ts';
 import { identityIn, type LoadedTls, loadTls } from '../../node/tls.ts';
 import type { Database, StateMachine } from '../../ports.ts';
 import { volatileStateMachine } from '../../state-machine.ts';
@@ -49,7 +47,7 @@ export class ClusterNetworkManager extends PortableManager {
     }
     const { nodeId, tls, gossipKeys } = await identify(config);
     const recorder = config.trace.steps === 0 ? null : new RingRecorder(config.trace.steps);
-    const tracer = recorder === null ? undefined : new Tracer({ sink: recorder });
+    const tracer = recorder === null ? undefined : new Tracer({ sink: recorder, checkpointBytesMax });
     const opening = {
       nodeId,
       config,
@@ -83,6 +81,9 @@ export class ClusterNetworkManager extends PortableManager {
   }
 }
 
+// Some milliseconds of work; a log that has grown beyond it would hold up heartbeats.
+const checkpointBytesMax = 256 * 1024;
+
 interface Identity {
   readonly nodeId: string;
   readonly tls: LoadedTls;
@@ -106,8 +107,9 @@ async function identify(config: ManagerConfig): Promise<Identity> {
     );
   }
   const nodeId = config.nodeId ?? generatedId();
-  const { authority, gossipKey } = await developmentSecrets(developmentFolder());
-  const tls = await issueNodeCertificate(authority, { clusterName: config.clusterName, nodeId });
+  // A node that has a certificate never loads what signs one.
+  const { developmentIdentity } = await import('../../node/development.ts');
+  const { tls, gossipKey } = await developmentIdentity(config.clusterName, nodeId);
   return { nodeId, tls: { ...tls, ca: [tls.ca] }, gossipKeys: config.gossipKeys ?? [gossipKey] };
 }
 
