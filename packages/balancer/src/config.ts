@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseConfig } from '@cluster/core';
 
 /** The strategies a balancer can route by; see `core/pickers` for one file on each. */

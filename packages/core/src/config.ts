@@ -1,5 +1,5 @@
 /** Configuration: one zod schema per package; a bad value becomes one line that names the key and says what to do. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ClusterError } from './errors.ts';
 
 /** Notes of a configuration key, read by the reference page: `z.number().default(5).meta({ unit: 'ms', advice: '…' })`. */

@@ -5,7 +5,7 @@
  * reached by replaying the inputs after the nearest checkpoint. `cause` is the `seq` of the step whose effect brought this
  * input about, which makes the whole file a causal graph.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ClusterError, describeError } from './errors.ts';
 import type { MachineStep } from './stepper.ts';
 import { parsePlain, stringifyPlain } from './plain.ts';

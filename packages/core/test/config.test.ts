@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { assert, ClusterError, describeConfig, describeError, parseConfig, unreachable } from '@cluster/core';
 
 const schema = z.strictObject({

@@ -1,5 +1,5 @@
 import { parseConfig } from '@cluster/core';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const ms = (value: number, description: string, advice: string, min = 1) =>
   z.number().min(min).max(86_400_000).default(value).meta({ unit: 'ms', description, advice });

@@ -1,5 +1,5 @@
 /** All keys of this package, with their defaults, bounds and advice. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { maxFrameBytes } from './wal/format.ts';
 
 const kibi = 1024;

@@ -1,5 +1,5 @@
 /** Configuration of the transport: every default, unit, range and relation. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'letters, digits, ".", "_" and "-", at most 128');
 const ms = (def: number, min: number, max: number): z.ZodDefault<z.ZodInt> =>

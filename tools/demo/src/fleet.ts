@@ -28,7 +28,8 @@ export class Fleet {
     onDeath: (line: string) => void,
   ): FleetProcess<In, Out> {
     const child = fork(program, [...args], {
-      execArgv: ['--enable-source-maps'],
+      // A young generation of 48 MB a thread would be most of what these programs hold.
+      execArgv: ['--max-semi-space-size=2'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
     });

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 
 export interface Programs {
   readonly node: string;
@@ -31,7 +31,8 @@ export async function bundlePrograms(folder: string): Promise<Programs> {
     target: 'node20',
     format: 'esm',
     conditions: ['@cluster/source'],
-    sourcemap: 'linked',
+    splitting: true,
+    minifySyntax: true,
     logLevel: 'error',
     external: [native],
     alias: { libsql: native },
@@ -40,6 +41,8 @@ export async function bundlePrograms(folder: string): Promise<Programs> {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   });
+  // The compiler's service is larger than a node.
+  await stop();
   const program = (name: string): string => join(folder, `${name}.mjs`);
   return { node: program('node'), client: program('client'), sqlWorker: program('sql-worker') };
 }

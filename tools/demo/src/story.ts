@@ -8,7 +8,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import type { Address } from '@cluster/core';
-import { createAuthority, issueClientCertificate, issueNodeCertificate } from '@cluster/manager/node';
+import { createAuthority, issueClientCertificate, issueNodeCertificate } from '@cluster/manager/certificates';
 import { ClusterState } from './cluster-state.ts';
 import { Fleet, type FleetProcess, until } from './fleet.ts';
 import { bundlePrograms, type Programs } from './programs.ts';

@@ -2,7 +2,7 @@
  * The payloads of the frames that peers exchange before they trust each other, and of errors: JSON behind a check, small and
  * readable in a capture. Nothing here throws: what does not fit is null.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Hello } from '../core/handshake.ts';
 import type { Refusal } from '../core/refusal.ts';
 
