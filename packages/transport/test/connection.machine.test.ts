@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { connectionMachine } from '@cluster/transport/machines';
 import type { ConnectionEvent } from '../src/core/connection.machine.ts';
+import { drainTimedOut, handshakeTimedOut, peerSilent } from '../src/core/refusal.ts';
 import { MachineDriver } from './machine-driver.ts';
 
 const timings = { handshakeTimeoutMs: 3000, pingTimeoutMs: 2000, drainTimeoutMs: 1500, lingerMs: 1000 };
@@ -76,25 +77,32 @@ describe('a connection', () => {
     expect(connection.state).toBe(to);
   });
 
-  it.each<[State, string, number, State, string | null, string[]]>([
-    ['greeting', 'handshakeTimeout', 3000, 'refusing', 'TRANSPORT_HANDSHAKE_TIMEOUT', ['blame', ...refusing]],
+  it.each<[State, string, number, State, object | undefined, string[]]>([
+    [
+      'greeting',
+      'handshakeTimeout',
+      3000,
+      'refusing',
+      { refusal: handshakeTimedOut },
+      ['blame', ...refusing],
+    ],
     [
       'awaitingHello',
       'handshakeTimeout',
       3000,
       'refusing',
-      'TRANSPORT_HANDSHAKE_TIMEOUT',
+      { refusal: handshakeTimedOut },
       ['blame', ...refusing],
     ],
-    ['open.probing', 'pingTimeout', 2000, 'closed', 'TRANSPORT_PEER_SILENT', ['blame', ...closing]],
-    ['draining', 'drainTimeout', 1500, 'closed', 'TRANSPORT_DRAIN_TIMEOUT', ['blame', ...closing]],
-    ['refusing', 'linger', 1000, 'closed', null, closing],
-  ])('in %s, after %s (%i ms), goes to %s', (from, delay, delayMs, to, code, actions) => {
+    ['open.probing', 'pingTimeout', 2000, 'closed', { refusal: peerSilent }, ['blame', ...closing]],
+    ['draining', 'drainTimeout', 1500, 'closed', { refusal: drainTimedOut }, ['blame', ...closing]],
+    ['refusing', 'linger', 1000, 'closed', undefined, closing],
+  ])('in %s, after %s (%i ms), goes to %s', (from, delay, delayMs, to, refusal, actions) => {
     const connection = at(from);
     expect(connection.timers).toEqual({ [delay]: delayMs });
     expect(connection.fire(delay)).toEqual(actions);
     expect(connection.state).toBe(to);
-    if (code !== null) expect(connection.params['blame']).toMatchObject({ refusal: { code } });
+    expect(connection.params['blame']).toEqual(refusal);
   });
 
   it('waits without a timer where another bounds the time, and where there is nothing to wait for', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClusterError, type Outcome, Prng } from '@cluster/core';
+import { type ClusterError, type Outcome, Prng } from '@cluster/core';
 import { priorities } from '@cluster/transport';
 import { type Booted, EngineWorld, number, toNumber } from './engine-world.ts';
 

@@ -39,7 +39,7 @@ describe('a delivery session', () => {
     ['interrupted', 'INTERRUPTED', 'interrupted', [], undefined],
   ])('in %s, on %s, goes to %s and does %j', (from, type, to, actions, lose) => {
     const session = at(from);
-    expect(session.send({ type } as SessionEvent)).toEqual(actions);
+    expect(session.send({ type })).toEqual(actions);
     expect(session.state).toBe(to);
     expect(session.params['lose']).toEqual(lose);
   });

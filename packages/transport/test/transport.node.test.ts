@@ -259,7 +259,7 @@ describe('certificates', () => {
       [{ tls: await authority.issue('a', 'prod', { uris: [] }) }, 'TRANSPORT_IDENTITY_MISMATCH'],
       [{ tls: good, clusterName: 'not a name' }, 'TRANSPORT_CONFIG_INVALID'],
     ];
-    for (const [options, code] of starting) expect(await codeOf(nodes.start('a', options)), code).toBe(code);
+    for (const [options, code] of starting) expect(await codeOf(nodes.start('a', options))).toBe(code);
   });
 
   it('are read from files, and a missing one is named', async () => {
