@@ -109,26 +109,22 @@ export interface FrameHeader {
 export function readFrameHeader(bytes: Uint8Array): FrameHeader | undefined {
   const reader = new ByteReader(bytes);
   if (reader.u32() !== frameMagic) return undefined;
-  const header = {
-    length: reader.u32(),
-    sequence: reader.u64(),
-    previousCrc: reader.u32(),
-    crc: reader.u32(),
-  };
-  const plausible = header.length % 8 === 0 && header.length <= maxFrameBytes;
-  return plausible && !reader.failed ? header : undefined;
+  const length = reader.u32();
+  // Whatever it is: that it is out of range is for the checksum to say.
+  const sequence = reader.u32() + reader.u32() * 0x1_0000_0000;
+  const header = { length, sequence, previousCrc: reader.u32(), crc: reader.u32() };
+  const isPlausible = length % 8 === 0 && length <= maxFrameBytes;
+  return isPlausible && !reader.failed ? header : undefined;
 }
 
 /** Whether a whole frame is as it was written; where it belongs is another question. */
-export function isSoundFrame(frame: Uint8Array, header: FrameHeader): boolean {
-  return hasEnd(frame, header) && frameCrc(frame.subarray(0, -frameTrailerBytes)) === header.crc;
+export function isSoundFrame(frame: Uint8Array, { crc }: FrameHeader): boolean {
+  const trailer = new ByteReader(frame.subarray(-frameTrailerBytes));
+  return trailer.u32() === crc && hasEnd(frame) && frameCrc(frame.subarray(0, -frameTrailerBytes)) === crc;
 }
 
 /** Whether the last bytes of the write are there. */
-export function hasEnd(frame: Uint8Array, header: FrameHeader): boolean {
-  const reader = new ByteReader(frame.subarray(-frameTrailerBytes));
-  return reader.u32() === header.crc && reader.u32() === frameEnd && !reader.failed;
-}
+export const hasEnd = (frame: Uint8Array): boolean => new ByteReader(frame.subarray(-4)).u32() === frameEnd;
 
 const recordTypes = { hardState: 1, entry: 2, truncate: 3 } as const;
 

@@ -102,7 +102,7 @@ function* judgeTail(reader: WindowReader, offset: number, chain: Chain, isLast: 
   // Frames go to the next segment only when all before are durable.
   if (!isLast) throw logDamaged(path, offset, 'a frame in the middle of the log is not sound');
   const found = yield* readFrame(reader, offset);
-  if (found !== null && hasEnd(found.frame, found.header) && !lacksSector(found.frame, offset)) {
+  if (found !== null && hasEnd(found.frame) && !lacksSector(found.frame, offset)) {
     throw logDamaged(path, offset, 'the last frame was written whole, but its checksum is wrong');
   }
   const sound = yield* findSoundFrame(reader, offset + 8, chain.sequence + 1);

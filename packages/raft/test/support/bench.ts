@@ -202,25 +202,16 @@ export class Bench {
   }
 
   #take(effect: RaftEffect | TimerEffect): void {
-    switch (effect.type) {
-      case 'setTimer':
-        return void this.timers.set(effect.timer, this.nowMs + effect.delayMs);
-      case 'cancelTimer':
-        return void this.timers.delete(effect.timer);
-      case 'persist':
-        this.#sequence = effect.sequence;
-        if (this.syncs) this.#waiting.push({ type: 'PERSISTED', sequence: effect.sequence });
-        break;
-      case 'apply':
-        this.applied.push(effect);
-        if (this.applies) {
-          this.#waiting.push({
-            type: 'APPLIED',
-            results: effect.entries.map(({ index }) => new Uint8Array([index])),
-          });
-        }
-        break;
-      default:
+    if (effect.type === 'setTimer') return void this.timers.set(effect.timer, this.nowMs + effect.delayMs);
+    if (effect.type === 'cancelTimer') return void this.timers.delete(effect.timer);
+    if (effect.type === 'persist') {
+      this.#sequence = effect.sequence;
+      if (this.syncs) this.#waiting.push({ type: 'PERSISTED', sequence: effect.sequence });
+    }
+    if (effect.type === 'apply') {
+      this.applied.push(effect);
+      const results = effect.entries.map(({ index }) => new Uint8Array([index]));
+      if (this.applies) this.#waiting.push({ type: 'APPLIED', results });
     }
     this.effects.push(effect);
   }
