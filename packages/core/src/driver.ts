@@ -97,7 +97,6 @@ export class Driver<I extends Typed, E extends Typed> {
   /** Cancels all timers and ignores every later input. Idempotent. */
   stop(): void {
     this.#stopped = true;
-    this.#waiting.length = 0;
     this.#cancelTimers();
   }
 

@@ -16,7 +16,6 @@ export class TimerTable {
 
   set(owner: string, id: string, delayMs: number, event: unknown, nowMs: number, out: Sink<never>): void {
     const timer = `${owner}/${id}`;
-    this.#pending.delete(timer); // so that the list is in the order of arming
     this.#pending.set(timer, { timer, owner, dueMs: nowMs + delayMs, event });
     out.emit({ type: 'setTimer', timer, delayMs });
   }

@@ -165,6 +165,16 @@ describe('the driver', () => {
     expect(recorder.records.filter(({ kind }) => kind === 'checkpoint')).toHaveLength(2 + 10);
   });
 
+  it('checkpoints a large core more rarely, so that the file does not grow by its state', () => {
+    const recorder = new ListRecorder();
+    const tracer = new Tracer({ sink: recorder, checkpointEvery: 4 });
+    const large = obedient(tracer);
+    large.core.checkpoint = () => new Uint8Array(6400);
+    for (let i = 0; i < 4 + 100 * 3; i++) large.does();
+    // The first was still small; then one every 6,400 bytes / 64 bytes a step.
+    expect(recorder.records.filter(({ kind }) => kind === 'checkpoint')).toHaveLength(2 + 3);
+  });
+
   it('resumes from a checkpoint with the timers that were armed, the overdue at once', () => {
     const recorder = new ListRecorder();
     const { clock, driver, does } = obedient(new Tracer({ sink: recorder, checkpointEvery: 1 }));

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { lineLogger, makeSystemClock, systemClock, systemRandom, systemWallClock } from '@cluster/core/node';
 
 describe('the system clock', () => {
@@ -23,12 +23,63 @@ describe('the system clock', () => {
     expect(systemWallClock.nowMs()).toBeGreaterThan(Date.UTC(2024, 0));
   });
 
-  it('holds a timer beyond setTimeout’s range back instead of firing it at once', async () => {
-    let fired = false;
-    const timer = makeSystemClock({ unref: true }).setTimer(2 ** 33, () => (fired = true));
-    await new Promise((resolve) => systemClock.setTimer(5, () => resolve(undefined)));
-    timer.cancel();
-    expect(fired).toBe(false);
+  describe('on a timer service that is less exact than it', () => {
+    let nowMs = 0;
+    const delays: number[] = [];
+    beforeEach(() => {
+      nowMs = 0;
+      delays.length = 0;
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const set = globalThis.setTimeout;
+      vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+      vi.spyOn(globalThis, 'setTimeout').mockImplementation(((run: () => void, ms: number) => {
+        delays.push(ms);
+        return set(run, ms);
+      }) as typeof setTimeout);
+    });
+    afterEach(() => {
+      vi.restoreAllMocks();
+      vi.useRealTimers();
+    });
+    const pass = (ms: number, measuredMs = ms): void => {
+      nowMs += measuredMs;
+      vi.advanceTimersByTime(ms);
+    };
+
+    it('waits on when it is woken early', () => {
+      let fired = 0;
+      makeSystemClock().setTimer(10.3, () => fired++);
+      pass(11, 10.2);
+      expect([fired, delays]).toEqual([0, [11, 1]]);
+      pass(1);
+      expect(fired).toBe(1);
+    });
+
+    it('holds a timer beyond setTimeout’s range back instead of firing it at once', () => {
+      let fired = 0;
+      const farMs = 2 ** 32;
+      const timer = makeSystemClock().setTimer(farMs, () => fired++);
+      pass(2 ** 31 - 1);
+      pass(2 ** 31 - 1);
+      expect([fired, Math.max(...delays)]).toEqual([0, 2 ** 31 - 1]);
+      pass(2);
+      expect(fired).toBe(1);
+      timer.cancel();
+      makeSystemClock()
+        .setTimer(farMs, () => fired++)
+        .cancel();
+      pass(farMs);
+      expect(fired).toBe(1);
+    });
+
+    it('cancels a timer that has been armed anew', () => {
+      let fired = 0;
+      const timer = makeSystemClock().setTimer(2 ** 32, () => fired++);
+      pass(2 ** 31);
+      timer.cancel();
+      pass(2 ** 32);
+      expect(fired).toBe(0);
+    });
   });
 });
 

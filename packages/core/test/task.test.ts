@@ -65,6 +65,16 @@ describe('a task', () => {
     expect(said).toEqual(['cleaned up', 'cleaned up']);
   });
 
+  it('lets a port’s error out that comes after its completion', () => {
+    function* work(): Task<void> {
+      yield* wait<void>((done) => {
+        done({ ok: true, value: undefined });
+        throw new Error('slip after the end');
+      });
+    }
+    expect(() => finish(work())).toThrow('slip after the end');
+  });
+
   it('refuses a second completion of the same call', () => {
     let complete: Done<number> = () => undefined;
     function* work(): Task<number> {

@@ -192,6 +192,29 @@ describe('the ring recorder', () => {
     expect(ring.dropped).toBe(list.records.length - 50);
   });
 
+  it('keeps the checkpoint of a core that has rested since, so that its steps can be replayed', () => {
+    const ring = new RingRecorder(20);
+    const tracer = new Tracer({ sink: ring });
+    const clock = new VirtualClock();
+    const lamp = (node: string): Driver<LampInput, LampEffect> =>
+      new Driver({
+        node,
+        name: 'lamp',
+        core: new LampCore(1),
+        clock,
+        execute: () => undefined,
+        onBug: () => undefined,
+        tracer,
+      });
+    const [resting, busy] = [lamp('n1'), lamp('n2')];
+    busy.dispatch({ type: 'START' });
+    for (let i = 0; i < 50; i++) busy.dispatch({ type: 'OFF' });
+    resting.dispatch({ type: 'START' });
+    const dumped = [...ring.dump(header)];
+    expect(dumped.filter((one) => one.kind === 'checkpoint').map(({ node }) => node)).toEqual(['n1']);
+    expect(replay(dumped, 'n1', 'lamp', makeLamp(1))).toMatchObject({ steps: 1, divergence: null });
+  });
+
   it.each([1, 2, 3, 7, 20, 33, 50, 51, 64, 100, 1000])(
     'of %i records dumps only what can be replayed without a difference',
     (capacity) => {
