@@ -1,0 +1,210 @@
+import { strict as assert } from 'node:assert';
+import { describe, expect, it } from 'vitest';
+import { Prng } from '@cluster/core';
+import { type Deadline, DeadlineWheel } from '../src/core/deadlines.ts';
+import { Fifo } from '../src/core/fifo.ts';
+import type { Outgoing, Waiter } from '../src/core/outgoing.ts';
+import { SendQueue } from '../src/core/send-queue.ts';
+import { after, ahead } from '../src/core/sequence.ts';
+import { Unacked } from '../src/core/unacked.ts';
+import { frameTypes } from '../src/wire/frame.ts';
+
+const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoing => ({
+  type: frameTypes.message,
+  flags: priority,
+  typeId: 64,
+  stream: 0,
+  bytes: new Uint8Array(size),
+  waiter,
+  attempts: 0,
+  cancelled: false,
+});
+
+describe('sequence numbers', () => {
+  it('compare by distance, across the wrap', () => {
+    expect(ahead(5, 3)).toBe(2);
+    expect(ahead(1, 0xffff_ffff)).toBe(2);
+    expect(ahead(0xffff_ffff, 1)).toBe(-2);
+    expect(after(0xffff_ffff)).toBe(0);
+  });
+});
+
+describe('the unacknowledged', () => {
+  it.each([1, 0xffff_ffe0])(
+    'are acknowledged in order, resent in order, and keep their numbers (from %i)',
+    (first) => {
+      const prng = Prng.fromSeed(first);
+      const unacked = new Unacked(1024, first);
+      // The model: a plain list.
+      const model: { sequence: number; item: Outgoing }[] = [];
+      let pointer = 0;
+      for (let step = 0; step < 5000; step++) {
+        const dice = prng.float();
+        if (dice < 0.5 && !unacked.full && unacked.resending === 0) {
+          const one = item(2, prng.below(50));
+          model.push({ sequence: unacked.push(one), item: one });
+          pointer = model.length;
+        } else if (dice < 0.8 && model.length > 0) {
+          const upTo = prng.below(model.length);
+          assert.equal(unacked.acknowledge(model[upTo]?.sequence ?? 0), true);
+          model.splice(0, upTo + 1);
+          pointer = Math.max(0, pointer - upTo - 1);
+        } else if (dice < 0.85) {
+          unacked.rewind();
+          pointer = 0;
+        } else if (unacked.resending > 0) {
+          assert.equal(unacked.resendSequence, model[pointer]?.sequence);
+          assert.equal(unacked.nextResend(1000), model[pointer]?.item);
+          pointer++;
+        }
+        expect(unacked.size).toBe(model.length);
+        expect(unacked.resending).toBe(model.length - pointer);
+        expect(unacked.bytes).toBe(model.reduce((sum, entry) => sum + 16 + entry.item.bytes.length, 0));
+      }
+    },
+  );
+
+  it('know an acknowledgement of what was never sent from an old one', () => {
+    const unacked = new Unacked(64);
+    unacked.push(item(2));
+    unacked.push(item(2));
+    expect(unacked.acknowledge(3)).toBe(false);
+    expect(unacked.acknowledge(0x8000_0000)).toBe(true);
+    expect(unacked.size).toBe(2);
+    expect(unacked.acknowledge(2)).toBe(true);
+    expect(unacked.acknowledge(1)).toBe(true);
+    expect(unacked.size).toBe(0);
+  });
+
+  it('are given up after their last try, leaving a placeholder under their number', () => {
+    const unacked = new Unacked(64);
+    const fate: boolean[] = [];
+    unacked.push(item(2, 100, { acknowledged: () => undefined, abandoned: (sent) => void fate.push(sent) }));
+    for (let attempt = 2; attempt <= 4; attempt++) {
+      unacked.rewind();
+      expect(unacked.nextResend(4)).toMatchObject({ type: frameTypes.message, attempts: attempt });
+    }
+    expect(fate).toEqual([]);
+    for (let again = 0; again < 3; again++) {
+      unacked.rewind();
+      expect(unacked.nextResend(4)).toMatchObject({ type: frameTypes.void });
+    }
+    expect(fate).toEqual([true]);
+    expect(unacked.bytes).toBe(16);
+    expect(unacked.acknowledge(1)).toBe(true);
+    expect(unacked.bytes).toBe(0);
+  });
+
+  it('are bounded', () => {
+    const unacked = new Unacked(64);
+    for (let i = 0; i < 64; i++) {
+      expect(unacked.full).toBe(false);
+      unacked.push(item(2));
+    }
+    expect(unacked.full).toBe(true);
+  });
+});
+
+describe('the send queue', () => {
+  it('gives Critical first and lets the others share 8 : 4 : 1 by bytes', () => {
+    const queue = new SendQueue();
+    for (let i = 0; i < 2000; i++) for (const priority of [3, 2, 1]) queue.push(item(priority, 1008));
+    for (let i = 0; i < 10; i++) queue.push(item(0));
+    for (let i = 0; i < 10; i++) expect(queue.next()?.flags).toBe(0);
+    const share = [0, 0, 0, 0];
+    for (let i = 0; i < 1300; i++) {
+      const priority = queue.next()?.flags ?? 0;
+      share[priority] = (share[priority] ?? 0) + 1;
+    }
+    expect(share[1]).toBeGreaterThan(750);
+    expect(share[1]).toBeLessThan(850);
+    expect(share[3]).toBeGreaterThan(80);
+    expect(share[3]).toBeLessThan(120);
+  });
+
+  it('counts what it holds, cancelled messages not', () => {
+    const queue = new SendQueue();
+    const [first, second] = [item(2, 84), item(2, 84)];
+    queue.push(first);
+    queue.push(second);
+    expect([queue.size, queue.bytes]).toEqual([2, 200]);
+    queue.cancel(first);
+    queue.cancel(first);
+    expect([queue.size, queue.bytes]).toEqual([1, 100]);
+    expect(queue.next()).toBe(second);
+    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+    expect(queue.next()).toBeUndefined();
+  });
+});
+
+describe('a fifo', () => {
+  it('gives back what it took, in order, over many turns', () => {
+    const fifo = new Fifo<number>();
+    const prng = Prng.fromSeed(3);
+    let [put, got] = [0, 0];
+    for (let step = 0; step < 10_000; step++) {
+      if (prng.chance(0.52)) fifo.push(put++);
+      else if (fifo.size > 0) assert.equal(fifo.shift(), got++);
+      expect(fifo.size).toBe(put - got);
+    }
+  });
+});
+
+describe('the deadline wheel', () => {
+  it('expires each deadline once, not early, and at most a tick late', () => {
+    const prng = Prng.fromSeed(4);
+    let nowMs = 12_345;
+    const wheel = new DeadlineWheel(10, nowMs);
+    const expired = new Map<number, number>();
+    const due: number[] = [];
+    const alive: { deadline: Deadline; index: number }[] = [];
+    for (let index = 0; index < 2000; index++) {
+      const dueMs = nowMs + prng.below(20_000);
+      due.push(dueMs);
+      const deadline: Deadline = {
+        dueTick: 0,
+        previous: null,
+        next: null,
+        expire: () => void expired.set(index, (expired.get(index) ?? 0) + nowMs),
+      };
+      wheel.add(deadline, dueMs);
+      alive.push({ deadline, index });
+      if (prng.chance(0.3)) {
+        const at = prng.below(alive.length);
+        const [taken] = alive.splice(at, 1);
+        if (taken !== undefined && !expired.has(taken.index)) {
+          wheel.remove(taken.deadline);
+          due[taken.index] = -1;
+        }
+      }
+      if (prng.chance(0.2)) {
+        nowMs += prng.below(40);
+        wheel.advance(nowMs);
+      }
+    }
+    for (let i = 0; i < 2500; i++) {
+      nowMs += 10;
+      wheel.advance(nowMs);
+    }
+    expect(wheel.size).toBe(0);
+    for (const [index, dueMs] of due.entries()) {
+      if (dueMs === -1) continue;
+      const atMs = expired.get(index) ?? Number.NaN;
+      expect(atMs).toBeGreaterThanOrEqual(dueMs);
+      expect(atMs).toBeLessThan(dueMs + 50);
+    }
+    const taken = due.flatMap((dueMs, index) => (dueMs === -1 ? [index] : []));
+    expect(taken.length).toBeGreaterThan(100);
+    expect(taken.filter((index) => expired.has(index))).toEqual([]);
+  });
+
+  it('misses nothing when nobody looked for a long time', () => {
+    const wheel = new DeadlineWheel(10, 0);
+    let expired = 0;
+    for (let i = 1; i <= 100; i++) {
+      wheel.add({ dueTick: 0, previous: null, next: null, expire: () => void expired++ }, i * 777);
+    }
+    wheel.advance(10_000_000);
+    expect(expired).toBe(100);
+  });
+});
