@@ -217,6 +217,18 @@ describe('the history objects to', () => {
     );
   });
 
+  test('a barrier before what was acknowledged, and one that is not applied where it is passed', () => {
+    const behind = scene();
+    const pass = (index: number, appliedIndex: number) => () =>
+      behind.history.passed('client', 3, { index, appliedIndex });
+    expect(brokenBy(behind.world, pass(4, 4))).toBeNull();
+    expect(brokenBy(behind.world, pass(3, 9))).toMatch(/^a barrier lies behind/);
+    const unapplied = scene();
+    expect(
+      brokenBy(unapplied.world, () => unapplied.history.passed('client', 3, { index: 5, appliedIndex: 4 })),
+    ).toMatch(/is applied where it is passed$/);
+  });
+
   test('a replica that in the end lacks what was acknowledged, or has it twice', () => {
     const { world, history } = scene();
     history.applied('a', 1, 1, one, encodeNumber(0));

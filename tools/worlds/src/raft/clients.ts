@@ -12,10 +12,13 @@ import type { History } from './history.ts';
 
 type Ask =
   | { readonly type: 'open' }
+  /** A point behind everything that was acknowledged before the question. */
+  | { readonly type: 'barrier'; readonly behind: number }
   | { readonly type: 'write'; readonly command: Uint8Array; readonly session: SessionKey | null };
 
 export type Reply =
   | { readonly type: 'opened'; readonly clientId: number }
+  | { readonly type: 'passed'; readonly index: number; readonly appliedIndex: number }
   | { readonly type: 'written'; readonly index: number; readonly result: Uint8Array }
   | { readonly type: 'refused'; readonly code: string };
 
@@ -34,12 +37,15 @@ export interface Service {
     done: (outcome: Outcome<{ readonly index: number; readonly result: Uint8Array }>) => void,
   ): void;
   openSession(done: (outcome: Outcome<number>) => void): void;
+  barrier(done: (outcome: Outcome<number>) => void): void;
+  status(): { readonly appliedIndex: number };
 }
 
 const topic = 'clients';
 const attemptMs = 400;
 const thinkMs = 40;
 const sessionlessRate = 0.2;
+const barrierRate = 0.1;
 
 /** The requests of a world, by number; the network carries the numbers. */
 export class Requests {
@@ -76,6 +82,13 @@ function answer(service: Service, ask: Ask, reply: (reply: Reply) => void): void
     service.openSession((outcome) =>
       outcome.ok ? reply({ type: 'opened', clientId: outcome.value }) : refuse(outcome.error),
     );
+    return;
+  }
+  if (ask.type === 'barrier') {
+    service.barrier((outcome) => {
+      if (!outcome.ok) return refuse(outcome.error);
+      reply({ type: 'passed', index: outcome.value, appliedIndex: service.status().appliedIndex });
+    });
     return;
   }
   const { command, session } = ask;
@@ -154,6 +167,9 @@ export class Client {
         this.#clientId = reply.clientId;
         this.#sequence = 0;
         return this.#next();
+      case 'passed':
+        if (this.#ask.type === 'barrier') this.#history.passed(this.#ports.name, this.#ask.behind, reply);
+        return this.#next();
       case 'written':
         this.#history.told(this.#ports.name, this.#operation, reply.index, reply.result);
         return this.#next();
@@ -180,6 +196,10 @@ export class Client {
     const attempt = ++this.#attempt;
     this.#ports.clock.setTimer(this.#prng.exponential(thinkMs), () => {
       if (attempt !== this.#attempt) return;
+      if (this.#prng.chance(barrierRate)) {
+        this.#ask = { type: 'barrier', behind: this.#history.acknowledgedIndex };
+        return this.#try();
+      }
       this.#operation = this.#nextOperation();
       const inSession = this.#clientId !== null && !this.#prng.chance(sessionlessRate);
       const session =

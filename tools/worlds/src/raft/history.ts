@@ -13,12 +13,18 @@ interface Acknowledged {
   readonly index: number;
 }
 
+interface Passed {
+  readonly index: number;
+  readonly appliedIndex: number;
+}
+
 export class History {
   readonly #world: World;
   readonly #applied = new Map<number, AppliedAt>();
   readonly #indexOf = new Map<number, number>();
   readonly #results = new Map<number, Uint8Array>();
   readonly #acknowledged: Acknowledged[] = [];
+  #acknowledgedIndex = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -26,6 +32,21 @@ export class History {
 
   get acknowledged(): number {
     return this.#acknowledged.length;
+  }
+
+  /** The highest index that a client has been told of. */
+  get acknowledgedIndex(): number {
+    return this.#acknowledgedIndex;
+  }
+
+  /** A barrier that was asked for when `behind` was acknowledged has been passed: linearizable reads rest on it. */
+  passed(client: string, behind: number, { index, appliedIndex }: Passed): void {
+    this.#world.counters.add('barriers');
+    if (index > behind && appliedIndex >= index) return;
+    this.#world.fail(
+      'a barrier lies behind all that was acknowledged before, and is applied where it is passed',
+      `${client} passed ${index} with ${appliedIndex} applied, asked when ${behind} was acknowledged`,
+    );
   }
 
   /** A state machine was given a command, and answered. */
@@ -53,6 +74,7 @@ export class History {
   told(client: string, operation: number, index: number, result: Uint8Array): void {
     this.#world.counters.add('acknowledged');
     this.#acknowledged.push({ operation, index });
+    this.#acknowledgedIndex = Math.max(this.#acknowledgedIndex, index);
     const at = this.#indexOf.get(operation);
     if (at === undefined) {
       this.#world.fail(

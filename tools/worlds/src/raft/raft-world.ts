@@ -28,6 +28,7 @@ const counted = [
   'commits',
   'conflicts',
   'acknowledged',
+  'barriers',
   'retries',
   'crashes',
   'restarts',

@@ -119,9 +119,13 @@ class SwimRun {
     const leaver = prng.pick(survivors) ?? '';
     const staying = survivors.filter((name) => name !== leaver);
     this.#engines.get(leaver)?.leave(() => this.#world.counters.add('leaves'));
-    this.#demand('all learn that a member has left, and none takes it for dead', 5000, () =>
-      this.#agree(staying, [leaver], ['Left']),
+    // The news travels by chance: who has missed it (memberlist sends it a bounded number of times) finds the member dead.
+    this.#demand('all learn that a member has left', deathMs(everyone.length), () =>
+      this.#agree(staying, [leaver], ['Left', 'Dead']),
     );
+    const told = staying.filter((name) => this.#agree([name], [leaver], ['Left']));
+    this.#world.counters.add('leavesTakenForDeaths', staying.length - told.length);
+    this.#demand('most hear of it from the member itself', 0, () => told.length * 2 > staying.length);
   }
 
   #demand(what: string, withinMs: number, isTrue: () => boolean): void {
