@@ -28,6 +28,15 @@ export function joinFailed(failures: readonly SeedFailure[]): ClusterError {
       advice: 'The gossip key is probably wrong: give gossipKeys the same key on every node, or on none.',
     });
   }
+  if (codes.has(seedFailureCode.labelMismatch)) {
+    return new ClusterError({
+      code: 'SWIM_LABEL_MISMATCH',
+      fault: 'caller',
+      message: `No seed could be joined: ${list}.`,
+      advice:
+        'A seed belongs to another cluster: give the same cluster name (label) on every node, or other seeds.',
+    });
+  }
   const maybeKey = codes.has(seedFailureCode.closed)
     ? ' A seed that hangs up without an answer probably has another gossip key or label.'
     : '';

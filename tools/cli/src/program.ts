@@ -1,11 +1,13 @@
 /** The `cluster` command: one file per sub-command, each of which loads what it needs when it runs. */
 import { Command } from 'commander';
 import { benchCommand } from './commands/bench.ts';
+import { certsCommand } from './commands/certs.ts';
 import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diagramsCommand } from './commands/diagrams.ts';
 import { laterCommands } from './commands/later.ts';
 import { mutateCommand } from './commands/mutate.ts';
+import { nodeCommand } from './commands/node.ts';
 import { simCommand } from './commands/sim.ts';
 import { sqlCommand } from './commands/sql.ts';
 import { stepCommand } from './commands/step.ts';
@@ -16,6 +18,8 @@ import { failureOf, usageError } from './usage.ts';
 const makers: readonly MakeCommand[] = [
   demoCommand,
   sqlCommand,
+  nodeCommand,
+  certsCommand,
   testCommand,
   checkCommand,
   diagramsCommand,
