@@ -52,14 +52,14 @@ function sim(kind: WorldKind, names: readonly string[], options: Partial<RunSimO
 
 describe('the sim command', () => {
   test('passes when every check held and everything happened', () => {
-    const { code, text, files } = sim(toy(1), [], { seeds: '10..40' });
+    const { code, text, files } = sim(toy(1), [], { seeds: '10..120' });
     expect(code).toBe(0);
-    expect(text).toContain('toy: 31 seeds, 31 steps, 0 violations');
+    expect(text).toContain('toy: 111 seeds, 111 steps, 0 violations');
     expect(files).toEqual([]);
   });
 
   test('fails on a zero in the coverage, once enough seeds ran', () => {
-    const many = sim(toy(0), ['toy'], { seeds: '10..40' });
+    const many = sim(toy(0), ['toy'], { seeds: '10..120' });
     expect(many.code).toBe(1);
     expect(many.text).toContain('never happened');
     expect(sim(toy(0), ['toy'], { seeds: '10..12' }).code).toBe(0);

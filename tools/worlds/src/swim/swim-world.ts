@@ -118,7 +118,8 @@ class SwimRun {
     if (!prng.chance(0.5)) return;
     const leaver = prng.pick(survivors) ?? '';
     const staying = survivors.filter((name) => name !== leaver);
-    this.#engines.get(leaver)?.leave(() => this.#world.counters.add('leaves'));
+    this.#world.counters.add('leaves');
+    this.#engines.get(leaver)?.leave(() => undefined);
     // The news travels by chance: who has missed it (memberlist sends it a bounded number of times) finds the member dead.
     this.#demand('all learn that a member has left', deathMs(everyone.length), () =>
       this.#agree(staying, [leaver], ['Left', 'Dead']),
