@@ -114,6 +114,7 @@ export class RaftReplica {
   #cause: ClusterError | null = null;
   #refs = 0;
   #writes = 0;
+  #dispatching = 0;
 
   /** @throws ClusterError `RAFT_CONFIG_INVALID` */
   constructor(config: RaftConfigInput, ports: RaftPorts) {
@@ -146,7 +147,7 @@ export class RaftReplica {
         return done(outcome);
       }
       this.#phase = 'running';
-      this.#driver.dispatch(outcome.value);
+      this.#dispatch(outcome.value);
       this.#ports.channel.onMessage((from, bytes) => this.#receive(from, bytes));
       done({ ok: true, value: undefined });
     });
@@ -230,7 +231,7 @@ export class RaftReplica {
   #abandon(ref: number): void {
     if (!this.#waiting.has(ref)) return;
     const queued = this.#queue.findIndex((proposal) => proposal.ref === ref);
-    if (queued === -1) return this.#driver.dispatch({ type: 'ABANDON', ref });
+    if (queued === -1) return this.#dispatch({ type: 'ABANDON', ref });
     this.#queue.splice(queued, 1);
     this.#respond(ref, { status: 'abandoned', submitted: false });
   }
@@ -254,7 +255,7 @@ export class RaftReplica {
       if (count > 0 && bytes > batchBytesMax) break;
       count++;
     }
-    this.#driver.dispatch({ type: 'PROPOSE', proposals: this.#queue.splice(0, count) });
+    this.#dispatch({ type: 'PROPOSE', proposals: this.#queue.splice(0, count) });
     this.#pump(force);
   }
 
@@ -263,11 +264,11 @@ export class RaftReplica {
     this.#metrics.messagesReceived.add();
     const group = groupOf(bytes);
     if (group !== undefined && group !== this.config.groupId) {
-      return this.#driver.dispatch({ type: 'MALFORMED', from, reason: 'otherGroup' });
+      return this.#dispatch({ type: 'MALFORMED', from, reason: 'otherGroup' });
     }
     const decoded = decodeMessage(bytes, this.config.messageBytesMax);
-    if ('problem' in decoded) this.#driver.dispatch({ type: 'MALFORMED', from, reason: decoded.problem });
-    else this.#driver.dispatch({ type: 'MESSAGE', from, message: decoded.message });
+    if ('problem' in decoded) this.#dispatch({ type: 'MALFORMED', from, reason: decoded.problem });
+    else this.#dispatch({ type: 'MESSAGE', from, message: decoded.message });
   }
 
   #execute(effect: RaftEffect): void {
@@ -305,6 +306,13 @@ export class RaftReplica {
     }
   }
 
+  #dispatch(input: RaftInput): void {
+    this.#dispatching++;
+    this.#driver.dispatch(input);
+    // An input that arrived within another has only been queued.
+    if (--this.#dispatching === 0) this.#meter.follow(this.core, this.#waiting.size);
+  }
+
   #persist({ sequence, hardState, truncateAfter, entries }: PersistEffect): void {
     const { clock, storage } = this.#ports;
     const startedMs = clock.nowMs();
@@ -315,8 +323,7 @@ export class RaftReplica {
       if (this.#phase !== 'running') return;
       if (outcome.ok) {
         this.#metrics.flushMs.observe(clock.nowMs() - startedMs);
-        this.#driver.dispatch({ type: 'PERSISTED', sequence });
-        this.#meter.follow(this.core, this.#waiting.size);
+        this.#dispatch({ type: 'PERSISTED', sequence });
         this.#pump();
       } else this.#fail('storage', outcome.error);
     });
@@ -327,8 +334,7 @@ export class RaftReplica {
     this.#ports.stateMachine.apply({ entries, sessions, lastIndex }, (outcome) => {
       if (this.#phase !== 'running') return;
       if (!outcome.ok) return this.#fail('stateMachine', outcome.error);
-      this.#driver.dispatch({ type: 'APPLIED', results: outcome.value });
-      this.#meter.follow(this.core, this.#waiting.size);
+      this.#dispatch({ type: 'APPLIED', results: outcome.value });
     });
   }
 
@@ -351,7 +357,7 @@ export class RaftReplica {
 
   #fail(what: FailureCause, error: ClusterError): void {
     this.#cause = error;
-    this.#driver.dispatch({ type: 'FAILED', what, reason: error.message });
+    this.#dispatch({ type: 'FAILED', what, reason: error.message });
   }
 
   #stopWith(error: ClusterError): void {

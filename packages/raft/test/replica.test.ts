@@ -1,12 +1,53 @@
+/** The engine over fake ports, in virtual time. */
+import {
+  diskError,
+  memoryDisk,
+  MetricsRegistry,
+  replay,
+  Tracer,
+  type TraceStep,
+  type TraceCheckpoint,
+} from '@cluster/core';
 import { describe, expect, it } from 'vitest';
-import { memoryDisk } from '@cluster/core';
-import { WriteAheadLog } from '../src/index.ts';
-import { TestGroup, valueOf } from './support/group.ts';
-import { words } from './support/ledger.ts';
+import {
+  encodeMessage,
+  groupChannels,
+  type LogStorage,
+  MemoryLogStorage,
+  RaftCore,
+  RaftReplica,
+  WriteAheadLog,
+} from '../src/index.ts';
+import { ManualClock } from './support/clock.ts';
+import { errorOf, TestGroup, valueOf } from './support/group.ts';
+import { Ledger, text, words } from './support/ledger.ts';
+import { TestNetwork } from './support/network.ts';
+
+const three = ['a', 'b', 'c'];
+
+/** A storage whose writes wait. */
+class HeldStorage implements LogStorage {
+  readonly inner = new MemoryLogStorage();
+  held: (() => void)[] = [];
+  writes = 0;
+  holds = false;
+  fails = false;
+  recover: LogStorage['recover'] = (groupId, done) => this.inner.recover(groupId, done);
+  write: LogStorage['write'] = (groupId, write, done) => {
+    this.writes++;
+    if (this.fails) return done({ ok: false, error: diskError('DISK_FULL', 'The disk is full.') });
+    const run = (): void => this.inner.write(groupId, write, done);
+    if (this.holds) this.held.push(run);
+    else run();
+  };
+  release(): void {
+    for (const run of this.held.splice(0)) run();
+  }
+}
 
 describe('a group of replicas', () => {
   it('elects one leader and applies a command everywhere', () => {
-    const group = new TestGroup(['a', 'b', 'c']);
+    const group = new TestGroup(three);
     const leader = group.electLeader();
     const call = group.propose(leader.name, 'hello');
     group.clock.advance(20);
@@ -14,8 +55,8 @@ describe('a group of replicas', () => {
     for (const { ledger } of group.nodes.values()) expect(ledger.lines).toEqual(['hello']);
   });
 
-  it('forwards a proposal made at a follower and hands the answer back', () => {
-    const group = new TestGroup(['a', 'b', 'c']);
+  it('answers a proposal made at a follower', () => {
+    const group = new TestGroup(three);
     group.electLeader();
     const [follower] = group.followers;
     const call = group.propose(follower?.name ?? '', 'hello');
@@ -23,23 +64,439 @@ describe('a group of replicas', () => {
     expect(words(valueOf(call).result)).toBe('1');
   });
 
-  it('runs over the write-ahead log', () => {
-    const disk = memoryDisk();
-    const group = new TestGroup(['a'], {
-      storage: () => new WriteAheadLog({ disk, segmentBytes: 4096, growthBytes: 4096 }),
+  it('goes on when its leader dies, within a second and a half, and takes it back', () => {
+    const group = new TestGroup(three);
+    const old = group.electLeader();
+    valueOf(proposeAndWait(group, old.name, 'before'));
+    group.crash(old.name);
+    const survivor = group.followers.find(({ name }) => name !== old.name)?.name ?? '';
+    const startedMs = group.clock.nowMs();
+    const call = group.propose(survivor, 'after', { session: undefined });
+    group.clock.advanceUntil(() => call.outcome !== undefined);
+    const retried = call.outcome?.ok ? call : proposeAndWait(group, survivor, 'after');
+    valueOf(retried);
+    expect(group.clock.nowMs() - startedMs).toBeLessThan(1500);
+    group.restart(old.name);
+    group.clock.advance(500);
+    expect(group.node(old.name).ledger.lines).toEqual(['before', 'after']);
+    expect(group.node(old.name).replica.status()).toMatchObject({
+      role: 'follower',
+      leaderId: group.leader?.name,
     });
+  });
+
+  it('loses messages, doubles and reorders them, and still applies one order everywhere', () => {
+    const group = new TestGroup(three);
+    let n = 0;
+    const { network, clock } = group;
+    network.filter = (from, to, bytes) => {
+      n++;
+      if (n % 7 === 0) return false;
+      if (n % 5 === 0) clock.setTimer(1 + (n % 13), () => network.inject(from, to, bytes));
+      return n % 11 !== 0;
+    };
     group.electLeader();
-    for (let i = 0; i < 200; i++) {
-      const call = group.propose('a', `line ${i}`);
-      group.clock.advance(1);
-      valueOf(call);
-    }
+    const calls = Array.from({ length: 200 }, (_, i) => {
+      group.clock.advance(3);
+      return group.propose(three[i % 3] as string, String(i));
+    });
+    network.filter = () => true;
+    group.clock.advanceUntil(() => calls.every(({ outcome }) => outcome !== undefined));
+    group.clock.advance(200);
+    const { lines } = group.node('a').ledger;
+    expect(group.node('b').ledger.lines).toEqual(lines);
+    expect(group.node('c').ledger.lines).toEqual(lines);
+    // Once each, though nothing had a session: what was answered, and perhaps what is not known.
+    expect(new Set(lines).size).toBe(lines.length);
+    const answered = calls.flatMap(({ outcome }, i) => (outcome?.ok ? [String(i)] : []));
+    expect(answered.length).toBeGreaterThan(150);
+    expect(lines).toEqual(expect.arrayContaining(answered));
+  });
+
+  it('runs over the write-ahead log, and comes back from it', () => {
+    const disk = memoryDisk();
+    const wal = (): LogStorage => new WriteAheadLog({ disk, segmentBytes: 4096, growthBytes: 4096 });
+    const group = new TestGroup(['a'], { storage: wal });
+    group.electLeader();
+    for (let i = 0; i < 200; i++) valueOf(proposeAndWait(group, 'a', `line ${i}`));
+    const { ledger } = group.node('a');
+    const before = [...ledger.lines];
     group.crash('a');
-    group.node('a').ledger.appliedIndex = 0;
-    group.node('a').ledger.lines.length = 0;
-    group.restart('a', new WriteAheadLog({ disk, segmentBytes: 4096, growthBytes: 4096 }));
+    ledger.appliedIndex = 0;
+    ledger.lines.length = 0;
+    group.restart('a', wal());
     group.electLeader();
     group.clock.advance(10);
-    expect(group.node('a').ledger.lines).toHaveLength(200);
+    expect(ledger.lines).toEqual(before);
+  });
+
+  it('shares one log and one channel between groups', () => {
+    const clock = new ManualClock();
+    const network = new TestNetwork(clock);
+    const disks = new Map(three.map((name) => [name, memoryDisk()]));
+    const strays: string[] = [];
+    const replicas = three.flatMap((nodeId, n) => {
+      const storage = new WriteAheadLog({ disk: disks.get(nodeId) ?? memoryDisk() });
+      const channelOf = groupChannels(network.channel(nodeId), (from) => void strays.push(from));
+      return [1, 2].map((groupId) => {
+        const stateMachine = new Ledger();
+        const ports = { clock, channel: channelOf(groupId), storage, stateMachine, seed: n * 10 + groupId };
+        const replica = new RaftReplica({ nodeId, groupId, voters: three }, ports);
+        replica.start(() => undefined);
+        return { replica, stateMachine, groupId };
+      });
+    });
+    const leaderOf = (id: number) =>
+      replicas.find(({ replica, groupId }) => groupId === id && replica.status().role === 'leader');
+    clock.advanceUntil(() => leaderOf(1) !== undefined && leaderOf(2) !== undefined);
+    for (const id of [1, 2]) leaderOf(id)?.replica.propose(text(`for ${id}`), {}, () => undefined);
+    clock.advance(100);
+    for (const { stateMachine, groupId } of replicas) expect(stateMachine.lines).toEqual([`for ${groupId}`]);
+    network.inject('b', 'a', encodeMessage({ groupId: 9, message: { type: 'commit', term: 1, commit: 1 } }));
+    network.inject('b', 'a', new Uint8Array([1, 2, 3]));
+    expect(strays).toEqual(['b', 'b']);
+    expect(new Set(replicas.map(({ replica }) => replica.core.rejections))).toEqual(new Set([0]));
+  });
+});
+
+const proposeAndWait = (group: TestGroup, name: string, command: string) => {
+  const call = group.propose(name, command);
+  group.clock.advanceUntil(() => call.outcome !== undefined);
+  return call;
+};
+
+describe('a replica', () => {
+  it('tells its status, and every change of role and leader', () => {
+    const group = new TestGroup(['a']);
+    const { replica, events } = group.node('a');
+    expect(replica.status()).toEqual({
+      nodeId: 'a',
+      groupId: 0,
+      role: 'follower',
+      term: 0,
+      leaderId: null,
+      commitIndex: 0,
+      appliedIndex: 0,
+      lastIndex: 0,
+      voters: ['a'],
+    });
+    group.electLeader();
+    expect(events).toEqual([
+      { type: 'RoleChanged', role: 'candidate', term: 1 },
+      { type: 'RoleChanged', role: 'leader', term: 1 },
+      { type: 'LeaderChanged', leaderId: 'a', term: 1 },
+    ]);
+    expect(replica.status()).toMatchObject({
+      role: 'leader',
+      leaderId: 'a',
+      commitIndex: 1,
+      appliedIndex: 1,
+      lastIndex: 1,
+    });
+  });
+
+  it('gathers what is proposed while the leader’s disk is busy into one write', () => {
+    const storage = new HeldStorage();
+    const group = new TestGroup(['a'], { storage: () => storage });
+    group.electLeader();
+    storage.holds = true;
+    const before = storage.writes;
+    const calls = Array.from({ length: 50 }, (_, i) => group.propose('a', String(i)));
+    expect(storage.writes - before).toBe(1);
+    storage.release();
+    expect(storage.writes - before).toBe(2);
+    storage.release();
+    expect(calls.every(({ outcome }) => outcome?.ok)).toBe(true);
+    expect(group.node('a').ledger.lines).toHaveLength(50);
+  });
+
+  it('does not hold proposals back for ever when the disk hangs: they time out', () => {
+    const storage = new HeldStorage();
+    const group = new TestGroup(['a'], { storage: () => storage });
+    group.electLeader();
+    storage.holds = true;
+    const first = group.propose('a', 'x', { timeoutMs: 300 });
+    const second = group.propose('a', 'y', { timeoutMs: 300 });
+    group.clock.advance(450);
+    expect([errorOf(first).code, errorOf(first).retry]).toEqual(['RAFT_TIMEOUT', 'unsafe']);
+    expect([errorOf(second).code, errorOf(second).retry]).toEqual(['RAFT_TIMEOUT', 'unsafe']);
+  });
+
+  it('stops and acknowledges nothing when its disk fails', () => {
+    const storage = new HeldStorage();
+    const group = new TestGroup(['a'], { storage: () => storage });
+    group.electLeader();
+    storage.fails = true;
+    const call = group.propose('a', 'x');
+    expect([errorOf(call).code, errorOf(call).retry]).toEqual(['RAFT_STOPPED', 'unsafe']);
+    const failed = group.node('a').events.at(-1);
+    expect(failed).toMatchObject({
+      type: 'Failed',
+      error: { code: 'RAFT_STORAGE_FAILED', fault: 'environment' },
+    });
+    expect(failed?.type === 'Failed' ? failed.error.message : '').toContain('The disk is full');
+    expect(group.node('a').replica.status().role).toBe('follower');
+    expect(group.node('a').ledger.lines).toEqual([]);
+    expect(errorOf(group.propose('a', 'y')).message).toContain('The disk is full');
+    expect(group.clock.pending).toBe(0);
+  });
+
+  it('stops when its state machine fails, or answers for more than it was given', () => {
+    const group = new TestGroup(['a']);
+    group.electLeader();
+    const { ledger, events } = group.node('a');
+    ledger.failWith = diskError('DISK_IO', 'The database is gone.');
+    expect(errorOf(group.propose('a', 'x')).retry).toBe('unsafe');
+    expect(events.at(-1)).toMatchObject({ type: 'Failed', error: { code: 'RAFT_STATE_MACHINE_FAILED' } });
+    const other = new TestGroup(['a']);
+    other.electLeader();
+    other.node('a').ledger.apply = (_batch, done) => done({ ok: true, value: [text('1'), text('2')] });
+    other.propose('a', 'x');
+    const failed = other.node('a').events.at(-1);
+    expect(failed?.type === 'Failed' ? failed.error.message : '').toContain('2 results for 1 entries');
+  });
+
+  it('waits for its state machine, one batch at a time', () => {
+    const group = new TestGroup(['a']);
+    group.electLeader();
+    const { ledger } = group.node('a');
+    ledger.isSlow = true;
+    const calls = ['x', 'y', 'z'].map((command) => group.propose('a', command));
+    expect(ledger.held).toBe(1);
+    ledger.release();
+    expect(calls.map(({ outcome }) => outcome?.ok)).toEqual([true, undefined, undefined]);
+    expect(ledger.held).toBe(1);
+    ledger.release();
+    expect(ledger.batches.map(({ entries }) => entries.length)).toEqual([1, 2]);
+  });
+
+  it('goes on from what its state machine holds', () => {
+    const group = new TestGroup(['a']);
+    group.electLeader();
+    for (let i = 0; i < 5; i++) proposeAndWait(group, 'a', String(i));
+    group.crash('a');
+    group.restart('a');
+    group.electLeader();
+    group.clock.advance(10);
+    expect(group.node('a').ledger.lines).toEqual(['0', '1', '2', '3', '4']);
+  });
+
+  it('does not start on a log that is behind its state machine', () => {
+    const stateMachine = new Ledger();
+    stateMachine.appliedIndex = 7;
+    const clock = new ManualClock();
+    const ports = {
+      clock,
+      channel: new TestNetwork(clock).channel('a'),
+      storage: new MemoryLogStorage(),
+      stateMachine,
+      seed: 1,
+    };
+    const replica = new RaftReplica({ nodeId: 'a', voters: ['a'] }, ports);
+    let code = '';
+    replica.start((outcome) => (code = outcome.ok ? 'started' : outcome.error.code));
+    expect(code).toBe('RAFT_LOG_BEHIND_STATE_MACHINE');
+  });
+
+  it('refuses a command that is too large, and a session that is none', () => {
+    const group = new TestGroup(['a'], { config: { commandBytesMax: 1024 } });
+    group.electLeader();
+    expect(errorOf(group.propose('a', 'x'.repeat(1025))).code).toBe('RAFT_COMMAND_TOO_LARGE');
+    for (const session of [
+      { clientId: 0, sequence: 1 },
+      { clientId: 1, sequence: 0 },
+      { clientId: 1.5, sequence: 1 },
+      { clientId: 1, sequence: NaN },
+    ]) {
+      expect(errorOf(group.propose('a', 'x', { session })).code).toBe('RAFT_SESSION_INVALID');
+    }
+    expect(errorOf(group.propose('a', 'x', { session: { clientId: 99, sequence: 1 } })).code).toBe(
+      'RAFT_SESSION_EXPIRED',
+    );
+  });
+
+  it('refuses more pending proposals than its cap', () => {
+    const group = new TestGroup(three, { config: { pendingProposalsMax: 2 } });
+    const calls = [1, 2, 3].map((i) => group.propose('a', String(i)));
+    expect(calls.map(({ outcome }) => outcome === undefined)).toEqual([true, true, false]);
+    expect([
+      errorOf(calls[2] as (typeof calls)[0]).code,
+      errorOf(calls[2] as (typeof calls)[0]).retry,
+    ]).toEqual(['RAFT_BUSY', 'safe']);
+  });
+
+  it('says of an end without a result whether the command may have been applied', () => {
+    const group = new TestGroup(three);
+    const lonely = group.propose('a', 'x', { timeoutMs: 100 });
+    group.clock.advance(200);
+    expect([errorOf(lonely).code, errorOf(lonely).retry]).toEqual(['RAFT_NO_LEADER', 'safe']);
+    const leader = group.electLeader();
+    for (const { name } of group.followers) group.network.cut(name);
+    const cases = [
+      { call: group.propose(leader.name, 'x'), retry: 'unsafe' },
+      { call: group.propose(leader.name, 'x', { session: { clientId: 5, sequence: 1 } }), retry: 'safe' },
+    ];
+    for (const { call, retry } of cases) {
+      call.abandon();
+      call.abandon();
+      expect([errorOf(call).code, errorOf(call).retry]).toEqual(['RAFT_ABORTED', retry]);
+    }
+    const timed = group.propose(leader.name, 'x', { timeoutMs: 200 });
+    const safe = group.propose(leader.name, 'x', { timeoutMs: 200, session: { clientId: 5, sequence: 1 } });
+    group.clock.advance(300);
+    expect([errorOf(timed).code, errorOf(timed).retry, errorOf(timed).stateChanged]).toEqual([
+      'RAFT_TIMEOUT',
+      'unsafe',
+      true,
+    ]);
+    expect([errorOf(safe).code, errorOf(safe).retry]).toEqual(['RAFT_TIMEOUT', 'safe']);
+    const stopped = group.propose(leader.name, 'x');
+    group.crash(leader.name);
+    expect([errorOf(stopped).code, errorOf(stopped).retry]).toEqual(['RAFT_STOPPED', 'unsafe']);
+    expect([errorOf(group.propose(leader.name, 'x')).code]).toEqual(['RAFT_STOPPED']);
+  });
+
+  it('counts and refuses bad bytes, strangers and other groups, and changes nothing', () => {
+    const metrics = new MetricsRegistry();
+    const clock = new ManualClock();
+    const network = new TestNetwork(clock);
+    const ports = {
+      clock,
+      channel: network.channel('a'),
+      storage: new MemoryLogStorage(),
+      stateMachine: new Ledger(),
+      seed: 1,
+      metrics,
+    };
+    const replica = new RaftReplica({ nodeId: 'a', voters: three }, ports);
+    replica.start(() => undefined);
+    const before = replica.core.checkpoint();
+    const vote = { type: 'voteRequest', term: 9, pre: false, lastIndex: 9, lastTerm: 9 } as const;
+    network.inject('b', 'a', new Uint8Array([1, 0, 0, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0]));
+    network.inject('b', 'a', new Uint8Array(0));
+    network.inject('b', 'a', encodeMessage({ groupId: 4, message: vote }));
+    network.inject('mallory', 'a', encodeMessage({ groupId: 0, message: vote }));
+    network.inject('a', 'a', encodeMessage({ groupId: 0, message: vote }));
+    const labels = (reason: string) => ({ group: '0', reason });
+    expect(metrics.value('raft_messages_rejected', labels('type'))).toBe(1);
+    expect(metrics.value('raft_messages_rejected', labels('version'))).toBe(1);
+    expect(metrics.value('raft_messages_rejected', labels('otherGroup'))).toBe(1);
+    expect(metrics.value('raft_messages_rejected', labels('notAMember'))).toBe(2);
+    expect(replica.core.rejections).toBe(5);
+    expect(words(replica.core.checkpoint()).replace('"rejections":5', '"rejections":0')).toBe(words(before));
+  });
+
+  it('reports its numbers', () => {
+    const metrics = new MetricsRegistry();
+    const clock = new ManualClock();
+    const storage = new WriteAheadLog({ disk: memoryDisk(), metrics });
+    const ports = {
+      clock,
+      channel: new TestNetwork(clock).channel('a'),
+      storage,
+      stateMachine: new Ledger(),
+      seed: 1,
+      metrics,
+    };
+    const replica = new RaftReplica({ nodeId: 'a', voters: ['a'] }, ports);
+    replica.start(() => undefined);
+    clock.advance(600);
+    replica.propose(text('hello'), {}, () => undefined);
+    replica.openSession(() => undefined);
+    const value = (name: string): number => metrics.value(name, { group: '0' });
+    expect(
+      Object.fromEntries(
+        [
+          'raft_elections',
+          'raft_term',
+          'raft_is_leader',
+          'raft_commit_index',
+          'raft_applied_index',
+          'raft_last_index',
+          'raft_proposals',
+          'raft_entries_appended',
+          'raft_bytes_appended',
+          'raft_open_sessions',
+        ].map((name) => [name, value(name)]),
+      ),
+    ).toEqual({
+      raft_elections: 1,
+      raft_term: 1,
+      raft_is_leader: 1,
+      raft_commit_index: 3,
+      raft_applied_index: 3,
+      raft_last_index: 3,
+      raft_proposals: 2,
+      raft_entries_appended: 3,
+      raft_bytes_appended: 5,
+      raft_open_sessions: 1,
+    });
+    expect(metrics.value('raft_wal_bytes_written')).toBeGreaterThan(100);
+    expect(metrics.snapshot()['raft_append_duration_ms_count{group="0"}']).toBe(3);
+    expect(metrics.snapshot()['raft_flush_duration_ms_count{group="0"}']).toBe(4);
+  });
+
+  it('refuses a configuration that cannot work, naming the key', () => {
+    const group = new TestGroup(['a']);
+    const bad: readonly [Record<string, unknown>, RegExp][] = [
+      [{ voters: ['b'] }, /voters: must contain this node, a/],
+      [{ voters: ['a', 'a'] }, /voters: must not name a node twice/],
+      [{ nodeId: 'no spaces' }, /nodeId/],
+      [{ heartbeatMs: 200 }, /electionTimeoutMinMs: must be at least two heartbeats/],
+      [{ electionTimeoutMaxMs: 250 }, /electionTimeoutMaxMs/],
+      [{ messageBytesMax: 2000 }, /messageBytesMax/],
+    ];
+    const { clock, network } = group;
+    const ports = {
+      clock,
+      channel: network.channel('a'),
+      storage: new MemoryLogStorage(),
+      stateMachine: new Ledger(),
+      seed: 1,
+    };
+    for (const [more, message] of bad)
+      expect(() => new RaftReplica({ nodeId: 'a', voters: ['a'], ...more }, ports)).toThrow(message);
+  });
+});
+
+describe('a recorded run', () => {
+  it('is replayed by a fresh core to the same effects, from every checkpoint', () => {
+    const records: (TraceStep | TraceCheckpoint)[] = [];
+    const tracer = new Tracer({
+      sink: { record: (record) => void records.push(record) },
+      checkpointEvery: 50,
+    });
+    const group = new TestGroup(three, { tracer });
+    const leader = group.electLeader();
+    const seeds = new Map(three.map((name, i) => [name, i + 1]));
+    let session = 0;
+    leader.replica.openSession((outcome) => (session = outcome.ok ? outcome.value : 0));
+    group.clock.advance(20);
+    for (let i = 0; i < 30; i++) {
+      group.propose(
+        three[i % 3] as string,
+        String(i),
+        i % 2 === 0 ? {} : { session: { clientId: session, sequence: 1 + (i % 5) } },
+      );
+      group.clock.advance(7);
+    }
+    group.network.cut(leader.name);
+    group.clock.advance(1500);
+    group.network.mend(leader.name);
+    group.clock.advance(500);
+    for (const name of three) {
+      const mine = records.filter((record) => record.node === name);
+      const starts = mine.flatMap((record, at) => (record.kind === 'checkpoint' ? [at] : []));
+      expect(starts.length).toBeGreaterThan(2);
+      for (const start of starts) {
+        const result = replay(
+          mine.slice(start),
+          name,
+          'raft:0',
+          () => new RaftCore(group.node(name).replica.config, seeds.get(name) ?? 0),
+        );
+        expect(result.divergence).toBe(null);
+      }
+    }
   });
 });

@@ -1,0 +1,97 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { committedIndex, majorityOf, voteResult } from '../src/index.ts';
+
+describe('a majority', () => {
+  it('is more than half', () => {
+    expect([1, 2, 3, 4, 5, 6, 7].map(majorityOf)).toEqual([1, 2, 2, 3, 3, 4, 4]);
+  });
+
+  it('has acknowledged what its slowest member has', () => {
+    const acknowledged = new Map([
+      ['a', 9],
+      ['b', 5],
+      ['c', 7],
+      ['d', 1],
+      ['e', 6],
+    ]);
+    const at = (voter: string): number => acknowledged.get(voter) ?? 0;
+    expect(committedIndex(['a'], at)).toBe(9);
+    expect(committedIndex(['a', 'b'], at)).toBe(5);
+    expect(committedIndex(['a', 'b', 'c'], at)).toBe(7);
+    expect(committedIndex(['a', 'b', 'c', 'd'], at)).toBe(5);
+    expect(committedIndex(['a', 'b', 'c', 'd', 'e'], at)).toBe(6);
+    expect(committedIndex(['a', 'x', 'y'], at)).toBe(0);
+    expect(committedIndex([], at)).toBe(Infinity);
+  });
+});
+
+interface Case {
+  readonly command: string;
+  readonly voters: readonly string[];
+  readonly values: readonly string[];
+  readonly expected: string;
+}
+
+/** `command args` / `----` / expected lines, up to a blank line. Joint configurations (`cfgj`) are not for a plain majority. */
+function cases(text: string): Case[] {
+  const list = (line: string, key: string): string[] =>
+    new RegExp(`${key}=\\(([^)]*)\\)`)
+      .exec(line)?.[1]
+      ?.split(/[\s,]+/)
+      .filter(Boolean) ?? [];
+  const found: Case[] = [];
+  const lines = text.split('\n');
+  for (const [at, line] of lines.entries()) {
+    if (!/^(committed|vote)\b/.test(line) || lines[at + 1] !== '----' || line.includes('cfgj')) continue;
+    const rest = lines.slice(at + 2);
+    const expected = rest.slice(0, rest.indexOf('')).at(-1) ?? '';
+    found.push({
+      command: line.split(' ')[0] ?? '',
+      voters: list(line, 'cfg'),
+      values: list(line, line.startsWith('vote') ? 'votes' : 'idx'),
+      expected,
+    });
+  }
+  return found;
+}
+
+/** The vectors name values in the order of the voters, by id; a voter listed twice has one. */
+function byVoter(
+  voters: readonly string[],
+  values: readonly string[],
+): { ids: string[]; of: Map<string, string> } {
+  const ids = [...new Set(voters)];
+  return { ids, of: new Map(ids.map((id, i) => [id, values[i] ?? '_'])) };
+}
+
+const folder = fileURLToPath(new URL('../../../../shared/conformance/etcd-raft/quorum/', import.meta.url));
+
+describe.skipIf(!existsSync(folder))('the majority vectors of etcd-io/raft', () => {
+  const read = (name: string): Case[] =>
+    existsSync(folder) ? cases(readFileSync(folder + name, 'utf8')) : [];
+
+  it('are there in number', () => {
+    expect(read('majority_commit.txt').length).toBeGreaterThan(15);
+    expect(read('majority_vote.txt').length).toBeGreaterThan(15);
+  });
+
+  it('agree on what is committed', () => {
+    for (const { voters, values, expected } of read('majority_commit.txt')) {
+      const { ids, of } = byVoter(voters, values);
+      const index = committedIndex(ids, (id) => Number(of.get(id) === '_' ? 0 : of.get(id)));
+      const wanted = expected.includes('∞') ? Infinity : Number(expected);
+      expect([voters, values, index]).toEqual([voters, values, wanted]);
+    }
+  });
+
+  it('agree on who has won', () => {
+    const verdicts = { won: 'VoteWon', lost: 'VoteLost', pending: 'VotePending' } as const;
+    for (const { voters, values, expected } of read('majority_vote.txt')) {
+      const { ids, of } = byVoter(voters, values);
+      const result = voteResult(ids, (id) => ({ y: true, n: false })[of.get(id) ?? '']);
+      expect([voters, values, verdicts[result]]).toEqual([voters, values, expected]);
+    }
+  });
+});
