@@ -1,6 +1,7 @@
 /** The `sql` command: one statement against a running cluster, printed as a table. */
 import { readFile } from 'node:fs/promises';
 import { ClusterError, describeError } from '@cluster/core';
+import type { SqlValue } from '@cluster/manager';
 import { ClusterClient } from '@cluster/manager/node';
 import type { ClientConfig } from './protocol.ts';
 
@@ -45,7 +46,7 @@ async function readConfig(path: string): Promise<ClientConfig> {
   }
 }
 
-function renderTable(columns: readonly string[], rows: readonly (readonly unknown[])[]): string {
+function renderTable(columns: readonly string[], rows: readonly (readonly SqlValue[])[]): string {
   const cells = [columns, ...rows.map((row) => row.map(cell))];
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => (row[i] ?? '').length)));
   const line = (row: readonly string[]): string =>
@@ -57,7 +58,7 @@ function renderTable(columns: readonly string[], rows: readonly (readonly unknow
   return `${[line(columns), rule, ...cells.slice(1).map(line)].join('\n')}\n`;
 }
 
-function cell(value: unknown): string {
+function cell(value: SqlValue): string {
   if (value === null) return 'NULL';
   if (value instanceof Uint8Array) return `x'${Buffer.from(value).toString('hex')}'`;
   return String(value);

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { Address } from '@cluster/core';
 import { createAuthority, issueClientCertificate, issueNodeCertificate } from '@cluster/manager/certificates';
 import { ClusterState } from './cluster-state.ts';
-import { Fleet, type FleetProcess, until } from './fleet.ts';
+import { type Fleet, type FleetProcess, until } from './fleet.ts';
 import { bundlePrograms, type Programs } from './programs.ts';
 import {
   type ClientConfig,
@@ -21,7 +21,7 @@ import {
   type ToNode,
   wallNowMs,
 } from './protocol.ts';
-import type { Summary } from './summary.ts';
+import { judge, type Summary } from './summary.ts';
 import { findLostWrites } from './verify.ts';
 import type { View } from './view.ts';
 
@@ -138,15 +138,8 @@ export class Story {
     await this.#attempt(async () => {
       view.act('reading every acknowledged write back from every node');
       lost = await this.#verify();
-      if (lost > 0) this.#failures.push(`${lost} acknowledged writes are missing`);
     });
-    if (this.state.failed > 0) {
-      this.#failures.push(
-        `${this.state.failed} queries failed, the last with ${this.state.lastError ?? 'no error'}`,
-      );
-    }
-    return {
-      ok: this.#failures.length === 0,
+    return judge({
       nodes: this.state.nodeIds.length,
       ...times,
       writesAcknowledged: this.state.writes.length,
@@ -155,7 +148,8 @@ export class Story {
       queriesFailed: this.state.failed,
       peakMemoryMb: this.#options.fleet.peakMemoryMb,
       failures: this.#failures,
-    };
+      lastError: this.state.lastError,
+    });
   }
 
   /** What a client needs to reach this cluster. */

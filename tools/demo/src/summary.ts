@@ -20,6 +20,23 @@ export interface Summary {
   readonly failures: readonly string[];
 }
 
+export type Observed = Omit<Summary, 'ok' | 'failures'> & {
+  /** What the story waited for in vain, or met on the way. */
+  readonly failures: readonly string[];
+  readonly lastError: string | null;
+};
+
+/** Safety and completion decide; no time does. */
+export function judge({ failures, lastError, ...observed }: Observed): Summary {
+  const all = [...failures];
+  if (observed.acknowledgedWritesLost > 0)
+    all.push(`${observed.acknowledgedWritesLost} acknowledged writes are missing on at least one node`);
+  if (observed.queriesFailed > 0)
+    all.push(`${observed.queriesFailed} queries failed, the last with: ${lastError ?? 'no error'}`);
+  if (observed.writesAcknowledged === 0) all.push('no write was acknowledged');
+  return { ...observed, ok: all.length === 0, failures: all };
+}
+
 const seconds = (ms: number | null): string => (ms === null ? '–' : `${(ms / 1000).toFixed(2)} s`);
 
 export function renderSummary(summary: Summary): string {

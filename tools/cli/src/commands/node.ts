@@ -135,7 +135,13 @@ function describe(event: ClusterEvent): string {
       return `this node is ${event.state}`;
     case 'Overflow':
       return `${event.dropped} events were missed`;
-    default:
+    case 'Joined':
+    case 'Alive':
+    case 'Updated':
+    case 'Suspect':
+    case 'Dead':
+    case 'Left':
+    case 'Reaped':
       return `${event.node.id} is ${event.type}`;
   }
 }
