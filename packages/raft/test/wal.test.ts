@@ -1,5 +1,5 @@
 /** The write-ahead log on disks that tear, lose and rot (thesis 3.8). */
-import { memoryDisk, Prng } from '@cluster/core';
+import { diskError, memoryDisk, Prng } from '@cluster/core';
 import { describe, expect, it } from 'vitest';
 import { type FlushPurpose, type RecoveredLog, WriteAheadLog } from '../src/index.ts';
 import { TornDisk } from './support/torn-disk.ts';
@@ -375,6 +375,19 @@ describe('a folder that cannot be used', () => {
     const error = recoveryError(new WriteAheadLog({ disk, ...small }));
     expect(error.code).toBe('RAFT_STORAGE_FAILED');
     expect(error.message).toContain('wal');
+  });
+
+  it('is told at the start when nothing may be written to it', () => {
+    const disk = memoryDisk();
+    const locked: typeof disk = {
+      ...disk,
+      open: (path, { create }, done) => {
+        if (create) done({ ok: false, error: diskError('DISK_PERMISSION', `Cannot open ${path}.`) });
+        else disk.open(path, { create }, done);
+      },
+    };
+    const error = recoveryError(new WriteAheadLog({ disk: locked, ...small }));
+    expect([error.code, error.cause]).toMatchObject(['RAFT_STORAGE_FAILED', { code: 'DISK_PERMISSION' }]);
   });
 
   it('refuses impossible settings', () => {

@@ -1,0 +1,96 @@
+/** The service: promises, signals, iteration. */
+import { describe, expect, it } from 'vitest';
+import { MemoryLogStorage, Raft, type RaftConfigInput, type RaftEvent } from '../src/index.ts';
+import { ManualClock } from './support/clock.ts';
+import { Ledger, text, words } from './support/ledger.ts';
+import { TestNetwork } from './support/network.ts';
+
+async function startAlone(
+  config: Partial<RaftConfigInput> = {},
+): Promise<{ raft: Raft; clock: ManualClock; ledger: Ledger; closed: () => number }> {
+  const clock = new ManualClock();
+  const ledger = new Ledger();
+  let closes = 0;
+  const ports = {
+    clock,
+    channel: new TestNetwork(clock).channel('a'),
+    storage: new MemoryLogStorage(),
+    stateMachine: ledger,
+    seed: 1,
+  };
+  const raft = await Raft.start({ nodeId: 'a', voters: ['a'], ...config }, ports, async () => void closes++);
+  return { raft, clock, ledger, closed: () => closes };
+}
+
+describe('the service', () => {
+  it('resolves with the place and result of a command, a session’s id and a barrier’s index', async () => {
+    const { raft, clock } = await startAlone();
+    clock.advance(600);
+    const { index, term, result } = await raft.propose(text('x'));
+    expect([index, term, words(result)]).toEqual([2, 1, '1']);
+    const clientId = await raft.openSession();
+    expect(clientId).toBe(3);
+    const first = await raft.propose(text('y'), { session: { clientId, sequence: 1 } });
+    const again = await raft.propose(text('y'), { session: { clientId, sequence: 1 } });
+    expect([words(first.result), words(again.result)]).toEqual(['2', '2']);
+    expect(await raft.barrier()).toBe(6);
+    expect(raft.status()).toMatchObject({ role: 'leader', appliedIndex: 6 });
+  });
+
+  it('rejects with what went wrong', async () => {
+    const { raft } = await startAlone({ commandBytesMax: 1024 });
+    await expect(raft.propose(new Uint8Array(2000))).rejects.toMatchObject({
+      code: 'RAFT_COMMAND_TOO_LARGE',
+      fault: 'caller',
+    });
+    await expect(Raft.start({ nodeId: 'a', voters: [] }, {} as never)).rejects.toMatchObject({
+      code: 'RAFT_CONFIG_INVALID',
+    });
+  });
+
+  it('gives up when its signal aborts, also one that already has', async () => {
+    const { raft } = await startAlone();
+    const controller = new AbortController();
+    const waiting = raft.propose(text('x'), { signal: controller.signal });
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'RAFT_ABORTED', retry: 'safe' });
+    await expect(raft.barrier({ signal: controller.signal })).rejects.toMatchObject({ code: 'RAFT_ABORTED' });
+    await expect(raft.openSession({ signal: controller.signal })).rejects.toMatchObject({
+      code: 'RAFT_ABORTED',
+    });
+  });
+
+  it('gives up after its timeout', async () => {
+    const { raft, clock } = await startAlone({ electionTimeoutMinMs: 5000, electionTimeoutMaxMs: 6000 });
+    const calls = [
+      raft.propose(text('x'), { timeoutMs: 100 }),
+      raft.barrier({ timeoutMs: 100 }),
+      raft.openSession({ timeoutMs: 100 }),
+    ];
+    clock.advance(200);
+    for (const call of calls)
+      await expect(call).rejects.toMatchObject({ code: 'RAFT_NO_LEADER', retry: 'safe' });
+  });
+
+  it('tells events to every reader, and ends them when it stops', async () => {
+    const { raft, clock, closed } = await startAlone();
+    const seen: RaftEvent[] = [];
+    const reading = (async () => {
+      for await (const event of raft.events()) seen.push(event);
+    })();
+    clock.advance(600);
+    await raft.stop();
+    await raft.stop();
+    await reading;
+    expect(seen.map(({ type }) => type)).toEqual(['RoleChanged', 'RoleChanged', 'LeaderChanged']);
+    expect(closed()).toBe(2);
+    await expect(raft.propose(text('x'))).rejects.toMatchObject({ code: 'RAFT_STOPPED' });
+  });
+
+  it('ends what is under way when it is disposed of', async () => {
+    const { raft } = await startAlone();
+    const waiting = raft.propose(text('x'));
+    await raft[Symbol.asyncDispose]();
+    await expect(waiting).rejects.toMatchObject({ code: 'RAFT_STOPPED' });
+  });
+});
