@@ -140,6 +140,14 @@ const shape = z.object({
   userMessageBytesMax: whole(0, 1 << 30, 1 << 20)
     .describe('Largest user message over TCP; a larger one is refused.')
     .meta({ unit: 'bytes' }),
+  inboundBytesMax: whole(65_536, 1 << 30, 64 << 20)
+    .describe(
+      'Bytes of unfinished TCP exchanges kept for all peers together; the stream that goes beyond is closed.',
+    )
+    .meta({
+      unit: 'bytes',
+      advice: 'At least pushPullBytesMax; anybody who reaches the port can use it up.',
+    }),
   inboundStreamsMax: whole(1, 65_535, 128).describe(
     'TCP exchanges accepted at a time; more are closed at once.',
   ),
@@ -171,6 +179,8 @@ export const swimConfigSchema = shape.superRefine((config, context) => {
     refuse('gossipPeriodMs', 'must be at most half of suspectTimeoutMs, or a refutation comes too late');
   if (config.reapAfterMs < config.gossipToTheDeadMs)
     refuse('reapAfterMs', 'must be at least gossipToTheDeadMs: the forgotten cannot be gossiped to');
+  if (config.inboundBytesMax < config.pushPullBytesMax)
+    refuse('inboundBytesMax', `must be at least pushPullBytesMax (${config.pushPullBytesMax})`);
   if (isWildcard(config.bind.host) && config.advertise === undefined)
     refuse('advertise', `is required when bind is ${config.bind.host}: others need an address to dial`);
   if (hostBytes(config.bind.host) === undefined) refuse('bind', 'host must be an IP address');

@@ -163,8 +163,9 @@ export class SwimEngine {
     this.#close();
   }
 
-  /** @throws ClusterError `SWIM_TAGS_TOO_LARGE`, with nothing changed. */
+  /** @throws ClusterError `SWIM_TAGS_TOO_LARGE` or `SWIM_NOT_RUNNING`, with nothing changed. */
   setTags(tags: Tags): void {
+    if (this.#phase !== 'running') throw notRunning();
     const meta = encodeTags(tags);
     if (meta.length > metaBytesMax) throw tagsTooLarge(meta.length, metaBytesMax);
     this.#dispatch({ type: 'TAGS_SET', meta });

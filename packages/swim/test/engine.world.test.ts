@@ -331,6 +331,26 @@ describe('the bounds of streams', () => {
     expect(closed).toBe(5);
   });
 
+  it('keeps no more unfinished bytes than configured, of all peers together', () => {
+    const pool = new Pool(1, 23, { pushPullBytesMax: 100_000, inboundBytesMax: 150_000 });
+    pool.world.runFor(1000);
+    pool.world.spawn('flooder', (ports) => {
+      const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+      // The beginning of a user message that never ends: 60 kB each, and each alone would be allowed.
+      const begun = new Uint8Array(60_000);
+      begun.set([8, 0x81, 0xaa, ...Buffer.from('UserMsgLen'), 0xce, 0, 1, 0x40, 0]);
+      for (let i = 0; i < 4; i++)
+        ports.streams.dial({ host: pool.world.addressOf('n1'), port: 7946 }, handlers, 1000, (dialled) => {
+          if (dialled.ok) dialled.value.write(begun);
+        });
+      return {};
+    });
+    pool.world.runFor(2000);
+    expect(pool.metrics.get('n1')?.value('streams_rejected', { reason: 'too_large' })).toBe(2);
+    pool.world.runFor(10_000);
+    expect(pool.metrics.get('n1')?.value('streams_rejected', { reason: 'timeout' })).toBe(2);
+  });
+
   it('refuses a push/pull state that is too large, and the member stays as it was', () => {
     const pool = new Pool(1, 22, { pushPullBytesMax: 65_536 });
     pool.world.runFor(1000);
@@ -343,7 +363,7 @@ describe('the bounds of streams', () => {
     });
     pool.world.runFor(2000);
     expect(pool.engine('n1').members()).toHaveLength(1);
-    const { snapshot } = { snapshot: pool.metrics.get('n1')?.snapshot() ?? {} };
+    const snapshot = pool.metrics.get('n1')?.snapshot() ?? {};
     expect(
       Object.entries(snapshot)
         .filter(([key]) => key.startsWith('streams_rejected'))

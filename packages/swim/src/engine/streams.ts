@@ -49,6 +49,7 @@ export class Streams {
   readonly #options: StreamsOptions;
   readonly #inbound = new Map<number, Conversation>();
   readonly #outbound = new Map<number, Conversation>();
+  #inboundBytes = 0;
   #nextStream = 1;
   #nextPing = -1;
   #closed = false;
@@ -74,8 +75,14 @@ export class Streams {
     }
     const id = this.#nextStream++;
     const decoder = new StreamDecoder(wire);
+    let kept = 0;
+    const release = (): void => {
+      this.#inboundBytes -= kept;
+      kept = 0;
+    };
     const reject = (reason: RejectReason): void => {
       conversation.settled = true;
+      release();
       dispatch({ type: 'STREAM_REJECTED', from, reason });
     };
     const expire = (): void => {
@@ -87,12 +94,23 @@ export class Streams {
     this.#inbound.set(id, conversation);
     stream.handlers = {
       onData: (bytes) => {
+        if (conversation.settled) return;
+        kept += bytes.length;
+        this.#inboundBytes += bytes.length;
+        if (this.#inboundBytes > config.inboundBytesMax) {
+          reject('too_large');
+          stream.destroy();
+          return;
+        }
         const message = decoder.push(bytes);
         if (message === undefined) return;
         if (message.kind === 'rejected') {
           reject(message.content);
           this.#refuse(stream, message.content);
-        } else this.#asked(id, conversation, message, from, reject);
+        } else {
+          release();
+          this.#asked(id, conversation, message, from, reject);
+        }
       },
       onEnd: () => {
         if (!conversation.settled && !decoder.isEmpty) reject('truncated');
@@ -100,6 +118,7 @@ export class Streams {
       },
       onClose: () => {
         timer.cancel();
+        release();
         this.#inbound.delete(id);
       },
     };
