@@ -50,6 +50,7 @@ export class Lifecycle {
   #open = false;
   #broken = false;
   #failure: ClusterError | null = null;
+  #opened: Promise<void> = Promise.resolve();
   #closed: Promise<void> | null = null;
 
   constructor(options: LifecycleOptions) {
@@ -129,7 +130,7 @@ export class Lifecycle {
     const { work } = this.#options;
     switch (effect.type) {
       case 'openComponents':
-        void this.#run(() => work.open(this.#opening.signal), 'start', 'OPENED', 'OPEN_FAILED');
+        this.#opened = this.#run(() => work.open(this.#opening.signal), 'start', 'OPENED', 'OPEN_FAILED');
         return;
       case 'contactSeeds':
         void this.#run(() => work.join(), 'join', 'JOINED', 'JOIN_FAILED');
@@ -139,7 +140,8 @@ export class Lifecycle {
         return;
       case 'closeComponents':
         this.#opening.abort();
-        this.#closed ??= work.close();
+        // What is still being opened is closed once it is open: an abort may come too late for it.
+        this.#closed ??= this.#opened.then(() => work.close());
         // A component that cannot close has reported it; the manager stops all the same.
         void this.#closed.catch(() => undefined).then(() => this.#driver.dispatch({ type: 'CLOSED' }));
         return;
@@ -162,15 +164,17 @@ export class Lifecycle {
     done: LifecycleEvent['type'],
     failed: LifecycleEvent['type'],
   ): Promise<void> {
+    // Whoever has just asked; others may ask again meanwhile.
+    const mine = this.#waiting[command].slice(-1);
     try {
       const value = await work();
       this.#driver.dispatch({ type: done });
-      this.#settle(command, null, value);
+      this.#settle(command, null, value, mine);
     } catch (error) {
       const failure = asClusterError(error);
       if (failed === 'OPEN_FAILED') this.#failure ??= failure;
       this.#driver.dispatch({ type: failed });
-      this.#settle(command, failure);
+      this.#settle(command, failure, undefined, mine);
     }
   }
 
@@ -182,6 +186,9 @@ export class Lifecycle {
         this.#settle('stop', null);
         break;
       case 'stopping':
+        for (const command of ['start', 'join', 'leave'] as const)
+          this.#settle(command, this.#refusal(command));
+        break;
       case 'failed':
         for (const command of ['join', 'leave'] as const) this.#settle(command, this.#refusal(command));
         break;
@@ -200,8 +207,15 @@ export class Lifecycle {
     this.#options.onState(state);
   }
 
-  #settle(command: Command, error: ClusterError | null, value?: unknown): void {
-    for (const waiter of this.#waiting[command].splice(0)) {
+  #settle(
+    command: Command,
+    error: ClusterError | null,
+    value?: unknown,
+    waiters: readonly Waiter[] = this.#waiting[command],
+  ): void {
+    const settled = new Set(waiters);
+    this.#waiting[command] = this.#waiting[command].filter((waiter) => !settled.has(waiter));
+    for (const waiter of settled) {
       if (error === null) waiter.resolve(value);
       else waiter.reject(error);
     }

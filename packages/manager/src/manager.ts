@@ -60,7 +60,10 @@ export class ClusterNetworkManager implements AsyncDisposable {
         leave: () => runtime.components.membership.leave(),
         close: () => runtime.close(),
       },
-      onState: (state) => runtime.events.publish({ type: 'LifecycleChanged', state, at: wallClock.nowMs() }),
+      onState: (state) => {
+        runtime.events.publish({ type: 'LifecycleChanged', state, at: wallClock.nowMs() });
+        if (state === 'stopped') runtime.events.close();
+      },
     });
   }
 

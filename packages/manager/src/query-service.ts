@@ -293,13 +293,9 @@ export class QueryService {
     const { clock, log, metrics, nodeId } = this.#options;
     const database = this.#database();
     let index: number | null = null;
+    // Without its log the data here would grow old unnoticed.
+    if (log === null) throw managerError('MANAGER_REPLICA_BEHIND', 'This node has no running replica.');
     if (request.consistency === 'linearizable') {
-      if (log === null) {
-        throw managerError(
-          'MANAGER_NOT_VOTER',
-          'A linearizable read needs a log on the node that serves it.',
-        );
-      }
       index = await log.barrier({ timeoutMs: deadline.leftMs, signal: deadline.signal });
     } else if (request.minIndex > 0) {
       index = await this.#applied(request.minIndex, deadline);

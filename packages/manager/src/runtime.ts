@@ -1,7 +1,7 @@
 /** What stands behind the facade while it runs: opens the components, keeps the services, turns changes into events. */
 import { ClusterError, EventHub } from '@cluster/core';
 import { MessageCodec } from './codec.ts';
-import type { Components, LogChange, MembershipChange } from './components.ts';
+import type { Components, LogChange, LogComponent, MembershipChange } from './components.ts';
 import { Deadline } from './deadline.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Environment } from './environment.ts';
@@ -32,6 +32,8 @@ export class Runtime {
   readonly events: EventHub<ClusterEvent>;
   readonly metrics: ManagerMetrics;
   services: Services | null = null;
+  /** Logs this node no longer takes part in. */
+  readonly #retired: LogComponent[] = [];
   readonly #environment: Environment;
   readonly #notices: RuntimeNotices;
 
@@ -113,19 +115,10 @@ export class Runtime {
     const { membership, messenger } = this.components;
     const { joinTimeoutMs: timeoutMs, joinRetryMs: retryMs } = config;
     const answered = await join({ clock, membership, messenger, timeoutMs, retryMs, ...request });
-    const services = this.services;
-    if (config.voters === undefined && services !== null && services.components.log !== null) {
+    if (config.voters === undefined && this.components.log !== null) {
       // Alone it had a log of its own; in company the voters have to be agreed, and nobody has told us who they are.
-      const { log } = services.components;
       logger.log('warn', 'this node joined without `voters`: it takes no part in the replicated log');
-      this.services = new Services(
-        this.#environment,
-        { ...services.components, log: null },
-        this.dispatcher,
-        this.metrics,
-      );
-      this.services.refresh();
-      await log.stop();
+      await this.#retireLog()?.stop();
     }
     return answered;
   }
@@ -139,6 +132,7 @@ export class Runtime {
       // Each is closed even when another cannot be.
       const closed = [
         await settle(log?.stop()),
+        ...(await Promise.all(this.#retired.map((one) => settle(one.stop())))),
         await settle(membership.stop()),
         await settle(messenger.close()),
       ];
@@ -147,8 +141,21 @@ export class Runtime {
         this.#environment.logger.log('warn', 'a component did not close cleanly', { error: failure });
     }
     this.leadership.close();
-    // The last event, that of having stopped, comes after this.
-    this.#environment.clock.setTimer(0, () => this.events.close());
+  }
+
+  /** Goes on without the log. */
+  #retireLog(): LogComponent | null {
+    const { log } = this.components;
+    if (log === null) return null;
+    this.#retired.push(log);
+    this.services = new Services(
+      this.#environment,
+      { ...this.components, log: null },
+      this.dispatcher,
+      this.metrics,
+    );
+    this.services.refresh();
+    return log;
   }
 
   #membershipChanged({ type, member }: MembershipChange): void {
@@ -183,6 +190,8 @@ export class Runtime {
       case 'Failed': {
         this.metrics.add('log_failures');
         this.#environment.logger.log('error', change.error.line);
+        // Its data grows old from here on: it becomes a gateway to the other voters.
+        this.#retireLog();
         const event = { type: 'LogFailed', error: change.error, at } as const;
         this.leadership.publish(event);
         this.events.publish(event);

@@ -85,7 +85,8 @@ export class Services {
   /** Nodes that hold the data: the voters. */
   replicas(): readonly string[] {
     const { config, nodeId } = this.#environment;
-    return config.voters ?? (this.components.log === null ? [] : [nodeId]);
+    const others = (config.voters ?? []).filter((id) => id !== nodeId);
+    return this.components.log === null ? others : [nodeId, ...others];
   }
 
   openSession(deadline: Deadline): Promise<number> {

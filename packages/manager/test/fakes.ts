@@ -119,13 +119,20 @@ export class FakeLog implements LogComponent {
     this.#listeners.push(listener);
   }
 
+  fail(error: ClusterError): void {
+    for (const listener of this.#listeners) listener({ type: 'Failed', error });
+  }
+
   lead(leaderId: string | null): void {
     this.state = { ...this.state, leaderId, term: this.state.term + 1 };
     for (const listener of this.#listeners)
       listener({ type: 'LeaderChanged', leaderId, term: this.state.term });
   }
 
-  async stop(): Promise<void> {}
+  stopped = false;
+  async stop(): Promise<void> {
+    this.stopped = true;
+  }
 }
 
 /** A database of words: `read x` reads, anything else writes. */

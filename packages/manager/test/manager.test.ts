@@ -19,7 +19,11 @@ import {
   rejection,
 } from './fakes.ts';
 
-function setUp(config: ManagerConfigInput = {}, openError?: Error) {
+function setUp(
+  config: ManagerConfigInput = {},
+  openError?: Error,
+  opening: Promise<void> = Promise.resolve(),
+) {
   const clock = new ManualClock();
   const [membership, messenger, log, paths] = [
     new FakeMembership(),
@@ -41,7 +45,7 @@ function setUp(config: ManagerConfigInput = {}, openError?: Error) {
     recorder: null,
     versions: {},
     utilization: () => 0,
-    open: () => (openError === undefined ? Promise.resolve(components) : Promise.reject(openError)),
+    open: () => (openError === undefined ? opening.then(() => components) : Promise.reject(openError)),
     writeFile: () => Promise.resolve(),
   });
   return { manager, clock, membership, messenger, log, paths, balancer };
@@ -86,6 +90,26 @@ describe('the life of a manager', () => {
     expect(manager.state).toBe('stopped');
   });
 
+  it('that is stopped while it opens closes what was opened even so', async () => {
+    let opened = (): void => undefined;
+    const opening = new Promise<void>((resolve) => {
+      opened = resolve;
+    });
+    const { manager, membership, messenger, log } = setUp({}, undefined, opening);
+    const start = rejection(manager.start());
+    const stop = manager.stop();
+    await settle();
+    opened();
+    await stop;
+    expect(await start).toMatchObject({ code: 'MANAGER_STOPPED' });
+    expect([membership.stopped, messenger.closed, log.stopped, manager.state]).toEqual([
+      true,
+      true,
+      true,
+      'stopped',
+    ]);
+  });
+
   it('leaves and stops by itself at the end of a scope', async () => {
     const { manager, membership } = setUp();
     {
@@ -116,6 +140,19 @@ describe('joining', () => {
     await clock.advance(1000);
     expect(await joined).toBe(1);
     expect([rounds, pinged, manager.state]).toEqual([3, ['n2'], 'running.member']);
+  });
+
+  it('may go on for more seeds at once, each with an answer of its own', async () => {
+    const { manager, membership } = await started();
+    await manager.joinCluster(['127.0.0.1:1']);
+    membership.joinPlan = async ([seed]) => {
+      if (seed === '127.0.0.1:2') throw failure('SWIM_KEY_REFUSED', 'useless');
+      return 3;
+    };
+    const bad = rejection(manager.joinCluster(['127.0.0.1:2']));
+    const good = manager.joinCluster(['127.0.0.1:3']);
+    expect(await bad).toMatchObject({ code: 'SWIM_KEY_REFUSED' });
+    expect(await good).toBe(3);
   });
 
   it('ends at once with what no retry will mend, and says why otherwise', async () => {
@@ -206,6 +243,25 @@ describe('members and events', () => {
       rack: 'r1',
       capacity: 1,
     } satisfies NodeInfo);
+  });
+});
+
+describe('a node whose log has failed', () => {
+  it('says so, serves no old data, and is a gateway to the other voters', async () => {
+    const { manager, membership, messenger, log, balancer } = await started();
+    const events = manager.subscribeToEvents();
+    log.fail(failure('RAFT_STORAGE_FAILED', 'unsafe'));
+    expect((await events.next()).value).toMatchObject({ type: 'LogFailed' });
+    await expect(manager.propose(encode('x'))).rejects.toMatchObject({ code: 'MANAGER_NOT_VOTER' });
+    await expect(manager.query('read a')).rejects.toMatchObject({ code: 'MANAGER_NO_ENDPOINT' });
+    membership.known = [member('n1'), member('n2')];
+    messenger.connected.add('n2');
+    membership.tell({ type: 'Joined', member: member('n2') });
+    expect(balancer.nodes).toEqual(['n1', 'n2']);
+    using route = await manager.routeQuery('read a');
+    expect(route.nodeId).toBe('n2');
+    await manager.stop();
+    expect(log.stopped).toBe(true);
   });
 });
 
