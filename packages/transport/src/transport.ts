@@ -78,7 +78,7 @@ export class Transport {
     }
     const run = (bytes: Uint8Array, context: EngineContext, answer: Done<Uint8Array | undefined>): void => {
       const result = handler(bytes, new Context(context, this.#closing.signal));
-      if (!(result instanceof Promise)) {
+      if (!isPromise(result)) {
         answer({ ok: true, value: result ?? undefined });
         return;
       }
@@ -183,6 +183,9 @@ export class Transport {
     });
   }
 }
+
+const isPromise = <T>(value: T | Promise<T>): value is Promise<T> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 
 /** A controller is made only for handlers that ask for their signal. */
 class Context implements MessageContext {

@@ -20,6 +20,24 @@ function call({ engine }: Booted, to: string, bytes = number(1), options = {}): 
 }
 const failure = (code: string): object[] => [{ ok: false, error: { code } }];
 
+/** The HELLO of a node `x` to `b`. */
+const greeting = new TextEncoder().encode(
+  `CLTP${JSON.stringify({
+    versionMin: 1,
+    versionMax: 1,
+    clusterName: 'prod',
+    nodeId: 'x',
+    expectedId: 'b',
+    bootId: 'x1',
+    capabilities: [],
+    frameBytesMax: 65_536,
+    codecHashes: {},
+    sessionId: null,
+    proposedId: 'p1',
+    received: 0,
+  })}`,
+);
+
 describe('a handshake that is refused', () => {
   it.each<[string, BootOptions, string, string]>([
     [
@@ -128,21 +146,6 @@ describe('hostile frames', () => {
     echo(b);
     const received: Uint8Array[] = [];
     const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
-    const hello = {
-      versionMin: 1,
-      versionMax: 1,
-      clusterName: 'prod',
-      nodeId: 'x',
-      expectedId: 'b',
-      bootId: 'x1',
-      capabilities: [],
-      frameBytesMax: 65_536,
-      codecHashes: {},
-      sessionId: null,
-      proposedId: 'p1',
-      received: 0,
-    };
-    const text = new TextEncoder().encode(`CLTP${JSON.stringify(hello)}`);
     const handlers = {
       onData: (chunk: Uint8Array) => void received.push(chunk),
       onEnd: () => undefined,
@@ -150,7 +153,7 @@ describe('hostile frames', () => {
     };
     port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
       if (!outcome.ok) return;
-      outcome.value.write(encodeFrame(frameTypes.hello, text));
+      outcome.value.write(encodeFrame(frameTypes.hello, greeting));
       outcome.value.write(bytes);
     });
     world.run(50);
@@ -356,6 +359,100 @@ describe('a connection that goes quiet', () => {
       world.run(100);
     }
     expect(before() - start).toBe(100 * 20);
+  });
+});
+
+describe('a node that is dead', () => {
+  it('costs its peers a dial now and then: one a wait, and the waits grow', () => {
+    const world = new EngineWorld(2);
+    const a = world.boot('a');
+    world.portOf('b');
+    const dialsPerMinute = [0, 0, 0].map(() => {
+      const before = world.network.dials;
+      // Somebody wants to talk to it all the time.
+      for (let i = 0; i < 1200; i++) {
+        a.engine.post('b', type, number(i));
+        world.run(50);
+      }
+      return world.network.dials - before;
+    });
+    expect(dialsPerMinute[2]).toBeLessThan(30);
+    expect(dialsPerMinute[2]).toBeGreaterThan(3);
+    expect(a.engine.peers()[0]?.lastFailure).toBe('TRANSPORT_CONNECT_FAILED');
+    // It answers as soon as it is there and the wait is over.
+    const b = world.boot('b');
+    echo(b);
+    const outcomes: Outcome<Uint8Array>[] = [];
+    for (let i = 0; i < 250; i++) {
+      outcomes.push(...call(a, 'b'));
+      world.run(50);
+    }
+    expect(a.events).toMatchObject([{ type: 'up', peer: 'b' }]);
+    expect(b.metrics.value('messages_received')).toBeGreaterThan(0);
+  });
+
+  it('makes room for others when the table is full', () => {
+    const world = new EngineWorld(2);
+    const a = world.boot('a', { peersMax: 2 });
+    for (const dead of ['x', 'y', 'z']) {
+      world.portOf(dead);
+      a.engine.post(dead, type, number(0));
+      world.run(60_000);
+    }
+    const b = world.boot('b');
+    echo(b);
+    const outcomes = call(a, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: true }]);
+    expect(a.engine.peers().length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('answers', () => {
+  it('too large for the caller become an error, and the connection stays', () => {
+    const { world, a, b } = pair({ messageBytesMax: 2048 });
+    b.engine.handle(type, (_bytes, _context, answer) => answer({ ok: true, value: new Uint8Array(4096) }));
+    const outcomes = call(a, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: false, error: { remoteCode: 'TRANSPORT_MESSAGE_TOO_LARGE' } }]);
+    expect(a.events).toMatchObject([{ type: 'up' }]);
+  });
+
+  it('that nobody reads end the connection before they fill the memory', () => {
+    const limits = { queueBytesMax: 131_072, messageBytesMax: 65_536, queueMessagesMax: 1000 };
+    const { world, b } = pair({}, limits);
+    b.engine.handle(type, (_bytes, _context, answer) => answer({ ok: true, value: new Uint8Array(1000) }));
+    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+    port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
+      if (!outcome.ok) return;
+      const stream = outcome.value;
+      stream.write(encodeFrame(frameTypes.hello, greeting));
+      // Never acknowledges anything.
+      for (let i = 1; i <= 5000; i++) {
+        const request = new Uint8Array(16);
+        writeHeader(request, 0, 0, frameTypes.request, 0, type, i, i);
+        stream.write(request);
+      }
+    });
+    world.run(200);
+    expect(b.events.map((event) => event.type)).toEqual(['up', 'down']);
+    const [peer] = b.engine.peers();
+    expect((peer?.queued ?? 0) + (peer?.unacknowledged ?? 0)).toBeLessThanOrEqual(1000);
+  });
+});
+
+describe('a listener', () => {
+  it('of peers that throws disturbs nobody', () => {
+    const { world, a, b } = pair();
+    echo(b);
+    a.engine.onPeer(() => {
+      throw new Error('mine');
+    });
+    const outcomes = call(a, 'b');
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: true }]);
+    expect(a.logged.map(({ message }) => message)).toEqual(['a peer listener threw']);
   });
 });
 

@@ -59,9 +59,10 @@ export function acceptSession(
 }
 
 export interface AdmittingParty extends LocalParty {
-  readonly peersMax: number;
   /** Peers known now. */
   readonly peers: number;
+  /** There is no room for another. */
+  readonly full: boolean;
   /** Our own HELLO to this peer is out. */
   readonly greeting: boolean;
 }
@@ -78,7 +79,7 @@ export function judgeAdmission(
   if (dialled) {
     return acceptSession(peer, hello) === null ? outOfPlace('HELLO_ACK') : null;
   }
-  if (peer === undefined && party.peers >= party.peersMax) return tooManyPeers(party.peers);
+  if (peer === undefined && party.full) return tooManyPeers(party.peers);
   if (party.greeting && party.nodeId < identity.id) {
     return { code: duplicateCode, reason: `${party.nodeId} has dialled too, and the lower node id wins` };
   }

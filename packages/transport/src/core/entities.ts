@@ -1,5 +1,5 @@
-/** What the control core keeps of each connection and peer, and how that is saved. */
-import type { InstanceCheckpoint, MachineInstance, PrngState } from '@cluster/core';
+/** What the control core keeps of each connection and peer. */
+import type { MachineInstance, Prng } from '@cluster/core';
 import type { connectionMachine, ConnectionTimings } from './connection.machine.ts';
 import type { Hello, LocalParty } from './handshake.ts';
 import type { PeerIdentity, PeerRole } from './identity.ts';
@@ -50,14 +50,38 @@ export interface Peer {
   lastRefusal: Refusal | null;
 }
 
-export interface Saved {
-  readonly prng: PrngState;
-  readonly connections: readonly (Omit<Connection, 'machine'> & { readonly machine: InstanceCheckpoint })[];
-  readonly peers: readonly (Omit<Peer, 'link' | 'session'> & {
-    readonly link: InstanceCheckpoint;
-    readonly session: InstanceCheckpoint;
-  })[];
-  readonly dialled: number;
-  readonly stopping: boolean;
-  readonly stopped: boolean;
+export function newConnection(id: number, peer: string | null, machine: Connection['machine']): Connection {
+  return {
+    id,
+    dialled: peer !== null,
+    machine,
+    peer,
+    identity: null,
+    hello: null,
+    refusal: null,
+    redial: true,
+    admitted: false,
+    peerReceived: 0,
+    finished: false,
+  };
 }
+
+export function newPeer(key: string, role: PeerRole, machines: Pick<Peer, 'link' | 'session'>): Peer {
+  return {
+    key,
+    role,
+    ...machines,
+    open: null,
+    dialing: null,
+    bootId: null,
+    sessionId: null,
+    proposedId: null,
+    lastRefusal: null,
+  };
+}
+
+/** Nothing of the peer is left but, perhaps, the memory of failures. */
+export const isOver = ({ open, dialing, link, session }: Peer): boolean =>
+  open === null && dialing === null && link.in('idle') && session.in('absent');
+
+export const newSessionId = (prng: Prng): string => `${prng.u32().toString(16)}-${prng.u32().toString(16)}`;

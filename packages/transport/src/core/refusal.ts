@@ -23,6 +23,8 @@ export const drainTimedOut: Refusal = {
 };
 export const peerLeft: Refusal = { code: 'TRANSPORT_PEER_LEFT', reason: 'the peer has said goodbye' };
 
+export const unreachable: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };
+
 /** Refused because the two sides dialled each other at once: benign, the other connection carries on. */
 export const duplicateCode = 'TRANSPORT_DUPLICATE_CONNECTION';
 

@@ -7,30 +7,40 @@
  */
 import {
   MachineInstance,
-  packPlain,
   Prng,
   type ProtocolCore,
   type Sink,
   Stepper,
   type TimerInput,
-  unpackPlain,
   type ActionOf,
 } from '@cluster/core';
-import {
-  acceptSession,
-  chooseSession,
-  judgeAdmission,
-  judgeIdentity,
-  outOfPlace,
-  tooManyPeers,
-} from './admission.ts';
+import { acceptSession, chooseSession, judgeAdmission, judgeIdentity, tooManyPeers } from './admission.ts';
 import { connectionMachine, type ConnectionEvent } from './connection.machine.ts';
-import type { Connection, Machine, Peer, Saved, TransportCoreConfig } from './entities.ts';
+import { packState, unpackState } from './checkpoint.ts';
+import {
+  type Connection,
+  type Machine,
+  newConnection,
+  isOver,
+  newPeer,
+  newSessionId,
+  type Peer,
+  type TransportCoreConfig,
+} from './entities.ts';
 import { type Hello, makeHello } from './handshake.ts';
-import { peerKey, type PeerIdentity, type PeerRole } from './identity.ts';
+import { hear } from './hearing.ts';
+import { peerKey, type PeerRole } from './identity.ts';
 import { linkMachine } from './link.machine.ts';
 import type { TransportEffect, TransportInput } from './protocol.ts';
-import { duplicateCode, isDefinitive, peerLeft, type Refusal, shutDown, superseded } from './refusal.ts';
+import {
+  duplicateCode,
+  isDefinitive,
+  peerLeft,
+  type Refusal,
+  shutDown,
+  superseded,
+  unreachable,
+} from './refusal.ts';
 import { sessionMachine } from './session.machine.ts';
 
 type Out = Sink<TransportEffect>;
@@ -38,7 +48,6 @@ const connectionStepper = new Stepper(connectionMachine);
 const linkStepper = new Stepper(linkMachine);
 const sessionStepper = new Stepper(sessionMachine);
 
-const unreachable: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };
 export class TransportCore implements ProtocolCore<TransportInput, TransportEffect> {
   readonly #config: TransportCoreConfig;
   readonly #prng: Prng;
@@ -54,34 +63,15 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   }
 
   handle(input: TransportInput | TimerInput, nowMs: number, out: Out): void {
-    switch (input.type) {
-      case 'TIMER':
-        this.#fire(input.timer, nowMs, out);
-        break;
-      case 'NEEDED':
-        this.#need(input.peer, nowMs, out);
-        break;
-      case 'ACCEPTED':
-        this.#accept(input.connection, input.identity, input.refusal, nowMs, out);
-        break;
-      case 'SHUTDOWN':
-        this.#shutdown(nowMs, out);
-        break;
-      case 'DIALLED':
-      case 'DIAL_FAILED':
-      case 'HELLO':
-      case 'HELLO_ACK':
-      case 'REFUSED':
-      case 'BROKEN':
-      case 'CLOSED':
-      case 'QUIET':
-      case 'HEARD':
-      case 'GOAWAY':
-      case 'DRAINED': {
-        const connection = this.#connections.get(input.connection);
-        // Closed meanwhile: nobody is interested.
-        if (connection !== undefined) this.#hear(connection, input, nowMs, out);
-      }
+    if (input.type === 'TIMER') this.#fire(input.timer, nowMs, out);
+    else if (input.type === 'NEEDED') this.#need(input.peer, nowMs, out);
+    else if (input.type === 'ACCEPTED') this.#accept(input, nowMs, out);
+    else if (input.type === 'SHUTDOWN') this.#shutdown(nowMs, out);
+    else {
+      const connection = this.#connections.get(input.connection);
+      // Closed meanwhile: nobody is interested.
+      if (connection === undefined) return;
+      hear(connection, input, this.#config, (hello) => this.#judge(connection, hello), nowMs, out);
     }
     this.#sweep(out);
   }
@@ -96,45 +86,30 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   }
 
   checkpoint(): Uint8Array {
-    const connections = [...this.#connections.values()].map(({ machine, ...rest }) => ({
-      ...rest,
-      machine: machine.checkpoint(),
-    }));
-    const peers = [...this.#peers.values()].map(({ link, session, ...rest }) => ({
-      ...rest,
-      link: link.checkpoint(),
-      session: session.checkpoint(),
-    }));
-    const state: Saved = {
+    return packState({
       prng: this.#prng.state,
-      connections,
-      peers,
+      connections: this.#connections,
+      peers: this.#peers,
       dialled: this.#dialled,
       stopping: this.#stopping,
       stopped: this.#stopped,
-    };
-    return packPlain(state);
+    });
   }
 
   restore(bytes: Uint8Array): void {
-    const saved = unpackPlain(bytes) as Saved;
-    this.#prng.restore(saved.prng);
+    const state = unpackState(
+      bytes,
+      (id) => this.#connectionMachine(id),
+      (key) => this.#peerMachines(key),
+    );
+    this.#prng.restore(state.prng);
     this.#connections.clear();
     this.#peers.clear();
-    for (const { machine, ...rest } of saved.connections) {
-      const connection: Connection = { ...rest, machine: this.#connectionMachine(rest.id) };
-      connection.machine.restore(machine);
-      this.#connections.set(rest.id, connection);
-    }
-    for (const { link, session, ...rest } of saved.peers) {
-      const peer: Peer = { ...rest, ...this.#peerMachines(rest.key) };
-      peer.link.restore(link);
-      peer.session.restore(session);
-      this.#peers.set(rest.key, peer);
-    }
-    this.#dialled = saved.dialled;
-    this.#stopping = saved.stopping;
-    this.#stopped = saved.stopped;
+    for (const [id, connection] of state.connections) this.#connections.set(id, connection);
+    for (const [key, peer] of state.peers) this.#peers.set(key, peer);
+    this.#dialled = state.dialled;
+    this.#stopping = state.stopping;
+    this.#stopped = state.stopped;
   }
 
   #need(key: string, nowMs: number, out: Out): void {
@@ -156,72 +131,22 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     }
   }
 
-  #hear(
-    connection: Connection,
-    input: Exclude<TransportInput, { type: 'NEEDED' | 'ACCEPTED' | 'SHUTDOWN' }>,
-    nowMs: number,
-    out: Out,
-  ): void {
-    const { machine } = connection;
-    const blame = (refusal: Refusal): Refusal => (connection.refusal ??= refusal);
-    switch (input.type) {
-      case 'DIALLED': {
-        connection.identity = input.identity;
-        const refusal = input.refusal ?? judgeIdentity(input.identity, this.#config, connection.peer);
-        if (refusal !== null) blame(refusal);
-        machine.send({ type: 'STREAM_OPENED', refusal }, nowMs, out);
-        return;
-      }
-      case 'DIAL_FAILED':
-        blame(input.refusal);
-        machine.send({ type: 'STREAM_FAILED' }, nowMs, out);
-        return;
-      case 'HELLO':
-      case 'HELLO_ACK': {
-        const due = input.type === 'HELLO' ? 'awaitingHello' : 'greeting';
-        if (!machine.in(due)) {
-          if (machine.in('closed') || machine.in('refusing')) return;
-          blame(outOfPlace(input.type));
-          machine.send({ type: 'BROKEN' }, nowMs, out);
-          return;
-        }
-        const refusal = this.#judge(connection, input.hello);
-        if (refusal === null) connection.hello = input.hello;
-        else blame(refusal);
-        machine.send({ type: input.type, refusal }, nowMs, out);
-        return;
-      }
-      case 'CLOSED':
-        connection.redial = input.redial;
-        blame(machine.in('draining') ? peerLeft : input.refusal);
-        machine.send({ type: 'CLOSED' }, nowMs, out);
-        return;
-      case 'REFUSED':
-      case 'BROKEN':
-        blame(input.refusal);
-        machine.send({ type: input.type }, nowMs, out);
-        return;
-      case 'QUIET':
-      case 'HEARD':
-      case 'GOAWAY':
-      case 'DRAINED':
-        machine.send({ type: input.type }, nowMs, out);
-    }
-  }
-
   #judge(connection: Connection, hello: Hello): Refusal | null {
     const { identity } = connection;
     const peer = identity === null ? undefined : this.#peers.get(peerKey(identity));
     const ours = peer?.dialing == null ? undefined : this.#connections.get(peer.dialing);
+    const full = this.#peers.size >= this.#config.peersMax && ![...this.#peers.values()].some(isOver);
     const party = {
       ...this.#config,
+      full,
       peers: this.#peers.size,
       greeting: ours?.machine.in('greeting') ?? false,
     };
     return judgeAdmission(connection, hello, peer, party);
   }
 
-  #accept(id: number, identity: PeerIdentity | null, refusal: Refusal | null, nowMs: number, out: Out): void {
+  #accept(input: Extract<TransportInput, { type: 'ACCEPTED' }>, nowMs: number, out: Out): void {
+    const { connection: id, identity, refusal } = input;
     const verdict = this.#stopping ? shutDown : (refusal ?? judgeIdentity(identity, this.#config, null));
     const connection = this.#connect(id, null, nowMs, out);
     connection.identity = identity;
@@ -230,19 +155,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   }
 
   #connect(id: number, peer: string | null, nowMs: number, out: Out): Connection {
-    const connection: Connection = {
-      id,
-      dialled: peer !== null,
-      machine: this.#connectionMachine(id),
-      peer,
-      identity: null,
-      hello: null,
-      refusal: null,
-      redial: true,
-      admitted: false,
-      peerReceived: 0,
-      finished: false,
-    };
+    const connection = newConnection(id, peer, this.#connectionMachine(id));
     this.#connections.set(id, connection);
     connection.machine.start(this.#config, nowMs, out);
     return connection;
@@ -274,18 +187,8 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   #peer(key: string, role: PeerRole, nowMs: number, out: Out): Peer | null {
     const known = this.#peers.get(key);
     if (known !== undefined) return known;
-    if (this.#peers.size >= this.#config.peersMax) return null;
-    const peer: Peer = {
-      key,
-      role,
-      ...this.#peerMachines(key),
-      open: null,
-      dialing: null,
-      bootId: null,
-      sessionId: null,
-      proposedId: null,
-      lastRefusal: null,
-    };
+    if (this.#peers.size >= this.#config.peersMax && !this.#makeRoom(out)) return null;
+    const peer = newPeer(key, role, this.#peerMachines(key));
     this.#peers.set(key, peer);
     peer.link.start(this.#config, nowMs, out);
     peer.session.start(this.#config, nowMs, out);
@@ -307,7 +210,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
         const peer = connection.peer === null ? undefined : this.#peers.get(connection.peer);
         if (peer === undefined) return;
         const sessionId = peer.session.in('absent') ? null : peer.sessionId;
-        peer.proposedId ??= this.#newSessionId();
+        peer.proposedId ??= newSessionId(this.#prng);
         const hello = makeHello(this.#config, peer.key, sessionId, peer.proposedId);
         out.emit({ type: 'sendHello', connection: id, peer: peer.key, hello, resumes: sessionId !== null });
         return;
@@ -344,7 +247,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     connection.admitted = true;
     const choice = connection.dialled
       ? acceptSession(peer, hello)
-      : chooseSession(peer, hello, () => this.#newSessionId());
+      : chooseSession(peer, hello, () => newSessionId(this.#prng));
     if (choice === null) return;
     const { resumes } = choice;
     const rivals = [peer.open, peer.dialing].filter((rival) => rival !== null && rival !== id);
@@ -367,10 +270,6 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     if (!wasOpen || !resumes) {
       out.emit({ type: 'peerUp', peer: key, role: identity.role, resumed: resumes });
     }
-  }
-
-  #newSessionId(): string {
-    return `${this.#prng.u32().toString(16)}-${this.#prng.u32().toString(16)}`;
   }
 
   #supersede(id: number, nowMs: number, out: Out): void {
@@ -460,14 +359,30 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       machine.stop(out);
       this.#connections.delete(id);
     }
-    for (const [key, { link, session, open, dialing }] of this.#peers) {
-      if (open !== null || dialing !== null || !link.in('idle') || !session.in('absent')) continue;
-      this.#peers.delete(key);
-      out.emit({ type: 'forget', peer: key });
+    for (const peer of this.#peers.values()) {
+      // Who could not be reached is remembered, so that the next dial waits its turn.
+      if (isOver(peer) && peer.link.context.failures === 0) this.#forget(peer, out);
     }
     if (this.#stopping && !this.#stopped && this.#connections.size === 0) {
       this.#stopped = true;
       out.emit({ type: 'stopped' });
     }
+  }
+
+  /** Forgets a peer of which nothing is left but its failures. */
+  #makeRoom(out: Out): boolean {
+    for (const peer of this.#peers.values()) {
+      if (!isOver(peer)) continue;
+      this.#forget(peer, out);
+      return true;
+    }
+    return false;
+  }
+
+  #forget({ key, link, session }: Peer, out: Out): void {
+    link.stop(out);
+    session.stop(out);
+    this.#peers.delete(key);
+    out.emit({ type: 'forget', peer: key });
   }
 }

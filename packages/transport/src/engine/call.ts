@@ -1,5 +1,6 @@
 /** A request, or a message whose arrival matters, from the moment it is given until its one answer. */
 import type { ClusterError, Done } from '@cluster/core';
+import { unreachable } from '../core/refusal.ts';
 import type { Deadline, DeadlineWheel } from '../core/deadlines.ts';
 import type { Outgoing, Waiter } from '../core/outgoing.ts';
 import { maybeDelivered, refusalError, timedOut, transportClosed } from '../errors.ts';
@@ -94,4 +95,3 @@ export class Call implements PendingCall, Waiter, Deadline {
 }
 
 const nothing = new Uint8Array(0);
-const unreachable = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };

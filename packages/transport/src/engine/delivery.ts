@@ -11,6 +11,7 @@ import { SendQueue } from '../core/send-queue.ts';
 import { after, ahead } from '../core/sequence.ts';
 import { Unacked } from '../core/unacked.ts';
 import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
+import type { PeerStatus } from './types.ts';
 
 export interface DeliveryLimits {
   readonly queueMessagesMax: number;
@@ -94,11 +95,14 @@ export class Delivery {
   get queuedBytes(): number {
     return this.queue.bytes + this.#unacked.bytes;
   }
-  get unacknowledged(): number {
-    return this.#unacked.size;
-  }
   get received(): number {
     return this.#received;
+  }
+
+  status(): Omit<PeerStatus, 'link' | 'session'> {
+    const { peer, role, refusal } = this;
+    const { size: queued } = this.queue;
+    return { peer, role, queued, unacknowledged: this.#unacked.size, lastFailure: refusal?.code ?? null };
   }
 
   /** True when a message of that size fits the bounds. */

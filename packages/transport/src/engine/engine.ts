@@ -12,20 +12,16 @@ import {
   type Logger,
   parseConfig,
   silentLogger,
-  type TimerHandle,
 } from '@cluster/core';
 import { type TransportConfig, type TransportConfigInput, transportConfigSchema } from '../config.ts';
-import { DeadlineWheel } from '../core/deadlines.ts';
 import type { PeerRole } from '../core/identity.ts';
 import { type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
-import type { Refusal } from '../core/refusal.ts';
 import { TransportCore } from '../core/transport-core.ts';
 import {
   aborted,
   backpressure,
   bug,
-  maybeDelivered,
   messageTooLarge,
   peerUnknown,
   refusalError,
@@ -34,15 +30,18 @@ import {
 import { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
 import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
-import { Call } from './call.ts';
+import { encodeRemoteError } from '../wire/messages.ts';
+import type { Call } from './call.ts';
+import { Calls } from './calls.ts';
 import { Connections, lingerMs } from './connections.ts';
-import { Delivery } from './delivery.ts';
+import type { Delivery } from './delivery.ts';
 import { Flusher } from './flusher.ts';
 import { type EngineHandler, Handlers } from './handlers.ts';
+import { PeerEvents } from './peer-events.ts';
 import { Receiver } from './receiver.ts';
+import { Sessions } from './sessions.ts';
 import type { CallOptions, PeerEvent, PeerStatus } from './types.ts';
 
-const deadlineTickMs = 10;
 const empty = new Uint8Array(0);
 
 export class TransportEngine {
@@ -52,13 +51,12 @@ export class TransportEngine {
   readonly #logger: Logger;
   readonly #core: TransportCore;
   readonly #driver: Driver<TransportInput, TransportEffect>;
-  readonly #deliveries = new Map<string, Delivery>();
+  readonly #sessions: Sessions;
   readonly #connections: Connections;
   readonly #handlers = new Handlers();
-  readonly #wheel: DeadlineWheel;
-  readonly #listeners = new Set<(event: PeerEvent) => void>();
+  readonly #calls: Calls;
+  readonly #peerEvents: PeerEvents;
   readonly #flusher: Flusher;
-  #tick: TimerHandle | null = null;
   #listener: DuplexListener | null = null;
   #closing: 'no' | 'draining' | 'closed' = 'no';
   readonly #whenClosed: (() => void)[] = [];
@@ -68,10 +66,12 @@ export class TransportEngine {
     this.config = parseConfig(transportConfigSchema, config, 'TRANSPORT_CONFIG_INVALID');
     this.#ports = ports;
     this.#logger = ports.logger ?? silentLogger;
+    this.#peerEvents = new PeerEvents(this.#logger);
     this.metrics = new TransportMetrics(ports.metrics);
     const attemptsMax = this.config.retriesMax + 1;
     this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#checkDrained(delivery));
-    this.#wheel = new DeadlineWheel(deadlineTickMs, ports.clock.nowMs());
+    this.#sessions = new Sessions(this.config, this.metrics);
+    this.#calls = new Calls(ports.clock, (call) => this.#withdraw(call));
     this.#core = new TransportCore({
       ...this.config,
       seed: ports.seed,
@@ -116,25 +116,19 @@ export class TransportEngine {
         receiver.frame(connection, delivery, type, flags, typeId, stream, sequence, payload),
       flush: (delivery) => this.#flusher.schedule(delivery),
       redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
-      swept: () => {
-        let depth = 0;
-        for (const delivery of this.#deliveries.values()) depth += delivery.queue.size;
-        this.metrics.queueDepth.set(depth);
-      },
+      swept: () => this.metrics.queueDepth.set(this.#sessions.queued()),
     });
   }
 
   /** Listens, if there is an address to bind. */
   start(done: Done<Address | null>): void {
     const { bind } = this.config;
-    if (bind === null) {
-      done({ ok: true, value: null });
-      return;
-    }
-    this.#connections.listen(bind, (outcome) => {
-      if (outcome.ok) this.#listener = outcome.value;
-      done(outcome.ok ? { ok: true, value: outcome.value.local } : outcome);
-    });
+    if (bind === null) done({ ok: true, value: null });
+    else
+      this.#connections.listen(bind, (outcome) => {
+        if (outcome.ok) this.#listener = outcome.value;
+        done(outcome.ok ? { ok: true, value: outcome.value.local } : outcome);
+      });
   }
 
   handle(typeId: number, handler: EngineHandler, roles: readonly PeerRole[] = ['node', 'client']): void {
@@ -175,7 +169,7 @@ export class TransportEngine {
       done({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
     }
-    const call = this.#newCall(delivery, until, timeoutMs, done);
+    const call = this.#calls.open(delivery, until, timeoutMs, done);
     const type = until === 'answer' ? frameTypes.request : frameTypes.message;
     const flags = priorityIndex[priority] | (until === 'arrival' ? flagBits.acknowledgeNow : 0);
     call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, bytes, call);
@@ -193,7 +187,7 @@ export class TransportEngine {
       report({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
     }
-    const call = this.#newCall(delivery, 'answer', timeoutMs, report);
+    const call = this.#calls.open(delivery, 'answer', timeoutMs, report);
     delivery.pings.add(call.stream);
     this.#wake(delivery);
     if (delivery.connection !== null) this.#connections.ping(delivery.connection.id, call.stream);
@@ -208,56 +202,48 @@ export class TransportEngine {
   }
 
   onPeer(listener: (event: PeerEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#peerEvents.subscribe(listener);
   }
 
   peers(): readonly PeerStatus[] {
-    return [...this.#deliveries.values()].map((delivery) => ({
-      peer: delivery.peer,
-      role: delivery.role,
+    return this.#sessions.all().map((delivery) => ({
+      ...delivery.status(),
       link: this.#core.linkState(delivery.peer),
       session: this.#core.sessionState(delivery.peer),
-      queued: delivery.queue.size,
-      unacknowledged: delivery.unacknowledged,
-      lastFailure: delivery.refusal?.code ?? null,
     }));
   }
 
   /** Tells the peers, lets handlers finish and acknowledgements arrive within `drainTimeoutMs`, then closes. Idempotent. */
   close(done: () => void): void {
-    if (this.#closing === 'closed') {
-      done();
-      return;
-    }
-    this.#whenClosed.push(done);
-    if (this.#closing === 'draining') return;
+    if (this.#closing === 'closed') done();
+    else this.#whenClosed.push(done);
+    if (this.#closing !== 'no') return;
     this.#closing = 'draining';
     this.#listener?.close();
-    for (const delivery of this.#deliveries.values()) {
+    for (const delivery of this.#sessions.all()) {
       for (const call of delivery.calls.values()) call.close();
       if (delivery.connection === null) delivery.abandonQueued();
     }
     this.#driver.dispatch({ type: 'SHUTDOWN' });
     this.#flusher.flush();
-    for (const delivery of this.#deliveries.values()) this.#checkDrained(delivery);
+    for (const delivery of this.#sessions.all()) this.#checkDrained(delivery);
   }
 
   /** The delivery to a peer that can be reached or may yet be; null for an unknown or unreachable one. */
   #route(to: string): Delivery | null {
     if (this.#closing !== 'no') return null;
-    const known = this.#deliveries.get(to);
+    const known = this.#sessions.get(to);
     if (known?.connection != null) return known.leaving ? null : known;
     if (to === this.config.nodeId || this.#core.linkState(to) === 'unreachable') return null;
     if (this.#core.sessionState(to) === 'interrupted') return known ?? null;
     if (this.#ports.directory.lookup(to) === undefined) return null;
-    return known ?? this.#delivery(to);
+    return this.#sessions.getOrAdd(to);
   }
 
   #refuseCall(to: string, delivery: Delivery | null, bytes: number): ReturnType<typeof peerUnknown> | null {
     if (this.#closing !== 'no') return transportClosed();
     if (delivery === null) {
-      const known = this.#deliveries.get(to);
+      const known = this.#sessions.get(to);
       if (known?.leaving === true)
         return refusalError(to, { code: 'TRANSPORT_PEER_LEFT', reason: 'it is closing' });
       return known?.refusal == null ? peerUnknown(to) : refusalError(to, known.refusal);
@@ -269,37 +255,6 @@ export class TransportEngine {
     }
     return null;
   }
-
-  #delivery(peer: string): Delivery {
-    let delivery = this.#deliveries.get(peer);
-    if (delivery === undefined) {
-      delivery = new Delivery(peer, this.config);
-      this.#deliveries.set(peer, delivery);
-    }
-    return delivery;
-  }
-
-  #newCall(delivery: Delivery, until: 'answer' | 'arrival', timeoutMs: number, done: Done<Uint8Array>): Call {
-    const { clock } = this.#ports;
-    const call = new Call(
-      delivery,
-      until,
-      timeoutMs,
-      clock.nowMs(),
-      this.#wheel,
-      (late) => this.#withdraw(late),
-      done,
-    );
-    this.#tick ??= clock.setTimer(deadlineTickMs, this.#onTick);
-    return call;
-  }
-
-  readonly #onTick = (): void => {
-    const { clock } = this.#ports;
-    this.#tick = null;
-    this.#wheel.advance(clock.nowMs());
-    if (this.#wheel.size > 0) this.#tick ??= clock.setTimer(deadlineTickMs, this.#onTick);
-  };
 
   #withdraw(call: Call): void {
     const { outgoing, delivery, stream } = call;
@@ -326,7 +281,21 @@ export class TransportEngine {
   }
 
   #reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void {
-    this.#enqueue(delivery, type, flags, 0, stream, bytes);
+    const max = Math.min(this.config.messageBytesMax, delivery.peerBytesMax);
+    const refused = bytes.length > max ? messageTooLarge(bytes.length, max) : null;
+    const full = backpressure(delivery.peer, delivery.queued, delivery.queuedBytes);
+    const problem = refused ?? (delivery.accepts(bytes.length) ? null : full);
+    const body = problem === null ? bytes : encodeRemoteError(problem);
+    if (problem === null || delivery.accepts(body.length)) {
+      this.#enqueue(delivery, problem === null ? type : frameTypes.error, flags, 0, stream, body);
+      return;
+    }
+    // It asks, and does not read the answers: there is no room even for saying so.
+    const { connection } = delivery;
+    if (connection !== null) {
+      const refusal = { code: 'TRANSPORT_BACKPRESSURE', reason: 'it asks more than it reads answers' };
+      this.#driver.dispatch({ type: 'BROKEN', connection: connection.id, refusal });
+    }
   }
 
   #wake(delivery: Delivery): void {
@@ -341,33 +310,34 @@ export class TransportEngine {
       case 'attach':
         this.#attach(effect);
         return;
-      case 'detach': {
-        const delivery = this.#deliveries.get(effect.peer);
-        if (delivery) delivery.connection = null;
+      case 'detach':
+        this.#sessions.detach(effect.peer);
         return;
-      }
       case 'lose':
-        this.#lose(effect);
+        this.#sessions.lose(effect.peer, effect.why, effect.keepQueued, effect.refusal);
         return;
       case 'giveUp':
-        this.#giveUp(effect.peer, effect.refusal);
+        this.#sessions.giveUp(effect.peer, effect.refusal);
         return;
       case 'forget':
-        this.#giveUp(effect.peer, { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'the session is over' });
-        this.#deliveries.delete(effect.peer);
+        this.#sessions.forget(effect.peer);
         return;
       case 'peerUp':
         if (effect.resumed) this.metrics.reconnects.add();
-        this.#announce({ type: 'up', peer: effect.peer, reason: effect.resumed ? 'resumed' : 'connected' });
+        this.#peerEvents.publish({
+          type: 'up',
+          peer: effect.peer,
+          reason: effect.resumed ? 'resumed' : 'connected',
+        });
         return;
       case 'peerDown': {
-        const delivery = this.#deliveries.get(effect.peer);
+        const delivery = this.#sessions.get(effect.peer);
         if (delivery) delivery.refusal = effect.refusal;
-        this.#announce({ type: 'down', peer: effect.peer, reason: effect.refusal.code });
+        this.#peerEvents.publish({ type: 'down', peer: effect.peer, reason: effect.refusal.code });
         return;
       }
       case 'drain': {
-        const delivery = this.#deliveries.get(effect.peer);
+        const delivery = this.#sessions.get(effect.peer);
         if (delivery && this.#closing === 'no') delivery.leaving = true;
         return;
       }
@@ -376,7 +346,7 @@ export class TransportEngine {
         return;
       case 'sendHello':
       case 'sendHelloAck': {
-        const received = effect.resumes ? (this.#deliveries.get(effect.peer)?.received ?? 0) : 0;
+        const received = effect.resumes ? (this.#sessions.get(effect.peer)?.received ?? 0) : 0;
         this.#connections.execute({ ...effect, hello: { ...effect.hello, received } });
         return;
       }
@@ -390,46 +360,16 @@ export class TransportEngine {
     }
   }
 
-  #attach(effect: Extract<TransportEffect, { type: 'attach' }>): void {
-    const delivery = this.#delivery(effect.peer);
-    delivery.role = effect.role;
-    delivery.peerBytesMax = effect.frameBytesMax;
-    if (effect.resumed) {
-      if (!delivery.resume(effect.received)) {
-        const refusal = { code: 'TRANSPORT_PROTOCOL_ERROR', reason: 'it has received what was never sent' };
-        this.#driver.dispatch({ type: 'BROKEN', connection: effect.connection, refusal });
-        return;
-      }
-    } else delivery.begin();
-    this.#connections.admit(effect.connection, delivery);
-    for (const stream of delivery.pings)
-      if (delivery.connection) this.#connections.ping(delivery.connection.id, stream);
-    this.#flusher.schedule(delivery);
-  }
-
-  #lose({ peer, why, keepQueued, refusal }: Extract<TransportEffect, { type: 'lose' }>): void {
-    const delivery = this.#deliveries.get(peer);
-    if (delivery === undefined) return;
-    for (const call of delivery.calls.values()) call.why = why;
-    this.metrics.messagesDropped.add(delivery.abandonSent());
-    // Acknowledged, but never answered.
-    for (const call of delivery.calls.values()) {
-      if (call.sent) call.fail(maybeDelivered(peer, why, refusal));
+  #attach({ connection, peer, ...session }: Extract<TransportEffect, { type: 'attach' }>): void {
+    const delivery = this.#sessions.attach(peer, session);
+    if (delivery === null) {
+      const refusal = { code: 'TRANSPORT_PROTOCOL_ERROR', reason: 'it has received what was never sent' };
+      this.#driver.dispatch({ type: 'BROKEN', connection, refusal });
+      return;
     }
-    if (!keepQueued) this.#giveUp(peer, refusal ?? { code: 'TRANSPORT_PEER_UNREACHABLE', reason: why });
-  }
-
-  #giveUp(peer: string, refusal: Refusal): void {
-    const delivery = this.#deliveries.get(peer);
-    if (delivery === undefined) return;
-    delivery.refusal = refusal;
-    this.metrics.messagesDropped.add(delivery.abandonQueued());
-    for (const call of delivery.calls.values()) call.fail(refusalError(peer, refusal));
-    delivery.pings.clear();
-  }
-
-  #announce(event: PeerEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    this.#connections.admit(connection, delivery);
+    for (const stream of delivery.pings) this.#connections.ping(connection, stream);
+    this.#flusher.schedule(delivery);
   }
 
   /** A closing transport lets go of a peer as soon as nothing of it is under way. */
@@ -443,9 +383,9 @@ export class TransportEngine {
   #stop(): void {
     this.#closing = 'closed';
     this.#driver.stop();
-    this.#tick?.cancel();
+    this.#calls.stop();
     this.#connections.close();
-    for (const delivery of this.#deliveries.values()) {
+    for (const delivery of this.#sessions.all()) {
       for (const call of delivery.calls.values()) call.close();
     }
     for (const done of this.#whenClosed.splice(0)) done();

@@ -1,0 +1,56 @@
+/** The control core's state as bytes, and back. */
+import { type InstanceCheckpoint, packPlain, type PrngState, unpackPlain } from '@cluster/core';
+import type { Connection, Peer } from './entities.ts';
+
+export interface CoreState {
+  readonly prng: PrngState;
+  readonly connections: ReadonlyMap<number, Connection>;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly dialled: number;
+  readonly stopping: boolean;
+  readonly stopped: boolean;
+}
+
+interface Saved extends Omit<CoreState, 'connections' | 'peers'> {
+  readonly connections: readonly (Omit<Connection, 'machine'> & { readonly machine: InstanceCheckpoint })[];
+  readonly peers: readonly (Omit<Peer, 'link' | 'session'> & {
+    readonly link: InstanceCheckpoint;
+    readonly session: InstanceCheckpoint;
+  })[];
+}
+
+export function packState(state: CoreState): Uint8Array {
+  const saved: Saved = {
+    ...state,
+    connections: [...state.connections.values()].map((connection) => ({
+      ...connection,
+      machine: connection.machine.checkpoint(),
+    })),
+    peers: [...state.peers.values()].map((peer) => ({
+      ...peer,
+      link: peer.link.checkpoint(),
+      session: peer.session.checkpoint(),
+    })),
+  };
+  return packPlain(saved);
+}
+
+export function unpackState(
+  bytes: Uint8Array,
+  machineOf: (connection: number) => Connection['machine'],
+  machinesOf: (peer: string) => Pick<Peer, 'link' | 'session'>,
+): CoreState {
+  const saved = unpackPlain(bytes) as Saved;
+  const connections = saved.connections.map((one): [number, Connection] => {
+    const machine = machineOf(one.id);
+    machine.restore(one.machine);
+    return [one.id, { ...one, machine }];
+  });
+  const peers = saved.peers.map((one): [string, Peer] => {
+    const { link, session } = machinesOf(one.key);
+    link.restore(one.link);
+    session.restore(one.session);
+    return [one.key, { ...one, link, session }];
+  });
+  return { ...saved, connections: new Map(connections), peers: new Map(peers) };
+}

@@ -1,0 +1,27 @@
+/** Tells listeners that peers come and go. A listener that throws is its own problem. */
+import { describeError, type Logger } from '@cluster/core';
+import type { PeerEvent } from './types.ts';
+
+export class PeerEvents {
+  readonly #logger: Logger;
+  readonly #listeners = new Set<(event: PeerEvent) => void>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  subscribe(listener: (event: PeerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  publish(event: PeerEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#logger.log('error', 'a peer listener threw', { error: describeError(error) });
+      }
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/** The data planes of all peers: what the session machine decides is carried out here. */
+import type { PeerRole } from '../core/identity.ts';
+import type { Refusal } from '../core/refusal.ts';
+import type { SessionEnd } from '../core/session.machine.ts';
+import { maybeDelivered, refusalError } from '../errors.ts';
+import type { TransportMetrics } from '../metrics.ts';
+import { Delivery, type DeliveryLimits } from './delivery.ts';
+
+export interface AttachedSession {
+  readonly role: PeerRole;
+  readonly resumed: boolean;
+  readonly received: number;
+  readonly frameBytesMax: number;
+}
+
+const over: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'the session is over' };
+
+export class Sessions {
+  readonly #limits: DeliveryLimits;
+  readonly #metrics: TransportMetrics;
+  readonly #deliveries = new Map<string, Delivery>();
+
+  constructor(limits: DeliveryLimits, metrics: TransportMetrics) {
+    this.#limits = limits;
+    this.#metrics = metrics;
+  }
+
+  all(): readonly Delivery[] {
+    return [...this.#deliveries.values()];
+  }
+
+  /** Messages waiting to be written, all peers. */
+  queued(): number {
+    let queued = 0;
+    for (const delivery of this.#deliveries.values()) queued += delivery.queue.size;
+    return queued;
+  }
+
+  get(peer: string): Delivery | undefined {
+    return this.#deliveries.get(peer);
+  }
+
+  getOrAdd(peer: string): Delivery {
+    let delivery = this.#deliveries.get(peer);
+    if (delivery === undefined) {
+      delivery = new Delivery(peer, this.#limits);
+      this.#deliveries.set(peer, delivery);
+    }
+    return delivery;
+  }
+
+  /** Null when the peer claims to have received what was never sent. */
+  attach(peer: string, session: AttachedSession): Delivery | null {
+    const delivery = this.getOrAdd(peer);
+    delivery.role = session.role;
+    delivery.peerBytesMax = session.frameBytesMax;
+    if (!session.resumed) delivery.begin();
+    else if (!delivery.resume(session.received)) return null;
+    return delivery;
+  }
+
+  detach(peer: string): void {
+    const delivery = this.#deliveries.get(peer);
+    if (delivery !== undefined) delivery.connection = null;
+  }
+
+  /** What was sent and not acknowledged, or not answered, may have been delivered; only the caller knows what that means. */
+  lose(peer: string, why: SessionEnd, keepQueued: boolean, refusal: Refusal | null): void {
+    const delivery = this.#deliveries.get(peer);
+    if (delivery === undefined) return;
+    for (const call of delivery.calls.values()) call.why = why;
+    this.#metrics.messagesDropped.add(delivery.abandonSent());
+    for (const call of delivery.calls.values()) {
+      if (call.sent) call.fail(maybeDelivered(peer, why, refusal));
+    }
+    if (!keepQueued) this.giveUp(peer, refusal ?? over);
+  }
+
+  giveUp(peer: string, refusal: Refusal): void {
+    const delivery = this.#deliveries.get(peer);
+    if (delivery === undefined) return;
+    delivery.refusal = refusal;
+    this.#metrics.messagesDropped.add(delivery.abandonQueued());
+    for (const call of delivery.calls.values()) call.fail(refusalError(peer, refusal));
+    delivery.pings.clear();
+  }
+
+  forget(peer: string): void {
+    this.giveUp(peer, over);
+    this.#deliveries.delete(peer);
+  }
+}
