@@ -1,6 +1,6 @@
-import { MetricsRegistry, silentLogger } from '@cluster/core';
+import { describeConfig, MetricsRegistry, silentLogger } from '@cluster/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ManagerConfigInput, parseManagerConfig } from '../src/config.ts';
+import { type ManagerConfigInput, managerConfigSchema, parseManagerConfig } from '../src/config.ts';
 import type { Components } from '../src/components.ts';
 import { type NodeInfo, notAvailable, type UnavailableMethod } from '../src/index.ts';
 import { ClusterNetworkManager } from '../src/manager.ts';
@@ -373,6 +373,12 @@ describe('the configuration', () => {
     expect(codeOf({ metadata: { ta: 'x' } })).toMatch(/taken/);
     expect(codeOf({ voters: ['a', 'a'] })).toMatch(/once/);
   });
+  it('is described key by key', () => {
+    const rows = describeConfig(managerConfigSchema);
+    expect(rows.find(({ key }) => key === 'joinTimeoutMs')).toMatchObject({ default: 10_000, unit: 'ms' });
+    expect(rows.filter(({ description }) => description === '').map(({ key }) => key)).toEqual([]);
+  });
+
   it('takes addresses as text or in two parts', () => {
     expect(parseManagerConfig({ bind: '[::1]:7000' }).bind).toEqual({ host: '::1', port: 7000 });
     expect(parseManagerConfig({ bind: { host: '127.0.0.1', port: 1 } }).bind).toEqual({
