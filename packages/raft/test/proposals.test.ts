@@ -70,6 +70,24 @@ describe('at a leader, a proposal', () => {
   });
 });
 
+describe('an index of the log', () => {
+  it('that is given again in a later term answers both who had it', () => {
+    const node = leader();
+    const old = ['x', 'y', 'z'].map((command) => node.propose(command));
+    const other = { index: 2, term: 2, kind: 'noop', session: null, command: new Uint8Array(0) } as const;
+    node.receive('b', { type: 'append', term: 2, prevIndex: 1, prevTerm: 1, commit: 1, entries: [other] });
+    node.pass(300);
+    node.becomeLeader();
+    const again = node.propose('again');
+    expect(node.terms).toEqual([1, 2, 3, 3]);
+    expect(answers(node)).toEqual([]);
+    node.accept('b');
+    expect(answers(node)).toEqual([`${again} applied`]);
+    node.accept('b');
+    expect(answers(node)).toEqual([again, ...old].map((ref) => `${ref} applied`));
+  });
+});
+
 describe('at a follower, a proposal', () => {
   it('goes to the leader, and is answered by it', () => {
     const node = follower();
@@ -271,14 +289,20 @@ describe('a forwarded proposal', () => {
     expect(commandCount(node)).toBe(0);
   });
 
-  it('is refused as busy beyond the cap, and may come again', () => {
+  it('is refused as busy beyond the cap, for good: its caller makes it anew under another ref', () => {
     const node = leader({ uncommittedBytesMax: 100 });
     node.receive('c', forward(node, 1, 2, 3, 4));
     expect(node.sent('proposed', 'c').map(({ ref, verdict }) => `${ref} ${verdict.status}`)).toEqual([
       '4 busy',
     ]);
     node.accept('b');
+    node.clear();
     node.receive('c', forward(node, 4));
+    expect(node.sent('proposed', 'c').map(({ ref, verdict }) => `${ref} ${verdict.status}`)).toEqual([
+      '4 busy',
+    ]);
+    expect(commandCount(node)).toBe(3);
+    node.receive('c', forward(node, 5));
     expect(commandCount(node)).toBe(4);
   });
 

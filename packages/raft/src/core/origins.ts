@@ -82,12 +82,6 @@ export class Origins {
     return 'fresh';
   }
 
-  /** The proposal was not taken: it may come again. */
-  forget(node: string, boot: number, ref: number): void {
-    const origin = this.#origins.get(node);
-    if (origin?.boot === boot) origin.verdicts.delete(ref);
-  }
-
   decide(node: string, boot: number, ref: number, verdict: Verdict): void {
     const origin = this.#origins.get(node);
     if (origin?.boot === boot && origin.verdicts.has(ref)) origin.verdicts.set(ref, verdict);

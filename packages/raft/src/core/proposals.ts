@@ -8,6 +8,7 @@
 import { Prng, type Sink } from '@cluster/core';
 import { entryBytes } from './log.ts';
 import { Origins, type OriginsCheckpoint } from './origins.ts';
+import { Places, type Waiter } from './places.ts';
 import type { Shared } from './state.ts';
 import type {
   Answer,
@@ -34,15 +35,6 @@ interface Pending extends Draft {
   sentMs: number;
 }
 
-/** Who is to be told what becomes of an index. `node` is null for a proposal made here. */
-interface Waiter {
-  readonly index: number;
-  readonly term: number;
-  readonly node: string | null;
-  readonly boot: number;
-  readonly ref: number;
-}
-
 export interface ProposalsCheckpoint {
   readonly boot: number;
   readonly pending: readonly Pending[];
@@ -59,12 +51,16 @@ export class Proposals {
   readonly #shared: Shared;
   readonly #lead: (entries: readonly Entry[], out: Out) => void;
   readonly #pending = new Map<number, Pending>();
-  readonly #waiters = new Map<number, Waiter>();
+  readonly #places = new Places();
+  // Barriers whose place is known and not applied here yet.
+  readonly #agreed = new Set<Pending>();
   readonly #origins: Origins;
   #boot = 0;
-  // Term of the latest entry applied: what was logged in an earlier term and lies behind it will never be agreed on.
+  // Term of the latest entry applied.
   #appliedTerm = 0;
   #sweeping = false;
+  // To be made again within the input that says so; empty between inputs.
+  readonly #dropped: Pending[] = [];
 
   /** @param lead puts entries behind the leader's log. */
   constructor(shared: Shared, lead: (entries: readonly Entry[], out: Out) => void) {
@@ -147,52 +143,39 @@ export class Proposals {
       if (known === 'fresh') fresh.push(draft);
       else if (known !== null) this.#tell(from, boot, draft.ref, term, known, out);
     }
-    const refuse = (draft: ForwardedDraft): void => {
-      this.#origins.forget(from, boot, draft.ref);
-      this.#tell(from, boot, draft.ref, term, { status: 'busy' }, out);
+    // For good: told that it was not taken, its caller may make it anew under another ref, and this one may come twice.
+    const refuse = ({ ref }: ForwardedDraft): void => {
+      this.#origins.decide(from, boot, ref, { status: 'busy' });
+      this.#tell(from, boot, ref, term, { status: 'busy' }, out);
     };
-    this.#log(
-      fresh,
-      refuse,
-      (draft, index) => this.#waiters.set(index, { index, term, node: from, boot, ref: draft.ref }),
-      out,
-    );
+    const logged = ({ ref }: ForwardedDraft, index: number): void =>
+      this.#places.add({ index, term, node: from, boot, ref });
+    this.#log(fresh, refuse, logged, out);
   }
 
   /** The leader's verdict on a proposal of this node. */
-  proposed({ boot, ref, asked, verdict }: Proposed, appliedIndex: number, out: Out): void {
+  proposed({ boot, ref, asked, verdict }: Proposed, appliedIndex: number, nowMs: number, out: Out): void {
     const pending = this.#pending.get(ref);
     if (boot !== this.#boot || pending?.at !== 'forwarded') return;
     // A refusal by an earlier leader says nothing of what the present one does.
-    if (verdict.status === 'applied' || asked === pending.term)
-      this.#conclude(pending, verdict, appliedIndex, out);
+    if (verdict.status !== 'applied' && asked !== pending.term) return;
+    this.#conclude(pending, verdict, appliedIndex, out);
+    this.#startAgain(nowMs, out);
   }
 
   /** The verdict on an index of the log, as it is applied here. */
   settle({ index, term }: Entry, verdict: Verdict, out: Out): void {
-    const waiter = this.#waiters.get(index);
-    if (waiter !== undefined) {
-      this.#waiters.delete(index);
-      this.#pass(waiter, waiter.term === term ? verdict : { status: 'dropped' }, out);
-    }
+    const waiter = this.#places.take(index, term);
+    if (waiter !== undefined) this.#pass(waiter, verdict, out);
     if (term <= this.#appliedTerm) return;
     this.#appliedTerm = term;
-    for (const lost of this.#waiters.values()) {
-      if (lost.term >= term) continue;
-      this.#waiters.delete(lost.index);
-      this.#pass(lost, { status: 'dropped' }, out);
-    }
+    for (const lost of this.#places.takeBefore(term)) this.#pass(lost, { status: 'dropped' }, out);
   }
 
   /** A batch has been applied: barriers up to here are through, and what was dropped starts again. */
   applied(appliedIndex: number, nowMs: number, out: Out): void {
-    if (this.#pending.size === 0) return;
-    const again: Pending[] = [];
-    for (const pending of this.#pending.values()) {
-      if (pending.at === 'agreed' && pending.index <= appliedIndex) this.#through(pending, out);
-      else if (pending.at === 'waiting' && pending.index > 0) again.push(pending);
-    }
-    this.#submit(again, nowMs, out);
+    for (const pending of this.#agreed) if (pending.index <= appliedIndex) this.#through(pending, out);
+    this.#startAgain(nowMs, out);
   }
 
   fire(timer: string, nowMs: number, out: Out): boolean {
@@ -227,7 +210,7 @@ export class Proposals {
         refuse,
         (pending, index) => {
           Object.assign(pending, { at: 'logged', submitted: true, term, index });
-          this.#waiters.set(index, { index, term, node: null, boot: this.#boot, ref: pending.ref });
+          this.#places.add({ index, term, node: null, boot: this.#boot, ref: pending.ref });
         },
         out,
       );
@@ -285,6 +268,10 @@ export class Proposals {
     if (entries.length > 0) this.#lead(entries, out);
   }
 
+  #startAgain(nowMs: number, out: Out): void {
+    if (this.#dropped.length > 0) this.#submit(this.#dropped.splice(0), nowMs, out);
+  }
+
   #pass({ node, boot, ref, term }: Waiter, verdict: Verdict, out: Out): void {
     if (node !== null) {
       this.#origins.decide(node, boot, ref, verdict);
@@ -301,12 +288,14 @@ export class Proposals {
         Object.assign(pending, { at: 'agreed', index: verdict.index, term: verdict.term });
         if (pending.kind !== 'barrier') this.#answer(pending, verdict, out);
         else if (verdict.index <= appliedIndex) this.#through(pending, out);
+        else this.#agreed.add(pending);
         return;
-      case 'notLeader':
       case 'dropped':
-        // Certainly not in the log: it waits for the next occasion.
+      case 'notLeader':
+        // Certainly not in the log: it waits for the next occasion, which for a dropped one is now.
         pending.at = 'waiting';
         pending.submitted = false;
+        if (verdict.status === 'dropped') this.#dropped.push(pending);
         return;
       case 'busy':
       case 'unknown':
@@ -323,6 +312,7 @@ export class Proposals {
 
   #answer(pending: Pending, answer: Answer, out: Out): void {
     this.#pending.delete(pending.ref);
+    this.#agreed.delete(pending);
     out.emit({ type: 'respond', ref: pending.ref, answer });
   }
 
@@ -340,7 +330,7 @@ export class Proposals {
     return {
       boot: this.#boot,
       pending: [...this.#pending.values()].map((pending) => ({ ...pending })),
-      waiters: [...this.#waiters.values()],
+      waiters: this.#places.checkpoint(),
       appliedTerm: this.#appliedTerm,
       origins: this.#origins.checkpoint(),
       sweeping: this.#sweeping,
@@ -352,9 +342,13 @@ export class Proposals {
     this.#appliedTerm = from.appliedTerm;
     this.#sweeping = from.sweeping;
     this.#pending.clear();
-    for (const pending of from.pending) this.#pending.set(pending.ref, { ...pending });
-    this.#waiters.clear();
-    for (const waiter of from.waiters) this.#waiters.set(waiter.index, waiter);
+    this.#agreed.clear();
+    for (const saved of from.pending) {
+      const pending = { ...saved };
+      this.#pending.set(pending.ref, pending);
+      if (pending.at === 'agreed') this.#agreed.add(pending);
+    }
+    this.#places.restore(from.waiters);
     this.#origins.restore(from.origins);
   }
 }

@@ -287,7 +287,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         this.#proposals.forwarded(from, message, out);
         return null;
       case 'proposed':
-        this.#proposals.proposed(message, this.appliedIndex, out);
+        this.#proposals.proposed(message, this.appliedIndex, nowMs, out);
         return null;
     }
   }

@@ -45,7 +45,18 @@ export interface RecoveredWal {
 
 const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
+/** @throws ClusterError `RAFT_LOG_DAMAGED`, or the disk's; nothing stays open then. */
 export function* recoverWal(disk: Disk, directory: string, flush: Flush): Task<RecoveredWal> {
+  const open = new Set<DiskFile>();
+  try {
+    return yield* readAll(disk, directory, flush, open);
+  } catch (error) {
+    for (const file of open) file.close(() => undefined);
+    throw error;
+  }
+}
+
+function* readAll(disk: Disk, directory: string, flush: Flush, open: Set<DiskFile>): Task<RecoveredWal> {
   yield* wait<void>((done) => disk.makeDirectory(directory, done));
   const segments = yield* listSegments(disk, directory);
   const groups = new Groups();
@@ -56,6 +67,7 @@ export function* recoverWal(disk: Disk, directory: string, flush: Flush): Task<R
     const { path, number } = segment;
     const isLast = place === segments.length - 1;
     const file = yield* wait<DiskFile>((done) => disk.open(path, { create: false }, done));
+    open.add(file);
     const onFrame = (records: Uint8Array, offset: number): void => {
       if (!readRecords(records, groups))
         throw logDamaged(path, offset, 'a frame holds records of an unknown kind');
@@ -63,12 +75,12 @@ export function* recoverWal(disk: Disk, directory: string, flush: Flush): Task<R
     };
     const scanned: ScannedSegment | null = yield* scanSegment({ file, number, chain, isLast, onFrame });
     if (scanned === null) {
-      yield* close(file);
+      yield* close(file, open);
       yield* wait<void>((done) => disk.remove(path, done));
       continue;
     }
     chain = scanned.chain;
-    if (current !== null) yield* close(current.file);
+    if (current !== null) yield* close(current.file, open);
     current = { number, path, file, end: scanned.end, size: scanned.size };
     last = scanned;
   }
@@ -121,6 +133,7 @@ function* secure(
   yield* wait<void>((done) => file.sync(done));
 }
 
-function* close(file: DiskFile): Task<void> {
+function* close(file: DiskFile, open: Set<DiskFile>): Task<void> {
+  open.delete(file);
   yield* wait<void>((done) => file.close(done));
 }

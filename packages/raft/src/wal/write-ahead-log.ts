@@ -105,6 +105,7 @@ export class WriteAheadLog implements LogStorage {
 
   /** After what is being written; later writes fail. */
   close(done: Done<void>): void {
+    if (this.#opening !== null) return void this.#opening.push(() => this.close(done));
     if (this.#closing !== null || this.#groups === null) return done({ ok: true, value: undefined });
     this.#closing = done;
     if (!this.#writing) this.#finishClosing();
