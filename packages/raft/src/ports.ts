@@ -4,7 +4,7 @@ import type { AppliedEntry, Entry, HardState, SessionChange, SessionRecord } fro
 
 /**
  * Carries messages between the replicas of a group. It may lose, delay, duplicate and reorder them; it must tell truly who sent
- * one. Bytes handed over must not change afterwards, in either direction.
+ * one. Bytes given to `send` do not change afterwards; bytes given to `receive` are copied within the call, as far as they are kept.
  */
 export interface RaftChannel {
   send(to: string, bytes: Uint8Array): void;
