@@ -42,9 +42,10 @@ export async function runDemo({
     view.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   };
+  // A shell, npx and a loader may each pass Ctrl-C on: what comes after the first is the same wish.
   const interrupt = (): void => abort.abort(new Error('interrupted'));
   process.on('exit', cleanUp);
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt).once('SIGHUP', interrupt);
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
   const story = new Story({ nodes, seconds, folder, fleet, view, signal: abort.signal });
   const timers = [
     setInterval(() => view.draw(story.state), drawEveryMs),
@@ -69,7 +70,6 @@ export async function runDemo({
     return 1;
   } finally {
     for (const timer of timers) clearInterval(timer);
-    process.off('exit', cleanUp);
     cleanUp();
   }
 }

@@ -78,14 +78,25 @@ async function feed(manager: ClusterNetworkManager): Promise<void> {
 
 function describe(event: ClusterEvent): { readonly subject: string; readonly text: string } {
   if ('node' in event) return { subject: event.node.id, text: `${event.node.id} is ${event.type}` };
-  if (event.type === 'LeaderChanged') {
-    const { leaderId, term } = event;
-    return {
-      subject: leaderId ?? '',
-      text: leaderId === null ? `no leader in term ${term}` : `${leaderId} leads term ${term}`,
-    };
+  switch (event.type) {
+    case 'LeaderChanged': {
+      const { leaderId, term } = event;
+      const text = leaderId === null ? `term ${term} has no leader yet` : `${leaderId} leads term ${term}`;
+      return { subject: leaderId ?? '', text };
+    }
+    case 'RoleChanged':
+      return { subject: '', text: `is ${event.role} in term ${event.term}` };
+    case 'PeerUp':
+      return { subject: event.nodeId, text: `is connected to ${event.nodeId}` };
+    case 'PeerDown':
+      return { subject: event.nodeId, text: `has lost ${event.nodeId}: ${event.reason}` };
+    case 'LifecycleChanged':
+      return { subject: '', text: `is ${event.state}` };
+    case 'LogFailed':
+      return { subject: '', text: event.error.line };
+    case 'Overflow':
+      return { subject: '', text: `${event.dropped} events were missed` };
   }
-  return { subject: '', text: event.type };
 }
 
 main().catch((error: unknown) => {

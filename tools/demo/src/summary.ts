@@ -34,7 +34,7 @@ export function judge({ failures, lastError, ...observed }: Observed): Summary {
   if (observed.queriesFailed > 0)
     all.push(`${observed.queriesFailed} queries failed, the last with: ${lastError ?? 'no error'}`);
   if (observed.writesAcknowledged === 0) all.push('no write was acknowledged');
-  return { ...observed, ok: all.length === 0, failures: all };
+  return { ok: all.length === 0, ...observed, failures: all };
 }
 
 const seconds = (ms: number | null): string => (ms === null ? '–' : `${(ms / 1000).toFixed(2)} s`);
