@@ -126,3 +126,10 @@ export const errorOf = <T>(call: { readonly outcome: Outcome<T> | undefined }): 
   if (call.outcome === undefined || call.outcome.ok) throw new Error('the call has not failed');
   return call.outcome.error;
 };
+
+/** Proposes, and lets time pass until there is an answer. */
+export function proposeAndWait(group: TestGroup, name: string, command: string): Call<ProposalResult> {
+  const call = group.propose(name, command);
+  group.clock.advanceUntil(() => call.outcome !== undefined);
+  return call;
+}
