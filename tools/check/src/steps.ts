@@ -1,5 +1,7 @@
-import { compareDiagrams, diagramsFolder } from './diagrams.ts';
+import { diagrams } from './diagrams.ts';
+import { compareGenerated, type GeneratedFolder } from './generated.ts';
 import { checkImports, importRules } from './import-rules.ts';
+import { reference } from './reference.ts';
 import { runTool, type SubprocessResult } from './subprocess.ts';
 
 /** One thing `check` looks at. A step changes nothing: what mends it is named in `mend`. */
@@ -14,6 +16,9 @@ const lines = (found: readonly string[]): SubprocessResult => ({
   ok: found.length === 0,
   output: found.join('\n'),
 });
+
+const compareAll = async (root: string, generated: GeneratedFolder): Promise<SubprocessResult> =>
+  lines((await compareGenerated(root, generated)).map(({ file, problem }) => `${file} is ${problem}`));
 
 /** In the order they run: the quickest first. */
 export const checkSteps: readonly CheckStep[] = [
@@ -57,11 +62,14 @@ export const checkSteps: readonly CheckStep[] = [
   },
   {
     name: 'diagrams',
-    what: `${diagramsFolder} shows the machines as they are`,
+    what: `${diagrams.folder} shows the machines as they are`,
     mend: 'pnpm diagrams',
-    run: async (root) =>
-      lines(
-        (await compareDiagrams(root)).map(({ file, problem }) => `${diagramsFolder}/${file} is ${problem}`),
-      ),
+    run: (root) => compareAll(root, diagrams),
+  },
+  {
+    name: 'reference',
+    what: `${reference.folder} tells the settings as they are`,
+    mend: 'pnpm diagrams',
+    run: (root) => compareAll(root, reference),
   },
 ];

@@ -110,6 +110,12 @@ const violations: Violation[] = [
     files: { 'docs/diagrams/swim.gone.mmd': 'stateDiagram-v2\n' },
     says: 'swim.gone.mmd is orphaned',
   },
+  {
+    step: 'reference',
+    what: 'a page of settings that are gone',
+    files: { 'docs/reference/swim.md': '# Settings\n' },
+    says: 'swim.md is orphaned',
+  },
 ];
 
 describe('check', () => {

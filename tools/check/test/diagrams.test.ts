@@ -1,7 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { compareDiagrams, diagramsFolder, writeDiagrams } from '../src/diagrams.ts';
+import { diagrams } from '../src/diagrams.ts';
+import { compareGenerated, writeGenerated } from '../src/generated.ts';
 import { mermaidOf } from '../src/mermaid.ts';
 import { everything } from './fixture-machines.ts';
 import { plantedWorkspace } from './planted-workspace.ts';
@@ -23,26 +24,26 @@ describe('diagrams', () => {
   it('are written, and then are as the machines are', async () => {
     const { root, plant } = plantedWorkspace();
     plant(machinesFile, xstate + machine('swim.probe', 'waits') + machine('member', 'lives'));
-    expect(await compareDiagrams(root)).toEqual([
-      { file: 'swim.member.mmd', problem: 'missing' },
-      { file: 'swim.probe.mmd', problem: 'missing' },
+    expect(await compareGenerated(root, diagrams)).toEqual([
+      { file: 'docs/diagrams/swim.member.mmd', problem: 'missing' },
+      { file: 'docs/diagrams/swim.probe.mmd', problem: 'missing' },
     ]);
-    await writeDiagrams(root);
-    expect(await compareDiagrams(root)).toEqual([]);
-    expect(readFileSync(join(root, diagramsFolder, 'swim.probe.mmd'), 'utf8')).toContain('waits');
+    await writeGenerated(root, diagrams);
+    expect(await compareGenerated(root, diagrams)).toEqual([]);
+    expect(readFileSync(join(root, diagrams.folder, 'swim.probe.mmd'), 'utf8')).toContain('waits');
   });
 
   it('are stale when the machine says otherwise, and orphaned when it is gone', async () => {
     const { root, plant } = plantedWorkspace();
     plant(machinesFile, xstate + machine('probe', 'waits'));
-    plant(join(diagramsFolder, 'swim.probe.mmd'), 'stateDiagram-v2\n');
-    plant(join(diagramsFolder, 'swim.gone.mmd'), 'stateDiagram-v2\n');
-    expect(await writeDiagrams(root)).toEqual([
-      { file: 'swim.probe.mmd', problem: 'stale' },
-      { file: 'swim.gone.mmd', problem: 'orphaned' },
+    plant(join(diagrams.folder, 'swim.probe.mmd'), 'stateDiagram-v2\n');
+    plant(join(diagrams.folder, 'swim.gone.mmd'), 'stateDiagram-v2\n');
+    expect(await writeGenerated(root, diagrams)).toEqual([
+      { file: 'docs/diagrams/swim.probe.mmd', problem: 'stale' },
+      { file: 'docs/diagrams/swim.gone.mmd', problem: 'orphaned' },
     ]);
-    expect(readdirSync(join(root, diagramsFolder))).toEqual(['swim.probe.mmd']);
-    expect(await compareDiagrams(root)).toEqual([]);
+    expect(readdirSync(join(root, diagrams.folder))).toEqual(['swim.probe.mmd']);
+    expect(await compareGenerated(root, diagrams)).toEqual([]);
   });
 
   it('name the file of a machine that does not load', async () => {
@@ -51,12 +52,12 @@ describe('diagrams', () => {
       machinesFile,
       xstate + machine('probe', 'waits').replace('{ description', "{ on: { GO: 'nowhere' }, description"),
     );
-    await expect(compareDiagrams(root)).rejects.toThrow('src/machines.ts does not load');
+    await expect(compareGenerated(root, diagrams)).rejects.toThrow('src/machines.ts does not load');
   });
 
   it('refuse two machines with one name', async () => {
     const { root, plant } = plantedWorkspace();
     plant(machinesFile, xstate + machine('probe', 'a') + machine('swim.probe', 'b'));
-    await expect(compareDiagrams(root)).rejects.toThrow('swim.probe.mmd');
+    await expect(compareGenerated(root, diagrams)).rejects.toThrow('swim.probe.mmd');
   });
 });

@@ -3,15 +3,16 @@ import type { MakeCommand } from '../context.ts';
 
 export const diagramsCommand: MakeCommand = ({ out }, done) =>
   new Command('diagrams')
-    .description('write the Mermaid diagram of every machine to docs/diagrams')
+    .description('write docs/diagrams from the machines, and docs/reference from the configuration schemas')
     .option('--json', 'print what was written as one line of JSON')
     .action(async ({ json }: { json?: boolean }) => {
-      const { diagramsFolder, workspaceRoot, writeDiagrams } = await import('@cluster/check');
-      const written = await writeDiagrams(workspaceRoot());
+      const { diagrams, reference, workspaceRoot, writeGenerated } = await import('@cluster/check');
+      const root = workspaceRoot();
+      const written = [...(await writeGenerated(root, diagrams)), ...(await writeGenerated(root, reference))];
       if (json) out(`${JSON.stringify({ written })}\n`);
       else {
-        for (const { file, problem } of written) out(`${diagramsFolder}/${file} (was ${problem})\n`);
-        if (written.length === 0) out(`${diagramsFolder} is up to date\n`);
+        for (const { file, problem } of written) out(`${file} (was ${problem})\n`);
+        if (written.length === 0) out('all of them are up to date\n');
       }
       done(0);
     });
