@@ -3,7 +3,7 @@ import { ListRecorder, MetricsRegistry, plainEqual, replay, Tracer, unpackPlain 
 import { describe, expect, it } from 'vitest';
 import { Balancer, BalancerCore, parseBalancerConfig, type Route, strategyNames } from '../src/index.ts';
 import { workbench } from './support/bench.ts';
-import { VirtualClock } from './support/virtual-clock.ts';
+import { VirtualClock } from '@cluster/sim';
 
 describe('a route', () => {
   it('holds a request in flight until it is done, once', () => {

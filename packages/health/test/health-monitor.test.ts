@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HealthCore, HealthMonitor, parseHealthConfig, type Prober } from '../src/index.ts';
 import { unreachable, workbench } from './support/bench.ts';
-import { VirtualClock } from './support/virtual-clock.ts';
+import { VirtualClock } from '@cluster/sim';
 
 describe('the schedule', () => {
   it('probes each path every 5 s, a tenth more or less, beginning within half a second', () => {

@@ -12,4 +12,5 @@ export { type Fault, performFault, type ScriptedFault } from './faults.ts';
 export { nemesis, type NemesisFault, type NemesisOptions } from './nemesis.ts';
 export { type NetworkOptions, quietNetwork } from './network/links.ts';
 export type { MessagePort } from './network/network.ts';
+export { VirtualClock } from './virtual-clock.ts';
 export { type NodePorts, type Process, World, type WorldOptions } from './world.ts';

@@ -6,7 +6,7 @@ import {
   type ReplicaMap,
   type Route,
 } from '../../src/index.ts';
-import { VirtualClock } from './virtual-clock.ts';
+import { VirtualClock } from '@cluster/sim';
 
 export interface Workbench {
   readonly balancer: Balancer;

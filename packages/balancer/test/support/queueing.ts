@@ -4,7 +4,7 @@
  */
 import { Prng } from '@cluster/core';
 import { Balancer, type BalancerConfigInput, type Route } from '../../src/index.ts';
-import { VirtualClock } from './virtual-clock.ts';
+import { VirtualClock } from '@cluster/sim';
 
 export interface Scenario {
   readonly seed: number;

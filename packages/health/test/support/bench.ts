@@ -5,7 +5,7 @@ import {
   HealthMonitor,
   type PathQuality,
 } from '../../src/index.ts';
-import { VirtualClock } from './virtual-clock.ts';
+import { VirtualClock } from '@cluster/sim';
 
 interface Sent {
   readonly peer: string;

@@ -6,7 +6,7 @@ interface Entry {
   readonly fire: () => void;
 }
 
-/** Virtual time: timers fire when `advance` or `runUntil` passes them, in the order of their due times. */
+/** Virtual time for the tests of one core, without a world: timers fire when `advance` or `runUntil` passes them, in the order of their due times. */
 export class VirtualClock implements Clock {
   readonly #heap: Entry[] = [];
   #nowMs = 0;
