@@ -175,10 +175,19 @@ describe('a member that is dead', () => {
     expect(rig.state).toBe('alive');
   });
 
-  it('hears no accusation, no second death and no goodbye', () => {
+  it('hears no accusation and no second death', () => {
     const rig = inState('dead');
-    expect([rig.send(accused(9)), rig.send(died(9)), rig.send(left(9))]).toEqual([[], [], []]);
+    expect([rig.send(accused(9)), rig.send(died(9))]).toEqual([[], []]);
     expect(rig.state).toBe('dead');
+  });
+
+  it('has left after all when its goodbye arrives late, unless the goodbye is of a former life', () => {
+    const rig = inState('dead');
+    expect(rig.send(left(4))).toEqual([]);
+    expect(rig.state).toBe('dead');
+    expect(rig.send(left(5))).toEqual(['acceptLeave']);
+    expect(rig.acts[0]?.params).toEqual({ claim: dead(5, 'x') });
+    expect(rig.state).toBe('left');
   });
 
   it('is forgotten when it is due', () => {

@@ -80,6 +80,13 @@ describe('the checker of SWIM', () => {
     expect(says(member('b', 'Suspect', 3))).toBe('nobody returns without a higher incarnation');
   });
 
+  test('accepts that the dead turn out to have left, and objects to the reverse', () => {
+    const { says } = stage();
+    expect(says(member('b', 'Dead', 3))).toBeNull();
+    expect(says(member('b', 'Left', 3))).toBeNull();
+    expect(says(member('b', 'Dead', 3))).toBe('nobody returns without a higher incarnation');
+  });
+
   test('objects to an incarnation that goes back', () => {
     const { says } = stage();
     expect(says(member('b', 'Alive', 3))).toBeNull();

@@ -181,8 +181,14 @@ export const memberMachine = setup({
             },
           },
         ],
+        // Who missed its goodbye took its silence for a death: all must end with the same word for it, and it knows best.
+        LEFT_HEARD: {
+          guard: 'claimIsNotOlder',
+          target: 'left',
+          actions: { type: 'acceptLeave', params: deadClaim },
+        },
         REAP_DUE: { target: 'reaped', actions: 'forget' },
-        // SUSPECT_HEARD, DEAD_HEARD, LEFT_HEARD: nothing is worse than dead, and said once is enough.
+        // SUSPECT_HEARD, DEAD_HEARD: nothing is worse than dead, and said once is enough.
       },
     },
     left: {

@@ -16,8 +16,8 @@ interface Belief {
   readonly state: MemberState;
 }
 
-// At equal incarnation the later word wins only if it is worse.
-const rank: Readonly<Record<MemberState, number>> = { Alive: 0, Suspect: 1, Dead: 2, Left: 2 };
+// At equal incarnation the later word wins only if it is worse; a goodbye, which only the member itself can say, is the last.
+const rank: Readonly<Record<MemberState, number>> = { Alive: 0, Suspect: 1, Dead: 2, Left: 3 };
 
 export class SwimChecker {
   readonly #world: World;
