@@ -2,6 +2,7 @@
 export { makeSystemClock, systemClock, type SystemClockOptions, systemWallClock } from './node/clock.ts';
 export { udpDatagrams } from './node/datagrams.ts';
 export { fileDisk } from './node/disk.ts';
+export { type FolderLock, type FolderLockOptions, lockFolder } from './node/folder-lock.ts';
 export { lineLogger, type LineLoggerOptions } from './node/logger.ts';
 export { systemRandom } from './node/random.ts';
 export { resolveAddress } from './node/resolve.ts';

@@ -33,6 +33,11 @@ const disk = {
     advice: 'Raise the limit of open files (ulimit -n) of this process.',
   },
   DISK_PATH_OUTSIDE: { fault: 'caller', advice: 'Give a path inside the data folder, relative to it.' },
+  DISK_LOCKED: {
+    fault: 'environment',
+    advice: 'Stop the process that holds it, or give this one a folder of its own.',
+    retry: 'safe',
+  },
   DISK_CLOSED: { fault: 'caller', advice: 'Open the file again before using it.' },
   DISK_IO: {
     fault: 'environment',

@@ -161,6 +161,8 @@ export interface Components {
   readonly paths: PathsComponent;
   /** Null on a node that does not vote. */
   readonly log: LogComponent | null;
+  /** Gives back what the node holds besides, e.g. its data folder, once all others have closed. */
+  release?(): Promise<void>;
 }
 
 /** A component that cannot go on by itself, e.g. a core that threw. */

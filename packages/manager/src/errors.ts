@@ -56,6 +56,10 @@ export const managerErrors = {
     advice: 'Give a dataDir this user may read and write.',
     retry: 'useless',
   },
+  MANAGER_DATA_LOCKED: {
+    fault: 'environment',
+    advice: 'Stop the process that holds it, or give this node a dataDir of its own.',
+  },
   MANAGER_AUTHORITY_UNREADABLE: {
     fault: 'environment',
     advice: 'Remove the development authority folder, or give tls of your own.',

@@ -135,6 +135,7 @@ export class Runtime {
         ...(await Promise.all(this.#retired.map((one) => settle(one.stop())))),
         await settle(membership.stop()),
         await settle(messenger.close()),
+        await settle(components.release?.()),
       ];
       const failure = closed.find((error) => error !== null);
       if (failure)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthority, issueClientCertificate, issueNodeCertificate } from '../src/node/authority.ts';
-import { prepareDataFolder } from '../src/node/data-folder.ts';
+import { takeDataFolder } from '../src/node/data-folder.ts';
 import { developmentSecrets } from '../src/node/development.ts';
 import { identityIn, loadTls } from '../src/node/tls.ts';
 
@@ -64,10 +64,11 @@ describe("the node's own certificate", () => {
 
 describe('the data folder', () => {
   it('is made when it is not there, and refused when it is a file', async () => {
-    await prepareDataFolder(join(folder, 'a', 'b'));
+    const lock = await takeDataFolder(join(folder, 'a', 'b'), 'n');
+    await lock.release();
     expect((await stat(join(folder, 'a', 'b'))).isDirectory()).toBe(true);
     await writeFile(join(folder, 'file'), '');
-    await expect(prepareDataFolder(join(folder, 'file'))).rejects.toMatchObject({
+    await expect(takeDataFolder(join(folder, 'file'), 'n')).rejects.toMatchObject({
       code: 'MANAGER_DATA_UNREADABLE',
     });
   });

@@ -317,6 +317,19 @@ describe('one clear error for each mistake', () => {
     await expect(start({ gossipKeys: ['AAAA'] })).rejects.toMatchObject({ code: 'SWIM_KEY_INVALID' });
   });
 
+  it('a data folder that another node has, until that one has stopped', async () => {
+    const dataDir = join(folder, 'shared');
+    const first = await makeNode('n8', { dataDir, voters: ['n8'] });
+    await first.manager.start();
+    await expect(start({ dataDir, voters: ['n9'] })).rejects.toMatchObject({
+      code: 'MANAGER_DATA_LOCKED',
+      message: expect.stringContaining(`node n8, process ${process.pid}`),
+    });
+    await first.manager.stop();
+    const second = await makeNode('n8', { dataDir, voters: ['n8'] });
+    await second.manager.start();
+  });
+
   it('a foreign authority, another cluster, a wrong gossip key: told by joinCluster', async () => {
     const [host] = (await makeCluster(['n1'])) as [Node];
     const seed = formatAddress(host.manager.gossipAddress);

@@ -26,6 +26,20 @@ export function storageFailed(what: string, cause: unknown): ClusterError {
   });
 }
 
+/** The data folder could not be taken for this replica alone. */
+export function dataNotTaken(cause: unknown): ClusterError {
+  if (!ClusterError.is(cause) || cause.code !== 'DISK_LOCKED')
+    return storageFailed('The data folder cannot be used', cause);
+  return new ClusterError({
+    code: 'RAFT_DATA_LOCKED',
+    fault: 'environment',
+    message: cause.message,
+    advice: 'Stop the process that holds it, or give this replica a dataDir of its own.',
+    retry: 'safe',
+    cause,
+  });
+}
+
 export const storageClosed = (): ClusterError =>
   new ClusterError({
     code: 'RAFT_STORAGE_CLOSED',

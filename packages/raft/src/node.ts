@@ -1,13 +1,14 @@
 /** @packageDocumentation Raft on Node: a durable log in a folder, the system's clock. */
 import { type Logger, type Metrics, toPromise, type Tracer } from '@cluster/core';
-import { fileDisk, systemClock, systemRandom } from '@cluster/core/node';
+import { fileDisk, lockFolder, systemClock, systemRandom } from '@cluster/core/node';
 import type { RaftConfigInput, WalConfigInput } from './config.ts';
+import { dataNotTaken } from './errors.ts';
 import type { RaftChannel, StateMachine } from './ports.ts';
 import { Raft } from './raft.ts';
 import { WriteAheadLog } from './wal/write-ahead-log.ts';
 
 export interface StartRaftConfig extends RaftConfigInput {
-  /** Where the log lives; it belongs to one process at a time. */
+  /** Where the log lives; it belongs to one process at a time, which is enforced by a lock that ends with the process. */
   readonly dataDir: string;
   readonly wal?: WalConfigInput;
 }
@@ -20,13 +21,24 @@ export interface StartRaftPorts {
   readonly tracer?: Tracer | undefined;
 }
 
-/** @throws ClusterError as `Raft.start` does. */
+/** @throws ClusterError `RAFT_DATA_LOCKED`, or as `Raft.start` does. */
 export async function startRaft(
   { dataDir, wal, ...config }: StartRaftConfig,
   ports: StartRaftPorts,
 ): Promise<Raft> {
+  const lock = await lockFolder(dataDir, { name: 'raft', owner: `replica ${config.nodeId}` }).catch(
+    (error: unknown) => {
+      throw dataNotTaken(error);
+    },
+  );
   const storage = new WriteAheadLog({ ...wal, disk: fileDisk(dataDir), metrics: ports.metrics });
-  const close = (): Promise<void> => toPromise<void>((done) => storage.close(done));
+  const close = async (): Promise<void> => {
+    try {
+      await toPromise<void>((done) => storage.close(done));
+    } finally {
+      await lock.release();
+    }
+  };
   const seed = systemRandom.u32();
   try {
     return await Raft.start(config, { ...ports, clock: systemClock, storage, seed }, close);

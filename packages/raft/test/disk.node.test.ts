@@ -121,6 +121,17 @@ describe('one replica on a real disk', () => {
     });
   });
 
+  it('keeps a second replica off its log until it has stopped', async () => {
+    const raft = await start();
+    await expect(start()).rejects.toMatchObject({
+      code: 'RAFT_DATA_LOCKED',
+      message: expect.stringContaining(`in use by replica a, process ${process.pid}`),
+    });
+    await raft.propose(text('mine'));
+    await raft.stop();
+    await (await start()).stop();
+  });
+
   it('says clearly that its folder is none', async () => {
     writeFileSync(join(folder, 'a'), 'a file');
     await expect(start()).rejects.toMatchObject({ code: 'RAFT_STORAGE_FAILED', fault: 'environment' });

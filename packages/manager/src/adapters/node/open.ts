@@ -21,7 +21,7 @@ import { messageCodecHash } from '../../codec.ts';
 import type { Components, LogComponent, OnComponentFailed } from '../../components.ts';
 import { isWildcard, type ManagerConfig } from '../../config.ts';
 import { throwIfAborted } from '../../errors.ts';
-import { prepareDataFolder } from '../../node/data-folder.ts';
+import { takeDataFolder } from '../../node/data-folder.ts';
 import type { LoadedTls } from '../../node/tls.ts';
 import { tagNames } from '../../node-info.ts';
 import type { StateMachine } from '../../ports.ts';
@@ -63,7 +63,8 @@ export async function openComponents(
     else logger.log('error', describeError(error));
   };
   try {
-    if (config.dataDir !== undefined) await prepareDataFolder(config.dataDir);
+    const folder = config.dataDir === undefined ? null : await takeDataFolder(config.dataDir, nodeId);
+    if (folder !== null) closers.push(() => folder.release());
     throwIfAborted(signal);
 
     const directory = new MemberDirectory(config.peers);
@@ -115,6 +116,7 @@ export async function openComponents(
       log,
       balancer: balancerComponent(balancer),
       paths: pathsComponent(monitor),
+      release: async () => folder?.release(),
     };
   } catch (error) {
     for (const close of closers.toReversed()) {
