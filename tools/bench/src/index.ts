@@ -1,4 +1,12 @@
 /** @packageDocumentation Benchmarks: ours beside the raw limit and the peers, interleaved in one run. */
-export { type Contender, measure, type Measurement, type MeasureOptions, summarize } from './measure.ts';
+export { type Contender, measure, type MeasureOptions } from './measure.ts';
 export { type BenchResult, type BenchRow, ratioToLimit, renderBench } from './result.ts';
+export { type Measurement, pairedRatio, quantile, type Ratio, summarize } from './statistics.ts';
 export { benchStepper, stepperDefaults } from './stepper/bench.ts';
+export {
+  benchTransport,
+  type TransportBenchOptions,
+  transportDefaults,
+  transportQuick,
+} from './transport/bench.ts';
+export { benchRaft, type RaftBenchOptions, raftDefaults, raftQuick } from './raft/bench.ts';

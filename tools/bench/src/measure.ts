@@ -2,6 +2,8 @@
  * Measuring contenders beside one another: in every round each runs for the same time, in an order that turns from round to
  * round, so that a neighbour on the machine disturbs all of them alike. What counts is the median of the rounds.
  */
+import { type Measurement, summarize } from './statistics.ts';
+
 export interface Contender {
   /** Handles that many events; state carries over from call to call. */
   run(events: number): void;
@@ -10,12 +12,6 @@ export interface Contender {
 export interface MeasureOptions {
   readonly rounds: number;
   readonly roundMs: number;
-}
-
-export interface Measurement {
-  readonly median: number;
-  /** Interquartile range of the rounds, as a share of the median. */
-  readonly spread: number;
 }
 
 const batch = 256;
@@ -47,18 +43,4 @@ function usPerEvent(contender: Contender, forMs: number): number {
     elapsedMs = performance.now() - startMs;
   } while (elapsedMs < forMs);
   return (elapsedMs * 1000) / events;
-}
-
-export function summarize(values: readonly number[]): Measurement {
-  const sorted = values.toSorted((a, b) => a - b);
-  const median = quantile(sorted, 0.5);
-  return { median, spread: (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / median };
-}
-
-/** Linear between the neighbours. */
-function quantile(sorted: readonly number[], share: number): number {
-  const at = (sorted.length - 1) * share;
-  const low = sorted[Math.floor(at)] ?? Number.NaN;
-  const high = sorted[Math.ceil(at)] ?? Number.NaN;
-  return low + (high - low) * (at - Math.floor(at));
 }

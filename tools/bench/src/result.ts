@@ -4,11 +4,13 @@ export interface BenchRow {
   readonly unit: string;
   readonly higherIsBetter: boolean;
   readonly ours: number;
-  /** What the bare means would give: the least work that does the job. */
-  readonly limit: number;
+  /** What the bare means would give: the least work that does the job. Null where nothing bare could be measured. */
+  readonly limit: number | null;
   readonly peers: Readonly<Record<string, number>>;
   /** How much of the limit ours reaches; 1 = at the limit, whichever direction is better. */
-  readonly ratioToLimit: number;
+  readonly ratioToLimit: number | null;
+  /** Quartiles of the ratio, where ours and the limit were measured in pairs. */
+  readonly ratioInterval?: readonly [number, number];
   /** Interquartile range of the rounds of ours, as a share of its median. */
   readonly spread: number;
 }
@@ -17,13 +19,15 @@ export interface BenchResult {
   readonly name: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly rows: readonly BenchRow[];
+  /** What a reader has to know besides, e.g. which peers are not installed here. */
+  readonly notes?: readonly string[];
 }
 
 export const ratioToLimit = (ours: number, limit: number, higherIsBetter: boolean): number =>
   higherIsBetter ? ours / limit : limit / ours;
 
 /** A table with one line per case. Peers that a case lacks are left empty. */
-export function renderBench({ name, config, rows }: BenchResult): string {
+export function renderBench({ name, config, rows, notes = [] }: BenchResult): string {
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
   const head = ['case', 'unit', 'ours', '±', 'limit', 'of limit', ...peers];
   const lines = rows.map((row) => [
@@ -31,8 +35,8 @@ export function renderBench({ name, config, rows }: BenchResult): string {
     `${row.unit}, ${row.higherIsBetter ? 'more' : 'less'} is better`,
     figure(row.ours),
     `${Math.round(row.spread * 50)}%`,
-    figure(row.limit),
-    row.ratioToLimit.toFixed(2),
+    row.limit === null ? '-' : figure(row.limit),
+    ratio(row),
     ...peers.map((peer) => {
       const value = row.peers[peer];
       if (value === undefined) return '';
@@ -47,7 +51,20 @@ export function renderBench({ name, config, rows }: BenchResult): string {
       .join('  ')
       .trimEnd(),
   );
-  return [`bench ${name}`, `configuration: ${JSON.stringify(config)}`, '', ...text, ''].join('\n');
+  return [
+    `bench ${name}`,
+    `configuration: ${JSON.stringify(config)}`,
+    '',
+    ...text,
+    '',
+    ...notes.map((note) => `${note}\n`),
+  ].join('\n');
+}
+
+function ratio({ ratioToLimit: share, ratioInterval: interval }: BenchRow): string {
+  if (share === null) return '-';
+  if (interval === undefined) return share.toFixed(2);
+  return `${share.toFixed(2)} (${interval[0].toFixed(2)}-${interval[1].toFixed(2)})`;
 }
 
 /** Three significant digits. */

@@ -1,21 +1,45 @@
+import { tmpdir } from 'node:os';
 import type { BenchResult } from '@cluster/bench';
 import { Command } from 'commander';
 import type { MakeCommand } from '../context.ts';
 import { integer, usageError } from '../usage.ts';
 import { notYet } from './later.ts';
 
-const later = ['transport', 'swim', 'raft', 'balancer', 'sim'];
+const later = ['swim', 'balancer', 'sim'];
+
+interface Options {
+  readonly rounds?: number;
+  readonly failover: number;
+  readonly dir: string;
+  readonly quick?: boolean;
+  readonly json?: boolean;
+}
 
 export const benchCommand: MakeCommand = ({ out, err }, done) =>
   new Command('bench')
     .description('ours beside the bare limit and the peers, interleaved in one run')
-    .argument('[benchmarks...]', 'stepper; all there are when none is given')
+    .argument('[benchmarks...]', 'stepper, transport, raft; all there are when none is given')
     .option('--rounds <n>', 'rounds that each contender runs', integer(1, 1000))
+    .option('--quick', 'short runs, that show whether it works; their figures are worth little')
+    .option('--failover <n>', 'raft: leaders killed, of ours and of etcd', integer(0, 1000), 0)
+    .option('--dir <folder>', 'raft: where the logs are written', tmpdir())
     .option('--json', 'end with one line of JSON per benchmark; tables go to standard error')
-    .action(async (names: string[], { rounds, json }: { rounds?: number; json?: boolean }) => {
-      const { benchStepper, renderBench, stepperDefaults } = await import('@cluster/bench');
-      const benches: Readonly<Record<string, () => BenchResult>> = {
-        stepper: () => benchStepper({ ...stepperDefaults, ...(rounds === undefined ? {} : { rounds }) }),
+    .action(async (names: string[], { rounds, failover, dir, quick, json }: Options) => {
+      const bench = await import('@cluster/bench');
+      const say = (line: string): void => err(`${line}\n`);
+      const chosen = rounds === undefined ? {} : { rounds };
+      const benches: Readonly<Record<string, () => BenchResult | Promise<BenchResult>>> = {
+        stepper: () => bench.benchStepper({ ...bench.stepperDefaults, ...chosen }),
+        transport: () =>
+          bench.benchTransport(
+            { ...(quick ? bench.transportQuick : bench.transportDefaults), ...chosen },
+            say,
+          ),
+        raft: () =>
+          bench.benchRaft(
+            { ...(quick ? bench.raftQuick : bench.raftDefaults), ...chosen, failover, folder: dir },
+            say,
+          ),
       };
       const wanted = names.length === 0 ? Object.keys(benches) : names;
       for (const name of wanted) {
@@ -23,8 +47,8 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
         if (!Object.hasOwn(benches, name)) throw usageError(`There is no benchmark '${name}'`, 'bench');
       }
       for (const name of wanted) {
-        const result = (benches[name] as () => BenchResult)();
-        (json ? err : out)(renderBench(result));
+        const result = await (benches[name] as () => Promise<BenchResult>)();
+        (json ? err : out)(bench.renderBench(result));
         if (json) out(`${JSON.stringify(result)}\n`);
       }
       done(0);

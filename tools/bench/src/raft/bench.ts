@@ -1,0 +1,269 @@
+/**
+ * What agreement costs: three servers of ours beside three of etcd and beside a bare loop without a protocol, all on the same
+ * cores, each with its log flushed to the disk, loaded by one process over the network, interleaved in every round.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createAuthority, issueClientCertificate, issueNodeCertificate } from '@cluster/manager/certificates';
+import { bundle } from '@cluster/programs';
+import { raftConfigSchema } from '@cluster/raft';
+import { machine } from '../machine.ts';
+import type { Remote } from '../process/remote.ts';
+import { hasCommand, Workplace } from '../process/workplace.ts';
+import type { BenchResult } from '../result.ts';
+import type { Place } from '../transport/contender.ts';
+import type { RaftLoad, RaftLoadResult } from './client-program.ts';
+import { type Cluster, serverNames, startBare, startEtcd, startOurs } from './clusters.ts';
+import { failoverRows, loadRows, type RaftSamples, type StoreName } from './rows.ts';
+
+export interface RaftBenchOptions {
+  readonly rounds: number;
+  readonly clients: readonly number[];
+  readonly valueBytes: number;
+  readonly warmMs: number;
+  readonly runMs: number;
+  /** Leaders killed of each. */
+  readonly failover: number;
+  /** Where the logs are written. */
+  readonly folder: string;
+}
+
+export const raftDefaults: RaftBenchOptions = {
+  rounds: 3,
+  clients: [1, 8, 32, 64, 256],
+  valueBytes: 256,
+  warmMs: 500,
+  runMs: 2000,
+  failover: 0,
+  folder: tmpdir(),
+};
+
+export const raftQuick: RaftBenchOptions = {
+  ...raftDefaults,
+  rounds: 1,
+  clients: [1, 32],
+  warmMs: 200,
+  runMs: 600,
+};
+
+/** Ours by default, and what etcd is set to for the failover: an election timeout is drawn between this and twice this. */
+const equalTimings = { heartbeatMs: 50, electionMs: 250 } as const;
+const attemptEveryMs = 10;
+const clusterName = 'bench';
+
+const source = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** @param say told what is under way. */
+export function benchRaft(
+  options: RaftBenchOptions,
+  say: (line: string) => void = () => undefined,
+): Promise<BenchResult> {
+  return Workplace.use(async (place) => {
+    const bench = await RaftBench.prepare(place, options, say);
+    for (let round = 0; round < options.rounds; round++) await bench.round(round);
+    if (options.failover > 0) await bench.failover();
+    return bench.result();
+  }, options.folder);
+}
+
+interface Programs {
+  readonly server: string;
+  readonly client: string;
+  readonly bare: string;
+}
+
+class RaftBench {
+  readonly #place: Workplace;
+  readonly #options: RaftBenchOptions;
+  readonly #say: (line: string) => void;
+  readonly #programs: Programs;
+  readonly #identities: Readonly<Record<string, Place>>;
+  readonly #loads: RaftSamples = new Map();
+  readonly #failovers = new Map<StoreName, number[]>();
+  readonly #hasEtcd: boolean;
+  #folders = 0;
+
+  private constructor(
+    place: Workplace,
+    options: RaftBenchOptions,
+    say: (line: string) => void,
+    programs: Programs,
+    identities: Readonly<Record<string, Place>>,
+  ) {
+    this.#place = place;
+    this.#options = options;
+    this.#say = say;
+    this.#programs = programs;
+    this.#identities = identities;
+    this.#hasEtcd = hasCommand('etcd', '--version');
+    if (!this.#hasEtcd && process.env['CI'] !== undefined)
+      throw new Error('The peer etcd is missing: it is not installed here.');
+  }
+
+  static async prepare(
+    place: Workplace,
+    options: RaftBenchOptions,
+    say: (line: string) => void,
+  ): Promise<RaftBench> {
+    const programs = await bundle({
+      programs: {
+        server: source('./server-program.ts'),
+        client: source('./client-program.ts'),
+        bare: source('./bare-program.ts'),
+      },
+      outdir: join(place.folder, 'programs'),
+    });
+    return new RaftBench(place, options, say, programs, await issue());
+  }
+
+  async round(round: number): Promise<void> {
+    const { clients, rounds } = this.#options;
+    const clusters = new Map<StoreName, Cluster>([
+      ['ours', await this.#ours()],
+      ['bare', await this.#bare()],
+    ]);
+    if (this.#hasEtcd) clusters.set('etcd', await this.#etcd(false));
+    const client = await this.#client(clusters);
+    for (const kind of ['put', 'read'] as const) {
+      for (const count of clients) {
+        this.#say(`round ${round + 1} of ${rounds}: ${kind}s, ${count} clients`);
+        for (const name of this.#turns([...clusters.keys()], round)) {
+          if (kind === 'read' && name === 'bare') continue;
+          await this.#load(client, name, await (clusters.get(name) as Cluster).leader(), kind, count);
+        }
+      }
+    }
+    await Promise.all([client.kill(), ...[...clusters.values()].map((cluster) => cluster.stop())]);
+  }
+
+  async failover(): Promise<void> {
+    const clusters = new Map<StoreName, Cluster>([['ours', await this.#ours()]]);
+    if (this.#hasEtcd) clusters.set('etcd', await this.#etcd(true));
+    const client = await this.#client(clusters);
+    for (let trial = 0; trial < this.#options.failover; trial++) {
+      this.#say(`failover ${trial + 1} of ${this.#options.failover}`);
+      for (const [name, cluster] of clusters) await this.#killLeader(client, name, cluster);
+    }
+    await Promise.all([client.kill(), ...[...clusters.values()].map((cluster) => cluster.stop())]);
+  }
+
+  result(): BenchResult {
+    const { rounds, clients, valueBytes, warmMs, runMs, failover } = this.#options;
+    return {
+      name: 'raft',
+      config: {
+        rounds,
+        clients,
+        valueBytes,
+        warmMs,
+        runMs,
+        failover,
+        servers: serverNames.length,
+        flush: 'every write of all three, on disk',
+        wire: { ours: 'mutual TLS', limit: 'mutual TLS', etcd: 'HTTP, JSON gateway v3' },
+        etcd: { load: 'its defaults (100 ms, 1000 ms)', failover: equalTimings },
+        machine: machine(),
+        ours: raftConfigSchema.parse({ nodeId: 'n1', voters: [...serverNames] }),
+      },
+      rows: [
+        ...loadRows(this.#loads, this.#options.clients),
+        ...failoverRows(this.#failovers, this.#options.failover),
+      ],
+      ...(this.#hasEtcd ? {} : { notes: ['1 peer skipped: etcd, for it is not installed here.'] }),
+    };
+  }
+
+  async #killLeader(client: Remote, name: StoreName, cluster: Cluster): Promise<void> {
+    const leader = await cluster.leader();
+    const servers = serverNames.filter((server) => server !== leader);
+    // What has just come back gets time to settle.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const killedMs = performance.timeOrigin + performance.now();
+    const killed = cluster.kill(leader);
+    const acceptedMs = await client.call<number>('firstAccepted', {
+      store: name,
+      servers,
+      everyMs: attemptEveryMs,
+      giveUpMs: 15_000,
+    });
+    const times = this.#failovers.get(name) ?? [];
+    this.#failovers.set(name, times);
+    times.push(acceptedMs - killedMs);
+    await killed;
+    await cluster.restart(leader);
+  }
+
+  async #load(
+    client: Remote,
+    name: StoreName,
+    server: string,
+    kind: 'put' | 'read',
+    clients: number,
+  ): Promise<void> {
+    const { valueBytes, warmMs, runMs } = this.#options;
+    const load: RaftLoad = { store: name, server, kind, clients, valueBytes, warmMs, runMs };
+    const result = await client.call<RaftLoadResult>('run', load);
+    const key = `${name} ${kind} ${clients}`;
+    this.#loads.set(key, [...(this.#loads.get(key) ?? []), result]);
+  }
+
+  /** Who goes first changes from round to round. */
+  #turns(names: readonly StoreName[], round: number): StoreName[] {
+    return names.map((_, i) => names[(i + round) % names.length] as StoreName);
+  }
+
+  async #client(clusters: ReadonlyMap<StoreName, Cluster>): Promise<Remote> {
+    const client = this.#place.start('clients', this.#programs.client, [], { core: null });
+    for (const [name, cluster] of clusters) {
+      const { servers } = cluster;
+      await client.call('open', { name, kind: name, place: this.#identities['client'], servers });
+      await cluster.leader();
+    }
+    return client;
+  }
+
+  async #ours(): Promise<Cluster> {
+    const { server: program } = this.#programs;
+    const folder = await this.#folder('ours');
+    return await startOurs({
+      place: this.#place,
+      program,
+      identities: this.#identities,
+      folder,
+      timings: {},
+    });
+  }
+
+  async #etcd(equal: boolean): Promise<Cluster> {
+    const folder = await this.#folder('etcd');
+    return await startEtcd({ place: this.#place, folder, timings: equal ? equalTimings : null });
+  }
+
+  async #bare(): Promise<Cluster> {
+    const folder = await this.#folder('bare');
+    const { bare: program } = this.#programs;
+    return await startBare({ place: this.#place, program, identities: this.#identities, folder });
+  }
+
+  async #folder(name: string): Promise<string> {
+    const folder = join(this.#place.folder, `${name}-${this.#folders++}`);
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    for (const server of serverNames) await mkdir(join(folder, server), { mode: 0o700 });
+    return folder;
+  }
+}
+
+async function issue(): Promise<Readonly<Record<string, Place>>> {
+  const authority = await createAuthority();
+  const identities: Record<string, Place> = {};
+  for (const nodeId of serverNames) {
+    const tls = await issueNodeCertificate(authority, { clusterName, nodeId });
+    identities[nodeId] = { clusterName, role: 'node', nodeId, tls };
+  }
+  const tls = await issueClientCertificate(authority, { clusterName, clientId: 'loader' });
+  identities['client'] = { clusterName, role: 'client', nodeId: 'loader', tls };
+  return identities;
+}

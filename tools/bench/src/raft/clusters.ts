@@ -1,0 +1,202 @@
+/** Three servers each: ours, etcd, and the bare loop. */
+import { join } from 'node:path';
+import type { RaftStatus } from '@cluster/raft';
+import type { Address } from '@cluster/core';
+import type { Remote } from '../process/remote.ts';
+import { type Foreign, freePorts, type Workplace } from '../process/workplace.ts';
+import type { Place } from '../transport/contender.ts';
+
+export interface Timings {
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
+}
+
+export interface Cluster {
+  readonly servers: Readonly<Record<string, Address>>;
+  /** Waits until everybody follows the same one. */
+  leader(): Promise<string>;
+  kill(server: string): Promise<void>;
+  restart(server: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const serverNames = ['n1', 'n2', 'n3'] as const;
+const patienceMs = 20_000;
+
+/** Asks everybody until they agree on who leads. */
+async function agreed(ask: () => Promise<readonly (string | null)[]>): Promise<string> {
+  for (const endMs = performance.now() + patienceMs; performance.now() < endMs;) {
+    const answers = await ask().catch(() => []);
+    const [first = null] = answers;
+    if (first !== null && answers.length === serverNames.length && answers.every((one) => one === first))
+      return first;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`no leader within ${patienceMs} ms`);
+}
+
+export interface OurOptions {
+  readonly place: Workplace;
+  readonly program: string;
+  readonly identities: Readonly<Record<string, Place>>;
+  readonly folder: string;
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** Each server in a process of its own, over mutual TLS, with every default but `timings`. */
+export async function startOurs({
+  place,
+  program,
+  identities,
+  folder,
+  timings,
+}: OurOptions): Promise<Cluster> {
+  const remotes = new Map<string, Remote>();
+  const servers: Record<string, Address> = {};
+  const listen = async (name: string): Promise<void> => {
+    const remote = place.start(name, program, [name], { core: null });
+    remotes.set(name, remote);
+    const port = servers[name]?.port ?? 0;
+    servers[name] = await remote.call<Address>('listen', { place: identities[name], port });
+  };
+  const enter = (name: string): Promise<void> =>
+    (remotes.get(name) as Remote).call('join', { addresses: servers, dataDir: join(folder, name), timings });
+  await Promise.all(serverNames.map(listen));
+  await Promise.all(serverNames.map(enter));
+  return {
+    servers,
+    leader: () =>
+      agreed(async () => {
+        const statuses = await Promise.all(
+          [...remotes.values()].map((remote) => remote.call<RaftStatus>('status')),
+        );
+        // Who comes back has caught up when it has applied as much as the others.
+        const level = statuses.every(({ appliedIndex }) => appliedIndex === statuses[0]?.appliedIndex);
+        return statuses.map(({ leaderId }) => (level ? leaderId : null));
+      }),
+    kill: (name) => (remotes.get(name) as Remote).kill('SIGKILL'),
+    restart: async (name) => {
+      await listen(name);
+      await enter(name);
+    },
+    stop: async () => {
+      await Promise.all([...remotes.values()].map((remote) => remote.kill('SIGKILL')));
+    },
+  };
+}
+
+export interface EtcdOptions {
+  readonly place: Workplace;
+  readonly folder: string;
+  /** Null: etcd's own. */
+  readonly timings: Timings | null;
+}
+
+export async function startEtcd({ place, folder, timings }: EtcdOptions): Promise<Cluster> {
+  const ports = await freePorts(2 * serverNames.length);
+  const url = (port = 0): string => `http://127.0.0.1:${port}`;
+  const peers = serverNames.map((name, i) => `${name}=${url(ports[2 * i])}`).join(',');
+  const processes = new Map<string, Foreign>();
+  const start = (name: string): void => {
+    const i = (serverNames as readonly string[]).indexOf(name);
+    const [peer, client] = [url(ports[2 * i]), url(ports[2 * i + 1])];
+    const options: Record<string, string> = {
+      name,
+      'data-dir': join(folder, name),
+      'listen-peer-urls': peer,
+      'initial-advertise-peer-urls': peer,
+      'listen-client-urls': client,
+      'advertise-client-urls': client,
+      'initial-cluster': peers,
+      'initial-cluster-state': 'new',
+      logger: 'zap',
+      'log-level': 'error',
+      ...(timings === null
+        ? {}
+        : {
+            'heartbeat-interval': String(timings.heartbeatMs),
+            'election-timeout': String(timings.electionMs),
+          }),
+    };
+    const args = Object.entries(options).map(([key, value]) => `--${key}=${value}`);
+    processes.set(
+      name,
+      place.startForeign(`etcd ${name}`, 'etcd', args, (error) => {
+        throw error;
+      }),
+    );
+  };
+  const servers = Object.fromEntries(
+    serverNames.map((name, i) => [name, { host: '127.0.0.1', port: ports[2 * i + 1] ?? 0 }]),
+  );
+  for (const name of serverNames) start(name);
+  return {
+    servers,
+    leader: async () => {
+      const names = new Map<string, string>();
+      const id = await agreed(() =>
+        Promise.all(
+          serverNames.map(async (name) => {
+            const { member, leader } = await etcdStatus(servers[name] as Address);
+            names.set(member, name);
+            return leader;
+          }),
+        ),
+      );
+      return names.get(id) as string;
+    },
+    kill: (name) => (processes.get(name) as Foreign).kill('SIGKILL'),
+    restart: async (name) => start(name),
+    stop: async () => {
+      await Promise.all([...processes.values()].map((one) => one.kill('SIGKILL')));
+    },
+  };
+}
+
+interface EtcdStatus {
+  readonly member: string;
+  readonly leader: string | null;
+}
+
+async function etcdStatus({ host, port }: Address): Promise<EtcdStatus> {
+  const response = await fetch(`http://${host}:${port}/v3/maintenance/status`, {
+    method: 'POST',
+    body: '{}',
+  });
+  const { header, leader = '0' } = (await response.json()) as {
+    header: { member_id: string };
+    leader?: string;
+  };
+  return { member: header.member_id, leader: leader === '0' ? null : leader };
+}
+
+export interface BareOptions {
+  readonly place: Workplace;
+  readonly program: string;
+  readonly identities: Readonly<Record<string, Place>>;
+  readonly folder: string;
+}
+
+/** The first leads, for good. */
+export async function startBare({ place, program, identities, folder }: BareOptions): Promise<Cluster> {
+  const remotes = serverNames.map((name) => place.start(`bare ${name}`, program, [], { core: null }));
+  const options = (name: string, followers: readonly Address[]): unknown => ({
+    place: identities[name],
+    file: join(folder, `${name}.log`),
+    followers,
+  });
+  const followers = await Promise.all(
+    [1, 2].map((i) => (remotes[i] as Remote).call<Address>('follow', options(serverNames[i] as string, []))),
+  );
+  const leader = await (remotes[0] as Remote).call<Address>('lead', options(serverNames[0], followers));
+  const fixed = (): Promise<never> => Promise.reject(new Error('the bare loop has no elections'));
+  return {
+    servers: { [serverNames[0]]: leader },
+    leader: async () => serverNames[0],
+    kill: fixed,
+    restart: fixed,
+    stop: async () => {
+      await Promise.all(remotes.map((remote) => remote.kill('SIGKILL')));
+    },
+  };
+}

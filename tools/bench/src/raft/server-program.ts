@@ -1,0 +1,65 @@
+/** One of our servers: a replica over the transport, with its log on the disk. */
+import { startRaft } from '@cluster/raft/node';
+import type { Raft, RaftChannel, RaftStatus } from '@cluster/raft';
+import { startTransport } from '@cluster/transport/node';
+import type { Transport } from '@cluster/transport';
+import type { Address } from '@cluster/core';
+import { serveParent } from '../process/remote.ts';
+import type { Place } from '../transport/contender.ts';
+import { KeyValues } from './key-value.ts';
+import { requestTypes } from './request-types.ts';
+
+export interface ListenOptions {
+  readonly place: Place;
+  readonly port: number;
+}
+
+export interface JoinOptions {
+  readonly addresses: Readonly<Record<string, Address>>;
+  readonly dataDir: string;
+  /** What differs from the defaults. */
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+let addresses: Readonly<Record<string, Address>> = {};
+let transport: Transport;
+let raft: Raft;
+
+const channel = (): RaftChannel => ({
+  send: (to, bytes) => void transport.post(to, requestTypes.raft, bytes, { priority: 'High' }),
+  onMessage: (receive) =>
+    transport.handle(requestTypes.raft, (bytes, { from }) => receive(from, new Uint8Array(bytes)), {
+      roles: ['node'],
+    }),
+});
+
+serveParent({
+  listen: async ({ place: { nodeId, clusterName, tls }, port }: ListenOptions): Promise<Address> => {
+    const bind = { host: '127.0.0.1', port };
+    transport = await startTransport(
+      { nodeId, clusterName, tls, bind },
+      { directory: { lookup: (peer) => addresses[peer] } },
+    );
+    return transport.local;
+  },
+  join: async ({ addresses: all, dataDir, timings }: JoinOptions): Promise<void> => {
+    addresses = all;
+    const values = new KeyValues();
+    const nodeId = process.argv[2] ?? '';
+    raft = await startRaft(
+      { nodeId, voters: Object.keys(all), dataDir, ...timings },
+      { channel: channel(), stateMachine: values },
+    );
+    const put = async (bytes: Uint8Array): Promise<Uint8Array> =>
+      // The transport only lends them.
+      (await raft.propose(new Uint8Array(bytes))).result;
+    const read = async (bytes: Uint8Array): Promise<Uint8Array> => {
+      const key = Buffer.from(bytes).toString('latin1');
+      await raft.barrier();
+      return values.get(key);
+    };
+    transport.handle(requestTypes.put, put);
+    transport.handle(requestTypes.read, read);
+  },
+  status: (): RaftStatus => raft.status(),
+});

@@ -1,0 +1,64 @@
+import type { Load, LoadResult } from './load.ts';
+
+/** What is read out of a run. */
+export interface Reading {
+  readonly case: string;
+  readonly unit: string;
+  readonly higherIsBetter: boolean;
+  readonly read: (result: LoadResult) => number;
+}
+
+export interface LoadCase {
+  readonly load: Omit<Load, 'warmMs' | 'runMs'>;
+  readonly readings: readonly Reading[];
+}
+
+const tenGigabit = 1.25;
+
+const bulk = (name: string, payloadBytes: number): LoadCase => {
+  const gigabytes = ({ perSecond }: LoadResult): number => (perSecond * payloadBytes) / 1e9;
+  return {
+    load: { kind: 'posts', payloadBytes, inFlight: 0 },
+    readings: [
+      { case: `bulk ${name}`, unit: 'GB/s', higherIsBetter: true, read: gigabytes },
+      {
+        case: `connections that fill 10 Gbit/s, ${name}`,
+        unit: 'connections',
+        higherIsBetter: false,
+        read: (result) => Math.ceil(tenGigabit / gigabytes(result)),
+      },
+    ],
+  };
+};
+
+export const loadCases: readonly LoadCase[] = [
+  {
+    load: { kind: 'posts', payloadBytes: 256, inFlight: 0 },
+    readings: [
+      {
+        case: 'one-way 256 B',
+        unit: 'messages/s',
+        higherIsBetter: true,
+        read: ({ perSecond }) => perSecond,
+      },
+    ],
+  },
+  {
+    load: { kind: 'requests', payloadBytes: 256, inFlight: 64 },
+    readings: [
+      {
+        case: '64 requests in flight',
+        unit: 'requests/s',
+        higherIsBetter: true,
+        read: ({ perSecond }) => perSecond,
+      },
+      { case: '64 in flight, p99', unit: 'ms', higherIsBetter: false, read: ({ p99Ms }) => p99Ms },
+    ],
+  },
+  {
+    load: { kind: 'requests', payloadBytes: 256, inFlight: 1 },
+    readings: [{ case: '1 in flight, p50', unit: 'ms', higherIsBetter: false, read: ({ p50Ms }) => p50Ms }],
+  },
+  bulk('64 KiB', 65_536),
+  bulk('1 MiB', 1_048_576),
+];

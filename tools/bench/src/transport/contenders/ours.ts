@@ -1,0 +1,47 @@
+/** `@cluster/transport` as shipped: mutual TLS, reliable, every default. */
+import { ClusterError } from '@cluster/core';
+import { startTransport, type StartOptions } from '@cluster/transport/node';
+import type { Transport } from '@cluster/transport';
+import { type Contender, type Place, serverId } from '../contender.ts';
+
+/** 64 and up are free for applications. */
+const types = { post: 64, request: 65 } as const;
+
+const options = ({ role, nodeId, clusterName, tls }: Place): StartOptions => ({
+  nodeId,
+  clusterName,
+  tls,
+  // A client only dials.
+  bind: role === 'node' ? { host: '127.0.0.1', port: 0 } : null,
+});
+
+const nothing = new Uint8Array(0);
+
+export const ours: Contender = {
+  listen: async (place, receive) => {
+    const transport: Transport = await startTransport(options(place), {
+      directory: { lookup: () => undefined },
+    });
+    transport.handle(types.post, (bytes) => void receive(bytes));
+    transport.handle(types.request, (bytes) => receive(bytes) ?? nothing);
+    return { address: transport.local };
+  },
+  connect: async (place, server, onAnswer) => {
+    const transport = await startTransport(options(place), {
+      directory: { lookup: (nodeId) => (nodeId === serverId ? server : undefined) },
+    });
+    await transport.ping(serverId);
+    const ask = (bytes: Uint8Array): void =>
+      void transport.request(serverId, types.request, bytes).then(onAnswer, (error: unknown) => {
+        // The queue is full of posts: it has not been taken, and may be asked again.
+        if (!(error instanceof ClusterError) || error.code !== 'TRANSPORT_BACKPRESSURE') throw error;
+        setImmediate(ask, bytes);
+      });
+    return {
+      post: (bytes) => transport.post(serverId, types.post, bytes),
+      ready: () => new Promise((resolve) => void setImmediate(resolve)),
+      ask,
+      close: () => transport.close(),
+    };
+  },
+};

@@ -1,0 +1,107 @@
+/** The work that is measured, the same for every contender. */
+import { randomBytes } from 'node:crypto';
+import type { Link } from './contender.ts';
+import { decode, encode, keys, kinds } from './message.ts';
+
+export interface Load {
+  readonly kind: 'posts' | 'requests';
+  readonly payloadBytes: number;
+  /** Requests under way at any time. */
+  readonly inFlight: number;
+  readonly warmMs: number;
+  readonly runMs: number;
+}
+
+export interface LoadResult {
+  readonly perSecond: number;
+  /** Of requests, in ms. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Posts in one turn of the event loop; then what has arrived is looked at. */
+const postsPerTurn = 256;
+
+export class Driver {
+  #link: Link | null = null;
+  #answered: (id: number, key: string) => void = () => undefined;
+  #ids = 0;
+
+  /** For the contender, as its `onAnswer`. */
+  readonly onAnswer = (bytes: Uint8Array): void => {
+    const { id, k } = decode(bytes);
+    this.#answered(id, k);
+  };
+
+  use(link: Link): void {
+    this.#link = link;
+  }
+
+  async run(load: Load): Promise<LoadResult> {
+    const payload = randomBytes(load.payloadBytes);
+    const measure = (forMs: number): Promise<LoadResult> =>
+      load.kind === 'posts' ? this.#posts(payload, forMs) : this.#requests(payload, load.inFlight, forMs);
+    await measure(load.warmMs);
+    return await measure(load.runMs);
+  }
+
+  /** The clock stops when the receiver has said that it has every one. */
+  async #posts(payload: Uint8Array, forMs: number): Promise<LoadResult> {
+    const link = this.#link as Link;
+    const startMs = performance.now();
+    let sent = 0;
+    let refused: Uint8Array | null = null;
+    while (performance.now() - startMs < forMs) {
+      for (let i = 0; i < postsPerTurn; i++) {
+        refused ??= this.#message(kinds.post, payload);
+        if (!link.post(refused)) break;
+        refused = null;
+        sent++;
+      }
+      await link.ready();
+    }
+    const arrived = await this.#count(link);
+    if (arrived !== sent) throw new Error(`${sent} messages were sent, and ${arrived} have arrived`);
+    const tookMs = performance.now() - startMs;
+    return { perSecond: (sent * 1000) / tookMs, p50Ms: 0, p99Ms: 0 };
+  }
+
+  #requests(payload: Uint8Array, inFlight: number, forMs: number): Promise<LoadResult> {
+    const link = this.#link as Link;
+    const asked = new Map<number, number>();
+    const times: number[] = [];
+    const startMs = performance.now();
+    const ask = (): void => {
+      const message = this.#message(kinds.request, payload);
+      asked.set(this.#ids, performance.now());
+      link.ask(message);
+    };
+    return new Promise((resolve) => {
+      this.#answered = (id) => {
+        const nowMs = performance.now();
+        times.push(nowMs - (asked.get(id) ?? Number.NaN));
+        asked.delete(id);
+        if (nowMs - startMs < forMs) ask();
+        else if (asked.size === 0) {
+          const sorted = Float64Array.from(times).toSorted();
+          const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
+          resolve({ perSecond: (times.length * 1000) / (nowMs - startMs), p50Ms: at(0.5), p99Ms: at(0.99) });
+        }
+      };
+      for (let i = 0; i < inFlight; i++) ask();
+    });
+  }
+
+  #count(link: Link): Promise<number> {
+    const id = ++this.#ids;
+    return new Promise((resolve) => {
+      this.#answered = (_id, count) => resolve(Number(count));
+      link.ask(encode({ t: kinds.request, id, k: 'count', p: new Uint8Array(0) }));
+    });
+  }
+
+  #message(t: number, p: Uint8Array): Uint8Array {
+    const id = ++this.#ids;
+    return encode({ t, id, k: keys[id & 63] ?? '', p });
+  }
+}

@@ -1,0 +1,38 @@
+/** The serving process: takes messages, counts them, answers requests. One contender a process. */
+import { serveParent } from '../process/remote.ts';
+import { contender } from './contenders/index.ts';
+import type { Listening, Place } from './contender.ts';
+import { decode, encode, kinds } from './message.ts';
+
+let posts = 0;
+
+/** An answer says how many posts have come before it since the last one that was asked for. */
+function receive(bytes: Uint8Array): Uint8Array | null {
+  const { t, id, k, p } = decode(bytes);
+  if (t === kinds.post) {
+    posts++;
+    return null;
+  }
+  const counted = k === 'count';
+  const answer = encode({
+    t: kinds.reply,
+    id,
+    k: counted ? String(posts) : k,
+    p: counted ? p.subarray(0, 0) : p,
+  });
+  if (counted) posts = 0;
+  return answer;
+}
+
+serveParent({
+  listen: async (place: Place): Promise<Listening> =>
+    (await contender(process.argv[2] ?? '')).listen(place, receive),
+  /** What this process holds once the garbage is gone, in bytes. */
+  memory: async (): Promise<number> => {
+    for (let i = 0; i < 3; i++) {
+      globalThis.gc?.();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return process.memoryUsage.rss();
+  },
+});
