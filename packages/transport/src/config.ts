@@ -38,6 +38,12 @@ export const transportConfigSchema = z
       .default(24 * 1024 * 1024)
       .describe('Bytes waiting for one peer, unacknowledged ones included.')
       .meta({ unit: 'bytes', advice: 'Bounds the memory a peer that does not read can cost.' }),
+    readyBytes: z
+      .int()
+      .min(1024)
+      .default(512 * 1024)
+      .describe('Bytes waiting to be written to a peer below which ready() resolves.')
+      .meta({ unit: 'bytes', advice: 'More keeps more memory alive and makes nothing faster.' }),
     windowMessages: z
       .int()
       .min(64)

@@ -37,6 +37,8 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const noOptions: SendOptions = {};
+
 export class Transport {
   readonly #engine: TransportEngine;
   readonly #closing = new AbortController();
@@ -76,8 +78,11 @@ export class Transport {
         advice: 'Give each message type one handler; 1-15 are raft, 16-63 the manager, 64 and up are free.',
       });
     }
+    let last: Context | null = null;
     const run = (bytes: Uint8Array, context: EngineContext, answer: Done<Uint8Array | undefined>): void => {
-      const result = handler(bytes, new Context(context, this.#closing.signal));
+      // One-way messages share their context.
+      if (last?.of !== context) last = new Context(context, this.#closing.signal);
+      const result = handler(bytes, last);
       if (!isPromise(result)) {
         answer({ ok: true, value: result ?? undefined });
         return;
@@ -91,16 +96,13 @@ export class Transport {
   }
 
   /** Resolves with the answer of the remote handler. @throws ClusterError; its `retry` says whether repeating is safe. */
-  request(to: string, typeId: number, bytes: Uint8Array, options: SendOptions = {}): Promise<Uint8Array> {
-    return this.#call(options, to, (done) =>
-      this.#engine.call(
-        to,
-        typeId,
-        bytes,
-        { priority: options.priority, timeoutMs: options.timeoutMs },
-        done,
-      ),
-    );
+  request(
+    to: string,
+    typeId: number,
+    bytes: Uint8Array,
+    options: SendOptions = noOptions,
+  ): Promise<Uint8Array> {
+    return this.#call(options, to, (done) => this.#engine.call(to, typeId, bytes, options, done));
   }
 
   /** Resolves when the remote handler has completed or, with `ack: 'received'`, when the message has arrived and no more. */
@@ -128,6 +130,29 @@ export class Transport {
     options: { readonly priority?: Priority } = {},
   ): boolean {
     return this.#engine.post(to, typeId, bytes, options.priority);
+  }
+
+  /**
+   * Resolves when little waits to be written to this peer: `post` in a loop, with `await ready` now and then, goes as fast as
+   * the peer takes it and holds little memory. @throws ClusterError when the peer is unknown or cannot be reached.
+   */
+  ready(to: string, { signal }: Pick<SendOptions, 'signal'> = noOptions): Promise<void> {
+    return promise((done) => {
+      if (signal?.aborted === true) {
+        done({ ok: false, error: aborted(to, false) });
+        return;
+      }
+      let cancel = (): void => undefined;
+      const onAbort = (): void => {
+        cancel();
+        done({ ok: false, error: aborted(to, false) });
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      cancel = this.#engine.ready(to, (outcome) => {
+        signal?.removeEventListener('abort', onAbort);
+        done(outcome);
+      });
+    });
   }
 
   /** Round trip in ms. */
@@ -162,11 +187,8 @@ export class Transport {
     to: string,
     start: (done: Done<T>) => Call | null,
   ): Promise<T> {
+    if (signal === undefined) return promise(start);
     return promise((done) => {
-      if (signal === undefined) {
-        start(done);
-        return;
-      }
       if (signal.aborted) {
         done({ ok: false, error: aborted(to, false) });
         return;
@@ -189,30 +211,30 @@ const isPromise = <T>(value: T | Promise<T>): value is Promise<T> =>
 
 /** A controller is made only for handlers that ask for their signal. */
 class Context implements MessageContext {
-  readonly #context: EngineContext;
+  readonly of: EngineContext;
   readonly #closing: AbortSignal;
   #signal: AbortSignal | null = null;
 
   constructor(context: EngineContext, closing: AbortSignal) {
-    this.#context = context;
+    this.of = context;
     this.#closing = closing;
   }
 
   get from(): string {
-    return this.#context.from;
+    return this.of.from;
   }
   get role(): PeerRole {
-    return this.#context.role;
+    return this.of.role;
   }
   get typeId(): number {
-    return this.#context.typeId;
+    return this.of.typeId;
   }
   get priority(): Priority {
-    return this.#context.priority;
+    return this.of.priority;
   }
 
   get signal(): AbortSignal {
-    const { request } = this.#context;
+    const { request } = this.of;
     if (request === null) return this.#closing;
     if (this.#signal === null) {
       const controller = new AbortController();

@@ -23,6 +23,7 @@ export interface BootOptions extends Partial<TransportConfigInput> {
   readonly certificate?: Partial<PeerIdentity>;
   readonly judge?: (peer: PeerIdentity) => Refusal | null;
   readonly tracer?: Tracer;
+  readonly soon?: (run: () => void) => void;
 }
 
 /** Engines on a network in memory, in virtual time. */
@@ -43,7 +44,10 @@ export class EngineWorld {
   }
 
   /** Starts a process; the same id again is a new boot at the same address. */
-  boot(nodeId: string, { role = 'node', certificate, judge, tracer, ...config }: BootOptions = {}): Booted {
+  boot(
+    nodeId: string,
+    { role = 'node', certificate, judge, tracer, soon, ...config }: BootOptions = {},
+  ): Booted {
     const process = new ProcessClock(this.clock);
     const metrics = new MetricsRegistry();
     const logged: { message: string; code: unknown; reason: unknown }[] = [];
@@ -69,6 +73,7 @@ export class EngineWorld {
             void logged.push({ message, code: fields?.['code'], reason: fields?.['reason'] }),
         },
         ...(tracer ? { tracer } : {}),
+        ...(soon ? { soon } : {}),
       },
     );
     engine.onPeer((event) => void events.push(event));

@@ -586,3 +586,71 @@ describe('the control core', () => {
     }
   });
 });
+
+describe('backpressure', () => {
+  it('shows in ready(): it waits while the peer takes nothing, and goes on when it does', () => {
+    const { world, a, b } = pair({ readyBytes: 100_000 });
+    let received = 0;
+    b.engine.handle(type, () => void received++);
+    const told: Outcome<void>[] = [];
+    a.engine.ready('b', (outcome) => void told.push(outcome));
+    expect(told).toMatchObject([{ ok: true }]);
+    for (let i = 0; i < 200; i++) a.engine.post('b', type, new Uint8Array(1000));
+    a.engine.ready('b', (outcome) => void told.push(outcome));
+    const cancel = a.engine.ready('b', () => expect.unreachable());
+    cancel();
+    expect(told).toHaveLength(1);
+    world.run(100);
+    expect(told).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(received).toBe(200);
+  });
+
+  it('ends with the reason when the peer cannot be reached, is unknown, or the transport closes', () => {
+    const world = new EngineWorld(2);
+    const a = world.boot('a', { readyBytes: 1024 });
+    world.portOf('b');
+    const told: Outcome<void>[] = [];
+    const wait = (to: string): void => void a.engine.ready(to, (outcome) => void told.push(outcome));
+    wait('z');
+    expect(told).toMatchObject(failure('TRANSPORT_PEER_UNKNOWN'));
+    a.engine.post('b', type, new Uint8Array(2000));
+    wait('b');
+    expect(told).toHaveLength(1);
+    world.run(5000);
+    expect(told[1]).toMatchObject({ ok: false, error: { code: 'TRANSPORT_CONNECT_FAILED' } });
+    world.run(20_000);
+    a.engine.post('b', type, new Uint8Array(2000));
+    wait('b');
+    a.engine.close(() => undefined);
+    expect(told[2]).toMatchObject({ ok: false, error: { code: 'TRANSPORT_CLOSED' } });
+  });
+});
+
+describe('a lone message', () => {
+  it('leaves at the end of the callback; what follows in the same turn leaves together at its end', () => {
+    const world = new EngineWorld(1);
+    const soon: (() => void)[] = [];
+    const a = world.boot('a', { soon: (run) => void soon.push(run) });
+    const b = world.boot('b');
+    echo(b);
+    call(a, 'b');
+    world.run(50);
+    soon.length = 0;
+    const sent = (): number => a.metrics.value('messages_sent');
+    const before = sent();
+    a.engine.post('b', type, number(1));
+    a.engine.post('b', type, number(2));
+    expect(soon).toHaveLength(1);
+    soon.shift()?.();
+    expect(sent() - before).toBe(2);
+    a.engine.post('b', type, number(3));
+    a.engine.post('b', type, number(4));
+    expect(soon).toHaveLength(0);
+    expect(sent() - before).toBe(2);
+    world.run(0);
+    expect(sent() - before).toBe(4);
+    world.run(10);
+    a.engine.post('b', type, number(5));
+    expect(soon).toHaveLength(1);
+  });
+});

@@ -2,7 +2,7 @@
  * The data plane of one peer: what waits, what is unacknowledged, what has been received, and the calls between. It outlives
  * connections; the session machine says when it starts over.
  */
-import type { ClusterError } from '@cluster/core';
+import type { ClusterError, Done } from '@cluster/core';
 import type { PeerRole } from '../core/identity.ts';
 import { priorities, type Outgoing, type Priority } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -11,12 +11,15 @@ import { SendQueue } from '../core/send-queue.ts';
 import { after, ahead } from '../core/sequence.ts';
 import { Unacked } from '../core/unacked.ts';
 import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
+import type { Slab } from '../wire/slab.ts';
+import type { Inbound } from './handlers.ts';
 import type { PeerStatus } from './types.ts';
 
 export interface DeliveryLimits {
   readonly queueMessagesMax: number;
   readonly queueBytesMax: number;
   readonly windowMessages: number;
+  readonly readyBytes: number;
 }
 
 /** A call of ours, as the session sees it. */
@@ -36,14 +39,13 @@ export interface PendingCall {
 export interface Carrier {
   readonly id: number;
   writeControl(frame: Uint8Array): void;
-  flush(allocate: (bytes: number) => Uint8Array, attemptsMax: number): number;
+  flush(slab: Slab, attemptsMax: number): number;
 }
 
 /** A request of the peer that a handler works on. */
 export interface InboundRequest {
   readonly stream: number;
-  readonly priority: Priority;
-  /** Still wanted: not cancelled, and its session not over. */
+  /** Still wanted: not answered, not cancelled, and its session not over. */
   live: boolean;
   onCancel: (() => void) | null;
 }
@@ -62,6 +64,8 @@ export class Delivery {
   readonly inbound = new Map<number, InboundRequest>();
   /** Streams of the calls that wait for a PONG. */
   readonly pings = new Set<number>();
+  /** Callers that wait for room. */
+  readonly waiting = new Set<Done<void>>();
   role: PeerRole = 'node';
   connection: Carrier | null = null;
   /** The last refusal, for those who ask while it cannot be reached. */
@@ -74,14 +78,17 @@ export class Delivery {
   /** The largest message the peer takes. */
   peerBytesMax = Infinity;
   takenSequence = 0;
+  /** Frames taken since they were last counted: for the first time, and again. */
+  taken = 0;
+  resent = 0;
+  /** What handlers were last told about a one-way message. */
+  lastOneWay: Inbound | null = null;
   #unacked: Unacked;
   #received = 0;
   #nextStream = 1;
   #ackMessages = 0;
   #ackBytes = 0;
   #ackNow = false;
-  #taken = 0;
-  #resent = 0;
 
   constructor(peer: string, limits: DeliveryLimits) {
     this.peer = peer;
@@ -113,6 +120,24 @@ export class Delivery {
     );
   }
 
+  /** Little waits to be written, and far less than the bounds allow is unacknowledged. */
+  get ready(): boolean {
+    const { readyBytes, queueBytesMax, queueMessagesMax } = this.#limits;
+    return (
+      this.queue.bytes < readyBytes &&
+      this.queuedBytes * 2 < queueBytesMax &&
+      this.queued * 2 < queueMessagesMax
+    );
+  }
+
+  /** Tells those who wait, if there is room or (`error`) will be none. */
+  wakeWaiting(error: ClusterError | null = null): void {
+    if (this.waiting.size === 0 || (error === null && !this.ready)) return;
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const done of waiting) done(error === null ? { ok: true, value: undefined } : { ok: false, error });
+  }
+
   nextStream(): number {
     let stream = this.#nextStream;
     // After 2^32 requests the numbers come round; a call that old has long met its deadline, but nobody need rely on that.
@@ -126,23 +151,15 @@ export class Delivery {
     const unacked = this.#unacked;
     if (unacked.resending > 0) {
       this.takenSequence = unacked.resendSequence;
-      this.#resent++;
+      this.resent++;
       return unacked.nextResend(attemptsMax) ?? null;
     }
     if (unacked.full) return null;
     const item = this.queue.next();
     if (item === undefined) return null;
     this.takenSequence = unacked.push(item);
-    this.#taken++;
+    this.taken++;
     return item;
-  }
-
-  /** Frames taken since the last call: for the first time, and again. */
-  countTaken(): { readonly taken: number; readonly resent: number } {
-    const counts = { taken: this.#taken, resent: this.#resent };
-    this.#taken = 0;
-    this.#resent = 0;
-    return counts;
   }
 
   /** A new session on a new connection. Numbers start at one, in both directions. */

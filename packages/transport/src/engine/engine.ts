@@ -69,7 +69,7 @@ export class TransportEngine {
     this.#peerEvents = new PeerEvents(this.#logger);
     this.metrics = new TransportMetrics(ports.metrics);
     const attemptsMax = this.config.retriesMax + 1;
-    this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#checkDrained(delivery));
+    this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#progressed(delivery));
     this.#sessions = new Sessions(this.config, this.metrics);
     this.#calls = new Calls(ports.clock, (call) => this.#withdraw(call));
     this.#core = new TransportCore({
@@ -102,7 +102,7 @@ export class TransportEngine {
           if (delivery.pings.delete(token)) delivery.calls.get(token)?.succeed(empty);
         },
         reply: (delivery, type, flags, stream, bytes) => this.#reply(delivery, type, flags, stream, bytes),
-        progressed: (delivery) => this.#checkDrained(delivery),
+        progressed: (delivery) => this.#progressed(delivery),
       },
       this.#handlers,
       this.metrics,
@@ -194,6 +194,21 @@ export class TransportEngine {
     return call;
   }
 
+  /**
+   * `done` is called when there is room for more to this peer, or (with the reason) when it cannot be reached.
+   * @returns the way to stop waiting.
+   */
+  ready(to: string, done: Done<void>): () => void {
+    const delivery = this.#route(to);
+    if (delivery === null || this.#closing !== 'no') {
+      done({ ok: false, error: this.#refuseCall(to, delivery, 0) ?? peerUnknown(to) });
+    } else if (delivery.ready) done({ ok: true, value: undefined });
+    else if (delivery.waiting.size >= this.config.callsMax) {
+      done({ ok: false, error: backpressure(to, delivery.queued, delivery.queuedBytes) });
+    } else delivery.waiting.add(done);
+    return () => delivery?.waiting.delete(done);
+  }
+
   /** Takes a call back. What was sent already cannot be unsent; the peer's handler is told. */
   cancel(call: Call, error = aborted(call.delivery.peer, call.sent)): void {
     if (call.settled) return;
@@ -222,6 +237,7 @@ export class TransportEngine {
     this.#listener?.close();
     for (const delivery of this.#sessions.all()) {
       for (const call of delivery.calls.values()) call.close();
+      delivery.wakeWaiting(transportClosed());
       if (delivery.connection === null) delivery.abandonQueued();
     }
     this.#driver.dispatch({ type: 'SHUTDOWN' });
@@ -282,12 +298,17 @@ export class TransportEngine {
 
   #reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void {
     const max = Math.min(this.config.messageBytesMax, delivery.peerBytesMax);
-    const refused = bytes.length > max ? messageTooLarge(bytes.length, max) : null;
-    const full = backpressure(delivery.peer, delivery.queued, delivery.queuedBytes);
-    const problem = refused ?? (delivery.accepts(bytes.length) ? null : full);
-    const body = problem === null ? bytes : encodeRemoteError(problem);
-    if (problem === null || delivery.accepts(body.length)) {
-      this.#enqueue(delivery, problem === null ? type : frameTypes.error, flags, 0, stream, body);
+    if (bytes.length <= max && delivery.accepts(bytes.length)) {
+      this.#enqueue(delivery, type, flags, 0, stream, bytes);
+      return;
+    }
+    const problem =
+      bytes.length > max
+        ? messageTooLarge(bytes.length, max)
+        : backpressure(delivery.peer, delivery.queued, delivery.queuedBytes);
+    const body = encodeRemoteError(problem);
+    if (delivery.accepts(body.length)) {
+      this.#enqueue(delivery, frameTypes.error, flags, 0, stream, body);
       return;
     }
     // It asks, and does not read the answers: there is no room even for saying so.
@@ -370,6 +391,11 @@ export class TransportEngine {
     this.#connections.admit(connection, delivery);
     for (const stream of delivery.pings) this.#connections.ping(connection, stream);
     this.#flusher.schedule(delivery);
+  }
+
+  #progressed(delivery: Delivery): void {
+    delivery.wakeWaiting();
+    if (this.#closing === 'draining') this.#checkDrained(delivery);
   }
 
   /** A closing transport lets go of a peer as soon as nothing of it is under way. */

@@ -1,17 +1,25 @@
-/** Writes, once a turn, what the turn has queued: batching is worth more than any other trick (8 to 14 times on plain TCP). */
+/**
+ * When what was queued is written. An idle transport writes at the end of the current callback, so that a lone message waits for
+ * nothing; from then on, while there is traffic, once a turn: batching is worth more than any other trick (8 to 14 times on plain
+ * TCP).
+ */
 import type { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
+import { Slab } from '../wire/slab.ts';
 import type { Delivery } from './delivery.ts';
 
 export class Flusher {
-  readonly #dirty: Delivery[] = [];
+  #dirty: Delivery[] = [];
+  #spare: Delivery[] = [];
+  readonly #slab: Slab;
   readonly #metrics: TransportMetrics;
   readonly #attemptsMax: number;
-  readonly #allocate: (bytes: number) => Uint8Array;
+  readonly #soon: ((run: () => void) => void) | null;
   readonly #defer: (run: () => void) => void;
   readonly #onFlushed: (delivery: Delivery) => void;
   #flushing = false;
-  #scheduled = false;
+  /** A callback at the end of the turn is under way. */
+  #busy = false;
 
   constructor(
     ports: TransportPorts,
@@ -21,7 +29,8 @@ export class Flusher {
   ) {
     this.#metrics = metrics;
     this.#attemptsMax = attemptsMax;
-    this.#allocate = ports.allocate ?? ((bytes) => new Uint8Array(bytes));
+    this.#slab = new Slab(ports.allocate ?? ((bytes) => new Uint8Array(bytes)));
+    this.#soon = ports.soon ?? null;
     this.#defer = ports.defer ?? ((run) => void ports.clock.setTimer(0, run));
     this.#onFlushed = onFlushed;
   }
@@ -31,25 +40,41 @@ export class Flusher {
       delivery.scheduled = true;
       this.#dirty.push(delivery);
     }
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    this.#defer(this.flush);
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#soon?.(this.flush);
+    this.#defer(this.#endOfTurn);
   }
 
+  /** What is queued during a flush is of the next one. */
   readonly flush = (): void => {
-    this.#scheduled = false;
-    if (this.#flushing) return;
+    if (this.#flushing || this.#dirty.length === 0) return;
     this.#flushing = true;
-    for (let delivery = this.#dirty.shift(); delivery !== undefined; delivery = this.#dirty.shift()) {
+    const dirty = this.#dirty;
+    this.#dirty = this.#spare;
+    for (const delivery of dirty) {
       delivery.scheduled = false;
       const { connection } = delivery;
       if (connection === null) continue;
-      this.#metrics.bytesSent.add(connection.flush(this.#allocate, this.#attemptsMax));
-      const { taken, resent } = delivery.countTaken();
+      this.#metrics.bytesSent.add(connection.flush(this.#slab, this.#attemptsMax));
+      const { taken, resent } = delivery;
+      delivery.taken = 0;
+      delivery.resent = 0;
       if (taken > 0) this.#metrics.messagesSent.add(taken);
       if (resent > 0) this.#metrics.resends.add(resent);
       this.#onFlushed(delivery);
     }
+    dirty.length = 0;
+    this.#spare = dirty;
     this.#flushing = false;
+  };
+
+  readonly #endOfTurn = (): void => {
+    // Without traffic the next message is written at once again.
+    this.#busy = this.#dirty.length > 0;
+    if (!this.#busy) return;
+    if (this.#soon !== null) this.#defer(this.#endOfTurn);
+    else this.#busy = false;
+    this.flush();
   };
 }

@@ -25,6 +25,40 @@ export type EngineHandler = (
   answer: Done<Uint8Array | undefined>,
 ) => void;
 
+type Answer = Parameters<Done<Uint8Array | undefined>>[0];
+
+/** One object for a message that came in: what its handler is told, and, of a request, whether it is still wanted. */
+export class Inbound implements EngineContext, InboundRequest {
+  readonly from: string;
+  readonly role: PeerRole;
+  readonly typeId: number;
+  readonly priority: Priority;
+  readonly stream: number;
+  live: boolean;
+  onCancel: (() => void) | null = null;
+  readonly request: InboundRequest | null;
+  readonly answer: Done<Uint8Array | undefined>;
+
+  constructor(
+    from: string,
+    role: PeerRole,
+    typeId: number,
+    priority: Priority,
+    stream: number,
+    wantsAnswer: boolean,
+    answered: (inbound: Inbound, outcome: Answer) => void,
+  ) {
+    this.from = from;
+    this.role = role;
+    this.typeId = typeId;
+    this.priority = priority;
+    this.stream = stream;
+    this.live = wantsAnswer;
+    this.request = wantsAnswer ? this : null;
+    this.answer = (outcome) => answered(this, outcome);
+  }
+}
+
 export interface Registration {
   readonly handler: EngineHandler;
   readonly roles: ReadonlySet<PeerRole>;

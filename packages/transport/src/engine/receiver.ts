@@ -5,8 +5,8 @@ import { remoteError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
-import { type Delivery, type InboundRequest, priorityOf } from './delivery.ts';
-import type { EngineContext, EngineHandler, Handlers } from './handlers.ts';
+import { type Delivery, priorityOf } from './delivery.ts';
+import { type EngineHandler, type Handlers, Inbound } from './handlers.ts';
 import type { WireConnection } from './wire-connection.ts';
 
 export interface ReceiverOwner {
@@ -133,66 +133,105 @@ export class Receiver {
       this.#metrics.frameRejected(handler === 'TRANSPORT_UNKNOWN_TYPE' ? 'unknown_type' : 'not_authorized');
       return;
     }
-    this.#run(handler, payload, this.#context(delivery, flags, typeId, null), (outcome) => {
-      if (!outcome.ok) this.#handlerFailed(delivery, typeId, outcome.error);
-    });
+    const inbound = this.#oneWay(delivery, flags, typeId);
+    this.#run(handler, payload, inbound, inbound.answer);
+  }
+
+  /** One-way messages of a kind share what is said about them: nothing in it is of one message alone. */
+  #oneWay(delivery: Delivery, flags: number, typeId: number): Inbound {
+    const last = delivery.lastOneWay;
+    const priority = priorityOf(flags);
+    if (last !== null && last.typeId === typeId && last.priority === priority && last.role === delivery.role)
+      return last;
+    const inbound = new Inbound(
+      delivery.peer,
+      delivery.role,
+      typeId,
+      priority,
+      0,
+      false,
+      (_from, outcome) => {
+        if (!outcome.ok) this.#handlerFailed(delivery, typeId, outcome.error);
+      },
+    );
+    delivery.lastOneWay = inbound;
+    return inbound;
   }
 
   #request(delivery: Delivery, flags: number, typeId: number, stream: number, payload: Uint8Array): void {
-    const answerFlags = flags & flagBits.priority;
-    const refuse = (code: string, message: string, label: string): void => {
-      this.#metrics.frameRejected(label);
-      const body = encodeRemoteError({ code, message });
-      this.#owner.reply(delivery, frameTypes.error, answerFlags, stream, body);
-    };
     const handler = this.#handlers.find(typeId, delivery.role);
-    if (handler === 'TRANSPORT_UNKNOWN_TYPE') {
-      refuse(handler, `there is no handler for message type ${typeId}`, 'unknown_type');
-      return;
-    }
-    if (handler === 'TRANSPORT_NOT_AUTHORIZED') {
-      refuse(handler, `a ${delivery.role} may not send message type ${typeId}`, 'not_authorized');
-      return;
-    }
-    if (delivery.inbound.size >= this.#inboundMax || delivery.inbound.has(stream)) {
-      refuse(
-        'TRANSPORT_OVERLOADED',
-        `${delivery.inbound.size} requests are being handled already`,
-        'overloaded',
+    if (typeof handler === 'string') {
+      const unknown = handler === 'TRANSPORT_UNKNOWN_TYPE';
+      this.#refuse(
+        delivery,
+        flags,
+        stream,
+        handler,
+        unknown
+          ? `there is no handler for message type ${typeId}`
+          : `a ${delivery.role} may not send message type ${typeId}`,
+        unknown ? 'unknown_type' : 'not_authorized',
       );
       return;
     }
-    const request: InboundRequest = { stream, priority: priorityOf(flags), live: true, onCancel: null };
-    delivery.inbound.set(stream, request);
-    this.#run(handler, payload, this.#context(delivery, flags, typeId, request), (outcome) => {
-      if (!outcome.ok) this.#handlerFailed(delivery, typeId, outcome.error);
-      if (!request.live) return;
-      request.live = false;
-      delivery.inbound.delete(stream);
-      if (outcome.ok) {
-        this.#owner.reply(delivery, frameTypes.response, answerFlags, stream, outcome.value ?? empty);
-      } else {
-        const { code, message } = outcome.error;
-        this.#owner.reply(
-          delivery,
-          frameTypes.error,
-          answerFlags,
-          stream,
-          encodeRemoteError({ code, message }),
-        );
-      }
-      this.#owner.progressed(delivery);
-    });
+    const { inbound } = delivery;
+    if (inbound.size >= this.#inboundMax || inbound.has(stream)) {
+      const message = `${inbound.size} requests are being handled already`;
+      this.#refuse(delivery, flags, stream, 'TRANSPORT_OVERLOADED', message, 'overloaded');
+      return;
+    }
+    const request = new Inbound(
+      delivery.peer,
+      delivery.role,
+      typeId,
+      priorityOf(flags),
+      stream,
+      true,
+      (from, outcome) => this.#answered(delivery, from, flags, outcome),
+    );
+    this.#run(handler, payload, request, request.answer);
+    // Most handlers have answered by now, and nobody needs to find the request again.
+    if (request.live) inbound.set(stream, request);
   }
 
-  #context(delivery: Delivery, flags: number, typeId: number, request: InboundRequest | null): EngineContext {
-    return { from: delivery.peer, role: delivery.role, typeId, priority: priorityOf(flags), request };
+  #answered(
+    delivery: Delivery,
+    request: Inbound,
+    flags: number,
+    outcome: Parameters<Parameters<EngineHandler>[2]>[0],
+  ): void {
+    if (!outcome.ok) this.#handlerFailed(delivery, request.typeId, outcome.error);
+    if (!request.live) return;
+    request.live = false;
+    delivery.inbound.delete(request.stream);
+    const answerFlags = flags & flagBits.priority;
+    if (outcome.ok) {
+      this.#owner.reply(delivery, frameTypes.response, answerFlags, request.stream, outcome.value ?? empty);
+    } else {
+      const { code, message } = outcome.error;
+      const body = encodeRemoteError({ code, message });
+      this.#owner.reply(delivery, frameTypes.error, answerFlags, request.stream, body);
+    }
+    this.#owner.progressed(delivery);
+  }
+
+  #refuse(
+    delivery: Delivery,
+    flags: number,
+    stream: number,
+    code: string,
+    message: string,
+    label: string,
+  ): void {
+    this.#metrics.frameRejected(label);
+    const body = encodeRemoteError({ code, message });
+    this.#owner.reply(delivery, frameTypes.error, flags & flagBits.priority, stream, body);
   }
 
   #run(
     handler: EngineHandler,
     payload: Uint8Array,
-    context: EngineContext,
+    context: Inbound,
     answer: Parameters<EngineHandler>[2],
   ): void {
     try {

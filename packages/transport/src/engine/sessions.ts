@@ -82,6 +82,7 @@ export class Sessions {
     delivery.refusal = refusal;
     this.#metrics.messagesDropped.add(delivery.abandonQueued());
     for (const call of delivery.calls.values()) call.fail(refusalError(peer, refusal));
+    delivery.wakeWaiting(refusalError(peer, refusal));
     delivery.pings.clear();
   }
 

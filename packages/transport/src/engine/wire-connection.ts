@@ -6,13 +6,13 @@
 import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts';
 import { headerBytes, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
+import { type Slab, slabBytes } from '../wire/slab.ts';
 import type { SecureStream } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
-import type { Outgoing } from '../core/outgoing.ts';
 
 /** Payloads up to this size are copied into the block; larger ones are written as they are. */
-const copyBytesMax = 16_384;
-export const blockBytes = 65_536;
+const copyBytesMax = 8192;
+const blockBytes = slabBytes;
 
 export class WireConnection {
   readonly id: number;
@@ -30,8 +30,6 @@ export class WireConnection {
   readonly #control: Uint8Array[] = [];
   #payload: Uint8Array | null = null;
   #payloadAt = 0;
-  readonly #batch: Outgoing[] = [];
-  readonly #sequences: number[] = [];
 
   constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number) {
     this.id = id;
@@ -71,12 +69,12 @@ export class WireConnection {
   }
 
   /** Writes what the session has, as far as the socket takes it. Returns the bytes written. */
-  flush(allocate: (bytes: number) => Uint8Array, attemptsMax: number): number {
+  flush(slab: Slab, attemptsMax: number): number {
     const { stream } = this;
     let written = 0;
     if (stream === null) return 0;
     while (this.writable) {
-      const bytes = this.#nextSlice() ?? this.#control.shift() ?? this.#nextBlock(allocate, attemptsMax);
+      const bytes = this.#nextSlice() ?? this.#control.shift() ?? this.#nextBlock(slab, attemptsMax);
       if (bytes === null) break;
       written += bytes.length;
       if (!stream.write(bytes)) this.#blocked = true;
@@ -93,38 +91,35 @@ export class WireConnection {
     return slice;
   }
 
-  #nextBlock(allocate: (bytes: number) => Uint8Array, attemptsMax: number): Uint8Array | null {
+  #nextBlock(slab: Slab, attemptsMax: number): Uint8Array | null {
     const { delivery } = this;
     if (delivery === null) return null;
-    const batch = this.#batch;
-    const sequences = this.#sequences;
-    let total = delivery.owesAck ? headerBytes : 0;
-    while (total < blockBytes) {
+    const block = slab.reserve(headerBytes + frameBytesMax);
+    const start = slab.at;
+    let at = start;
+    let acknowledged = !delivery.owesAck;
+    while (block.length - at >= frameBytesMax) {
       const item = delivery.take(attemptsMax);
       if (item === null) break;
-      batch.push(item);
-      sequences.push(delivery.takenSequence);
-      if (item.bytes.length > copyBytesMax) {
-        total += headerBytes;
-        this.#payload = item.bytes;
+      if (!acknowledged) {
+        acknowledged = true;
+        at = delivery.writeAck(block, at);
+      }
+      const { bytes } = item;
+      const { length } = bytes;
+      writeHeader(block, at, length, item.type, item.flags, item.typeId, item.stream, delivery.takenSequence);
+      at += headerBytes;
+      if (length > copyBytesMax) {
+        this.#payload = bytes;
         this.#payloadAt = 0;
         break;
       }
-      total += headerBytes + item.bytes.length;
+      if (length > 0) block.set(bytes, at);
+      at += length;
     }
-    if (batch.length === 0 && !delivery.ackIsDue) return null;
-    const block = allocate(total);
-    let at = delivery.owesAck ? delivery.writeAck(block, 0) : 0;
-    for (let i = 0; i < batch.length; i++) {
-      const { bytes, type, flags, typeId, stream } = batch[i] as Outgoing;
-      writeHeader(block, at, bytes.length, type, flags, typeId, stream, sequences[i] as number);
-      at += headerBytes;
-      if (bytes.length > copyBytesMax) break;
-      block.set(bytes, at);
-      at += bytes.length;
-    }
-    batch.length = 0;
-    sequences.length = 0;
-    return block;
+    if (at === start && delivery.ackIsDue) at = delivery.writeAck(block, at);
+    return at === start ? null : slab.take(at);
   }
 }
+
+const frameBytesMax = headerBytes + copyBytesMax;

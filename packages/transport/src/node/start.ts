@@ -45,6 +45,7 @@ export async function startTransport({ tls, ...input }: StartOptions, ports: Sta
     directory: ports.directory,
     seed: randomBytes(4).readUInt32LE(),
     bootId: randomBytes(12).toString('hex'),
+    soon: queueMicrotask,
     defer: (run) => void setImmediate(run),
     allocate: (bytes) => Buffer.allocUnsafe(bytes),
     logger: ports.logger,

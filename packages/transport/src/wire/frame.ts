@@ -29,8 +29,9 @@ export const frameTypes = {
 } as const;
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
-const known = new Set<number>(Object.values(frameTypes));
-export const isFrameType = (type: number): type is FrameType => known.has(type);
+const known = new Uint8Array(256);
+for (const type of Object.values(frameTypes)) known[type] = 1;
+export const isFrameType = (type: number): type is FrameType => known[type] === 1;
 
 export const isSequenced = (type: FrameType): boolean => type >= frameTypes.message;
 
