@@ -1,3 +1,5 @@
+// The global of this name is a getter, which every reading of the clock would pay for.
+import { performance } from 'node:perf_hooks';
 import type { Clock, WallClock } from '../ports.ts';
 
 export interface SystemClockOptions {
