@@ -5,7 +5,7 @@ import type { PeerRole } from './core/identity.ts';
 import type { Priority } from './core/outgoing.ts';
 import type { Call } from './engine/call.ts';
 import { TransportEngine } from './engine/engine.ts';
-import type { EngineContext } from './engine/handlers.ts';
+import type { EngineContext } from './engine/inbound.ts';
 import { handlerError } from './engine/receiver.ts';
 import type { PeerEvent, PeerStatus } from './engine/types.ts';
 import { aborted } from './errors.ts';

@@ -12,7 +12,7 @@ import { after, ahead } from '../core/sequence.ts';
 import { Unacked } from '../core/unacked.ts';
 import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
 import type { Slab } from '../wire/slab.ts';
-import type { Inbound } from './handlers.ts';
+import type { Inbound, InboundRequest } from './inbound.ts';
 import type { PeerStatus } from './types.ts';
 
 export interface DeliveryLimits {
@@ -40,14 +40,6 @@ export interface Carrier {
   readonly id: number;
   writeControl(frame: Uint8Array): void;
   flush(slab: Slab, attemptsMax: number): number;
-}
-
-/** A request of the peer that a handler works on. */
-export interface InboundRequest {
-  readonly stream: number;
-  /** Still wanted: not answered, not cancelled, and its session not over. */
-  live: boolean;
-  onCancel: (() => void) | null;
 }
 
 // An acknowledgement this late costs nothing: it frees at most this much of the peer's memory.

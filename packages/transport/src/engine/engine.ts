@@ -107,7 +107,6 @@ export class TransportEngine {
       this.#handlers,
       this.metrics,
       this.#logger,
-      ports.clock,
       this.config.inboundCallsMax,
     );
     this.#connections = new Connections(this.config, ports, this.metrics, this.#logger, {

@@ -1,12 +1,13 @@
 /** What to do with each frame of an admitted connection. */
-import { ClusterError, type Clock, describeError, type Logger } from '@cluster/core';
+import { ClusterError, describeError, type Logger } from '@cluster/core';
 import type { Refusal } from '../core/refusal.ts';
 import { remoteError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
-import { type EngineHandler, type Handlers, Inbound } from './handlers.ts';
+import type { EngineHandler, Handlers } from './handlers.ts';
+import { Inbound } from './inbound.ts';
 import type { WireConnection } from './wire-connection.ts';
 
 export interface ReceiverOwner {
@@ -29,7 +30,6 @@ export class Receiver {
   readonly #handlers: Handlers;
   readonly #metrics: TransportMetrics;
   readonly #logger: Logger;
-  readonly #clock: Clock;
   readonly #inboundMax: number;
 
   constructor(
@@ -37,14 +37,12 @@ export class Receiver {
     handlers: Handlers,
     metrics: TransportMetrics,
     logger: Logger,
-    clock: Clock,
     inboundMax: number,
   ) {
     this.#owner = owner;
     this.#handlers = handlers;
     this.#metrics = metrics;
     this.#logger = logger;
-    this.#clock = clock;
     this.#inboundMax = inboundMax;
   }
 
@@ -65,7 +63,7 @@ export class Receiver {
         headerBytes + payload.length,
         (flags & flagBits.acknowledgeNow) !== 0,
       );
-      if (verdict === 'new') this.#deliver(delivery, type, flags, typeId, stream, payload);
+      if (verdict === 'new') this.#deliver(connection, delivery, type, flags, typeId, stream, payload);
       else if (verdict === 'duplicate') this.#metrics.duplicatesDropped.add();
       else this.#owner.broken(connection, 'sequence', violation('a message is missing in the sequence'));
       return verdict !== 'gap';
@@ -87,6 +85,7 @@ export class Receiver {
   }
 
   #deliver(
+    { lastHeardMs }: WireConnection,
     delivery: Delivery,
     type: FrameType,
     flags: number,
@@ -103,7 +102,7 @@ export class Receiver {
     this.#metrics.messagesReceived.add();
     if (type === frameTypes.message) this.#message(delivery, flags, typeId, payload);
     else if (type === frameTypes.request) this.#request(delivery, flags, typeId, stream, payload);
-    else this.#answer(delivery, type, stream, payload);
+    else this.#answer(delivery, type, stream, payload, lastHeardMs);
   }
 
   #cancel(delivery: Delivery, stream: number): void {
@@ -114,12 +113,12 @@ export class Receiver {
     request.onCancel?.();
   }
 
-  #answer(delivery: Delivery, type: FrameType, stream: number, payload: Uint8Array): void {
+  #answer(delivery: Delivery, type: FrameType, stream: number, payload: Uint8Array, nowMs: number): void {
     // Absent: it was aborted or ran out of time, which the peer could not know.
     const call = delivery.calls.get(stream);
     if (call === undefined || call.until !== 'answer') return;
     if (type === frameTypes.response) {
-      this.#metrics.requestDuration.observe(this.#clock.nowMs() - call.startedMs);
+      this.#metrics.requestDuration.observe(nowMs - call.startedMs);
       call.succeed(payload);
     } else {
       const { code, message } = decodeRemoteError(payload);

@@ -1,0 +1,57 @@
+/** A message that came in, as its handler sees it. */
+import type { Done } from '@cluster/core';
+import type { PeerRole } from '../core/identity.ts';
+import type { Priority } from '../core/outgoing.ts';
+
+/** A request of the peer that a handler works on. */
+export interface InboundRequest {
+  readonly stream: number;
+  /** Still wanted: not answered, not cancelled, and its session not over. */
+  live: boolean;
+  onCancel: (() => void) | null;
+}
+
+/** Who sent a message, and what about it is not in its bytes. */
+export interface EngineContext {
+  /** The node's id; `client/<id>` for a client. Answers and posts to it go over its own connection. */
+  readonly from: string;
+  readonly role: PeerRole;
+  readonly typeId: number;
+  readonly priority: Priority;
+  /** Null for a one-way message. */
+  readonly request: InboundRequest | null;
+}
+
+type Answer = Parameters<Done<Uint8Array | undefined>>[0];
+
+/** One object for a message that came in: what its handler is told, and, of a request, whether it is still wanted. */
+export class Inbound implements EngineContext, InboundRequest {
+  readonly from: string;
+  readonly role: PeerRole;
+  readonly typeId: number;
+  readonly priority: Priority;
+  readonly stream: number;
+  live: boolean;
+  onCancel: (() => void) | null = null;
+  readonly request: InboundRequest | null;
+  readonly answer: Done<Uint8Array | undefined>;
+
+  constructor(
+    from: string,
+    role: PeerRole,
+    typeId: number,
+    priority: Priority,
+    stream: number,
+    wantsAnswer: boolean,
+    answered: (inbound: Inbound, outcome: Answer) => void,
+  ) {
+    this.from = from;
+    this.role = role;
+    this.typeId = typeId;
+    this.priority = priority;
+    this.stream = stream;
+    this.live = wantsAnswer;
+    this.request = wantsAnswer ? this : null;
+    this.answer = (outcome) => answered(this, outcome);
+  }
+}
