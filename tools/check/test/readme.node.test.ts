@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8');
-const examples = [...readme.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
+const examples = ['README.md', 'docs/guides/stepping.md'].flatMap((file) => {
+  const text = readFileSync(join(import.meta.dirname, '../../..', file), 'utf8');
+  return [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
+});
 
 let folder: string;
 beforeEach(() => {
@@ -27,7 +29,7 @@ async function run(example: string): Promise<unknown[][]> {
 
 const example = (needle: string): string => examples.find((text) => text.includes(needle)) ?? '';
 
-describe("the README's examples", () => {
+describe('the examples of README and guides', () => {
   it('a manager of its own elects itself, and lists itself as alive', async () => {
     const [members, role] = await run(example('@cluster/manager'));
     expect(members?.[0]).toHaveLength(1);
@@ -37,5 +39,10 @@ describe("the README's examples", () => {
   it('two members see each other', async () => {
     const [printed = []] = await run(example('@cluster/swim/node'));
     expect((printed[0] as string[]).toSorted()).toEqual(['n1', 'n2']);
+  });
+
+  it('a machine opens from its package', async () => {
+    const [states] = await run(example('/machines'));
+    expect(states?.[0]).toContain('leader');
   });
 });

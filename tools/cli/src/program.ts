@@ -7,6 +7,7 @@ import { demoCommand } from './commands/demo.ts';
 import { diagramsCommand } from './commands/diagrams.ts';
 import { laterCommands } from './commands/later.ts';
 import { mutateCommand } from './commands/mutate.ts';
+import { nemesisCommand } from './commands/nemesis.ts';
 import { nodeCommand } from './commands/node.ts';
 import { simCommand } from './commands/sim.ts';
 import { sqlCommand } from './commands/sql.ts';
@@ -26,6 +27,7 @@ const makers: readonly MakeCommand[] = [
   mutateCommand,
   stepCommand,
   simCommand,
+  nemesisCommand,
   benchCommand,
   ...laterCommands,
 ];

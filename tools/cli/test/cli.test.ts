@@ -45,6 +45,8 @@ describe('the command', () => {
     ['no command at all', [], 'demo'],
     ['an unknown benchmark', ['bench', 'abacus'], 'abacus'],
     ['an unknown check', ['check', 'everything'], 'everything'],
+    ['an unknown scenario', ['nemesis', 'earthquake'], 'earthquake'],
+    ['a history that is not there', ['nemesis', '--check', 'no/such.jsonl'], 'no/such.jsonl'],
     ['an unknown machine', ['mutate', 'no/such.machine'], 'no/such.machine'],
   ])('answers %s with one line that names it, and exit code 2', async (_, args, named) => {
     const { code, out, err } = await cluster(...args);
@@ -56,7 +58,6 @@ describe('the command', () => {
 
   it.each([
     ['fuzz', 'raft', '--inputs', '5'],
-    ['nemesis'],
     ['lab', '--port', '1'],
     ['bench', 'swim'],
     ['bench', 'stepper', 'balancer'],
@@ -90,7 +91,7 @@ describe('the command', () => {
       const { code, out, err } = await cluster(name, '--help');
       expect([code, err]).toEqual([0, '']);
       expect(out).toContain(`Usage: cluster ${name}`);
-      expect(out.includes('--json')).toBe(!['fuzz', 'nemesis', 'lab'].includes(name));
+      expect(out.includes('--json')).toBe(!['fuzz', 'lab'].includes(name));
     }
   });
 

@@ -39,12 +39,9 @@ async function main(): Promise<void> {
   if (config.seeds.length > 0) await manager.joinCluster(config.seeds);
   tell({ kind: 'joined' });
   const ticker = setInterval(() => tell({ kind: 'status', status: status(manager) }), 200);
-  process.on('message', (message: ToNode) => {
-    if (message.kind === 'dump') void manager.dumpTrace(message.path);
-    else {
-      clearInterval(ticker);
-      void stop(manager, database);
-    }
+  process.on('message', (_stop: ToNode) => {
+    clearInterval(ticker);
+    void stop(manager, database);
   });
 }
 

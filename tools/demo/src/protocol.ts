@@ -56,7 +56,9 @@ export type FromNode =
     }
   | { readonly kind: 'failed'; readonly line: string };
 
-export type ToNode = { readonly kind: 'stop' } | { readonly kind: 'dump'; readonly path: string };
+export interface ToNode {
+  readonly kind: 'stop';
+}
 
 /** A write the cluster has acknowledged. */
 export interface AcknowledgedWrite {

@@ -11,6 +11,7 @@ interface Options {
   readonly rounds?: number;
   readonly failover: number;
   readonly dir: string;
+  readonly profile?: string;
   readonly quick?: boolean;
   readonly json?: boolean;
 }
@@ -23,21 +24,29 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .option('--quick', 'short runs, that show whether it works; their figures are worth little')
     .option('--failover <n>', 'raft: leaders killed, of ours and of etcd', integer(0, 1000), 0)
     .option('--dir <folder>', 'raft: where the logs are written', tmpdir())
+    .option('--profile <folder>', 'transport, raft: where CPU profiles of ours go')
     .option('--json', 'end with one line of JSON per benchmark; tables go to standard error')
-    .action(async (names: string[], { rounds, failover, dir, quick, json }: Options) => {
+    .action(async (names: string[], { rounds, failover, dir, profile, quick, json }: Options) => {
       const bench = await import('@cluster/bench');
       const say = (line: string): void => err(`${line}\n`);
       const chosen = rounds === undefined ? {} : { rounds };
+      const profiled = profile === undefined ? {} : { profile };
       const benches: Readonly<Record<string, () => BenchResult | Promise<BenchResult>>> = {
         stepper: () => bench.benchStepper({ ...bench.stepperDefaults, ...chosen }),
         transport: () =>
           bench.benchTransport(
-            { ...(quick ? bench.transportQuick : bench.transportDefaults), ...chosen },
+            { ...(quick ? bench.transportQuick : bench.transportDefaults), ...chosen, ...profiled },
             say,
           ),
         raft: () =>
           bench.benchRaft(
-            { ...(quick ? bench.raftQuick : bench.raftDefaults), ...chosen, failover, folder: dir },
+            {
+              ...(quick ? bench.raftQuick : bench.raftDefaults),
+              ...chosen,
+              ...profiled,
+              failover,
+              folder: dir,
+            },
             say,
           ),
       };

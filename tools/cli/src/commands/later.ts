@@ -24,6 +24,5 @@ const later =
 
 export const laterCommands: readonly MakeCommand[] = [
   later('fuzz', 'hostile bytes against every parser'),
-  later('nemesis', 'real processes under kills, stops and partitions, judged by their histories'),
   later('lab', 'the debugger in a browser'),
 ];

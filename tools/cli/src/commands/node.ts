@@ -17,6 +17,7 @@ interface Options {
   readonly gossipKey?: string;
   readonly data?: string;
   readonly voters?: string;
+  readonly trace?: string;
   readonly json?: boolean;
 }
 
@@ -34,11 +35,15 @@ export const nodeCommand: MakeCommand = (context, done) =>
     .option('--gossip-key <file>', 'file with the gossip key in base64')
     .option('--data <folder>', 'durable log and identity')
     .option('--voters <ids>', 'node ids that vote, separated by commas, the same everywhere')
+    .option(
+      '--trace <file>',
+      'write the last steps of its protocols there at the end, and at each SIGUSR2; see `step`',
+    )
     .option('--json', 'one line of JSON per event')
     .action(async (options: Options) => {
       const { ClusterNetworkManager } = await import('@cluster/manager/node');
       const manager = await ClusterNetworkManager.create(await configuration(options));
-      done(await run(manager, list(options.join), options.json === true, context));
+      done(await run(manager, options, context));
     });
 
 const list = (text: string | undefined): string[] => text?.split(',').filter((part) => part !== '') ?? [];
@@ -86,26 +91,31 @@ const unreadable = (path: string, error: unknown): ClusterError =>
     cause: error,
   });
 
-/** Runs until the first SIGINT or SIGTERM, then leaves; a second one does not wait for that. */
+/** Runs until the first SIGINT or SIGTERM, then leaves. */
 async function run(
   manager: ClusterNetworkManager,
-  seeds: readonly string[],
-  json: boolean,
+  { join, trace, json }: Options,
   { out, err }: Context,
 ): Promise<number> {
   const interrupted = new Promise<void>((resolve) => {
     process.once('SIGINT', resolve).once('SIGTERM', resolve);
   });
-  const feed = print(manager, json, out);
+  const dump = async (): Promise<void> => {
+    if (trace !== undefined) err(`the last steps are in ${await manager.dumpTrace(trace)}\n`);
+  };
+  process.on('SIGUSR2', () => void dump());
+  const feed = print(manager, json === true, out);
   try {
     await manager.start();
     const { host, port } = manager.gossipAddress;
     err(`${manager.nodeId} gossips at ${host}:${port}; Ctrl-C leaves the cluster\n`);
+    const seeds = list(join);
     if (seeds.length > 0) await manager.joinCluster(seeds);
     await interrupted;
     await manager.leave();
     return 0;
   } finally {
+    await dump();
     await manager.stop();
     await feed;
   }

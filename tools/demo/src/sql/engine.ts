@@ -30,6 +30,7 @@ export interface SessionChange {
   readonly type: 'open' | 'close';
   readonly clientId: number;
   readonly index: number;
+  readonly owner?: string;
 }
 
 export interface Batch {
@@ -41,6 +42,7 @@ export interface Batch {
 export interface SessionRow {
   readonly clientId: number;
   readonly lastIndex: number;
+  readonly owner: string;
   readonly results: readonly { readonly sequence: number; readonly result: Uint8Array }[];
 }
 
@@ -59,7 +61,9 @@ const preparedMax = 256;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS _cluster_meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS _cluster_sessions (client_id INTEGER PRIMARY KEY, last_index INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS _cluster_sessions (
+    client_id INTEGER PRIMARY KEY, last_index INTEGER NOT NULL, owner TEXT NOT NULL
+  );
   CREATE TABLE IF NOT EXISTS _cluster_results (
     client_id INTEGER NOT NULL, sequence INTEGER NOT NULL, result BLOB NOT NULL, PRIMARY KEY (client_id, sequence)
   ) WITHOUT ROWID;`;
@@ -84,10 +88,9 @@ export class SqlEngine {
     const meta = this.#writer.prepare("SELECT value FROM _cluster_meta WHERE key = 'applied'").get() as
       | { value: number }
       | undefined;
-    const sessions = this.#writer.prepare('SELECT client_id, last_index FROM _cluster_sessions').all() as {
-      client_id: number;
-      last_index: number;
-    }[];
+    const sessions = this.#writer
+      .prepare('SELECT client_id, last_index, owner FROM _cluster_sessions')
+      .all() as { client_id: number; last_index: number; owner: string }[];
     const results = this.#writer.prepare(
       'SELECT sequence, result FROM _cluster_results WHERE client_id = ? ORDER BY sequence',
     );
@@ -96,6 +99,7 @@ export class SqlEngine {
       sessions: sessions.map((session) => ({
         clientId: session.client_id,
         lastIndex: session.last_index,
+        owner: session.owner,
         results: (results.all(session.client_id) as { sequence: number; result: Uint8Array }[]).map(
           ({ sequence, result }) => ({ sequence, result: new Uint8Array(result) }),
         ),
@@ -155,9 +159,9 @@ export class SqlEngine {
     return bytes;
   }
 
-  #changeSession({ type, clientId, index }: SessionChange): void {
+  #changeSession({ type, clientId, index, owner = '' }: SessionChange): void {
     if (type === 'open') {
-      this.#own('INSERT OR REPLACE INTO _cluster_sessions VALUES (?, ?)').run(clientId, index);
+      this.#own('INSERT OR REPLACE INTO _cluster_sessions VALUES (?, ?, ?)').run(clientId, index, owner);
       return;
     }
     this.#own('DELETE FROM _cluster_sessions WHERE client_id = ?').run(clientId);
