@@ -1,0 +1,285 @@
+/** A cluster of real processes, and what can be done to it. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Address, ClusterError } from '@cluster/core';
+import {
+  type CertificateAndKey,
+  createAuthority,
+  issueClientCertificate,
+  issueNodeCertificate,
+} from '@cluster/manager/certificates';
+import type { Network } from './network.ts';
+import type { Process, Processes } from './processes.ts';
+import type {
+  ClientConfig,
+  FromClient,
+  FromNode,
+  NodeConfig,
+  NodeStatus,
+  ToClient,
+  ToNode,
+} from './programs/protocol.ts';
+import type { Programs } from './programs.ts';
+
+export interface ClusterOptions {
+  readonly nodeIds: readonly string[];
+  /** For certificates and logs. */
+  readonly folder: string;
+  readonly programs: Programs;
+  readonly processes: Processes;
+  /** Null: everything is on loopback. */
+  readonly network: Network | null;
+  readonly say: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export type Load = Pick<ClientConfig, 'history' | 'counters' | 'seed' | 'clients' | 'countingClients'>;
+
+interface RunningNode {
+  readonly process: Process<ToNode, FromNode>;
+  address: Address | null;
+  status: NodeStatus | null;
+  digest: Extract<FromNode, { kind: 'digest' }> | null;
+  paused: boolean;
+}
+
+const clusterName = 'nemesis';
+const clientName = 'client';
+/** In namespaces of our own every port is free. */
+const networkPort = 7000;
+const lookEveryMs = 10;
+const boundsMs = { start: 30_000, leader: 30_000, write: 30_000, finish: 180_000, agree: 60_000 };
+
+export class Cluster {
+  readonly nodeIds: readonly string[];
+  readonly #options: ClusterOptions;
+  readonly #nodes = new Map<string, RunningNode>();
+  #authority: CertificateAndKey | null = null;
+  #client: Process<ToClient, FromClient> | null = null;
+  #acknowledged = 0;
+  #finished = false;
+  #died: string | null = null;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.nodeIds = options.nodeIds;
+  }
+
+  get network(): Network | null {
+    return this.#options.network;
+  }
+
+  say(text: string): void {
+    this.#options.say(text);
+  }
+
+  /** Starts all nodes; done when one leads. */
+  async assemble(): Promise<void> {
+    const authority = await createAuthority({ name: 'nemesis authority' });
+    this.#authority = authority;
+    for (const nodeId of this.nodeIds) {
+      const { network, folder } = this.#options;
+      const config: NodeConfig = {
+        nodeId,
+        clusterName,
+        voters: this.nodeIds,
+        bind:
+          network === null
+            ? { host: '127.0.0.1', port: 0 }
+            : { host: network.host(nodeId), port: networkPort },
+        dataDir: join(folder, nodeId),
+        tls: await issueNodeCertificate(authority, { clusterName, nodeId }),
+      };
+      await writeFile(this.#configFile(nodeId), JSON.stringify(config), { mode: 0o600 });
+    }
+    await Promise.all(this.nodeIds.map((nodeId) => this.start(nodeId)));
+    await this.leader();
+  }
+
+  /** Starts the clients; done when the first write is acknowledged. */
+  async startLoad(load: Load): Promise<void> {
+    const { folder, processes, programs, network } = this.#options;
+    const authority = this.#authority;
+    if (authority === null) throw new Error('The cluster is assembled before there is load.');
+    const tls = await issueClientCertificate(authority, { clusterName, clientId: 'nemesis' });
+    const config: ClientConfig = { ...load, clusterName, nodeIds: this.nodeIds, tls };
+    const file = join(folder, 'client.json');
+    await writeFile(file, JSON.stringify(config), { mode: 0o600 });
+    const client = processes.start<ToClient, FromClient>(
+      'the client process',
+      [programs.client, file],
+      (line) => this.#fail(line),
+      network?.prefix(clientName),
+    );
+    this.#client = client;
+    let ready = false;
+    client.onMessage((message) => {
+      if (message.kind === 'ready') ready = true;
+      if (message.kind === 'progress') this.#acknowledged = message.acknowledgedWrites;
+      if (message.kind === 'finished') {
+        client.letGo();
+        this.#finished = true;
+      }
+      if (message.kind === 'failed') this.#fail(`the client process: ${message.line}`);
+    });
+    await this.#until('the clients start', () => ready, boundsMs.start);
+    this.#tellAddresses();
+    client.send({ kind: 'start' });
+    await this.writesGoOn();
+  }
+
+  /** Starts a node on whatever its folder holds; done when it listens. */
+  async start(nodeId: string): Promise<void> {
+    const { processes, programs, network } = this.#options;
+    const process = processes.start<ToNode, FromNode>(
+      nodeId,
+      [programs.node, this.#configFile(nodeId)],
+      (line) => this.#fail(line),
+      network?.prefix(nodeId),
+    );
+    const node: RunningNode = { process, address: null, status: null, digest: null, paused: false };
+    this.#nodes.set(nodeId, node);
+    process.onMessage((message) => {
+      if (message.kind === 'ready') node.address = message.address;
+      if (message.kind === 'status') node.status = message.status;
+      if (message.kind === 'digest') node.digest = message;
+      if (message.kind === 'failed') this.#fail(`${nodeId}: ${message.line}`);
+    });
+    await this.#until(
+      `${nodeId} listens`,
+      () => node.address !== null || !node.process.running,
+      boundsMs.start,
+    );
+    this.#tellAddresses();
+  }
+
+  /** Ends at once, without a chance to say or write anything; done when it is gone. */
+  async kill(nodeId: string): Promise<void> {
+    const node = this.#nodes.get(nodeId);
+    node?.process.kill('SIGKILL');
+    await node?.process.exited;
+  }
+
+  pause(nodeId: string): void {
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined) return;
+    node.process.kill('SIGSTOP');
+    node.paused = true;
+  }
+
+  resume(nodeId: string): void {
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined) return;
+    node.process.kill('SIGCONT');
+    node.paused = false;
+  }
+
+  /** The leader by its own word, of the highest term; waits until there is one. */
+  async leader(): Promise<string> {
+    const find = (): string | undefined => {
+      let found: { readonly nodeId: string; readonly term: number } | undefined;
+      for (const [nodeId, { process, status, paused }] of this.#nodes) {
+        if (!process.running || paused || status?.role !== 'leader') continue;
+        if (found === undefined || status.term > found.term) found = { nodeId, term: status.term };
+      }
+      return found?.nodeId;
+    };
+    await this.#until('somebody leads', () => find() !== undefined, boundsMs.leader);
+    return find() ?? '';
+  }
+
+  /** Ends every fault; done when all nodes listen again. */
+  async mend(): Promise<void> {
+    await this.network?.heal();
+    const down: string[] = [];
+    for (const [nodeId, { process, paused }] of this.#nodes) {
+      if (!process.running) down.push(nodeId);
+      else if (paused) this.resume(nodeId);
+    }
+    await Promise.all(down.map((nodeId) => this.start(nodeId)));
+  }
+
+  /** Done when one more write has been acknowledged. */
+  async writesGoOn(): Promise<void> {
+    const before = this.#acknowledged;
+    await this.#until('a write is acknowledged', () => this.#acknowledged > before, boundsMs.write);
+  }
+
+  /** The clients end what is under way, and read everything once more. */
+  async finishLoad(): Promise<void> {
+    this.#client?.send({ kind: 'finish' });
+    await this.#until('the clients have read everything once more', () => this.#finished, boundsMs.finish);
+  }
+
+  /** Done when all have applied the same log; says whether all hold the same. */
+  async replicasAgree(): Promise<boolean> {
+    const nodes = [...this.#nodes.values()];
+    const indexes = (): Set<number | undefined> => new Set(nodes.map(({ digest }) => digest?.appliedIndex));
+    await this.#until(
+      'all nodes have applied the same log',
+      () => {
+        if (nodes.every(({ digest }) => digest !== null) && indexes().size === 1) return true;
+        for (const { process } of nodes) process.send({ kind: 'digest' });
+        return false;
+      },
+      boundsMs.agree,
+    );
+    return new Set(nodes.map(({ digest }) => digest?.digest)).size === 1;
+  }
+
+  async stop(): Promise<void> {
+    const running = [...this.#nodes.values()].filter(({ process }) => process.running);
+    for (const { process } of running) {
+      process.letGo();
+      process.send({ kind: 'stop' });
+    }
+    await this.#until('the nodes stop', () => running.every((one) => !one.process.running), boundsMs.start);
+  }
+
+  /** Waits, unless something dies meanwhile that should not. */
+  async sleep(ms: number): Promise<void> {
+    const end = performance.now() + ms;
+    await this.#until('time passes', () => performance.now() >= end, ms + boundsMs.start);
+  }
+
+  #configFile(nodeId: string): string {
+    return join(this.#options.folder, `${nodeId}.json`);
+  }
+
+  #tellAddresses(): void {
+    const addresses = Object.fromEntries(
+      [...this.#nodes].flatMap(([nodeId, { address, process }]) =>
+        address !== null && process.running ? [[nodeId, address]] : [],
+      ),
+    );
+    for (const { process } of this.#nodes.values()) process.send({ kind: 'addresses', addresses });
+    this.#client?.send({ kind: 'addresses', addresses });
+  }
+
+  #fail(line: string): void {
+    this.#died ??= line;
+  }
+
+  async #until(what: string, ready: () => boolean, timeoutMs: number): Promise<void> {
+    const { signal } = this.#options;
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#died !== null) throw failed(this.#died);
+      if (ready()) return;
+      if (performance.now() > deadline)
+        throw failed(`Waited ${Math.round(timeoutMs / 1000)} s for this and it did not happen: ${what}.`);
+      await new Promise((resolve) => {
+        setTimeout(resolve, lookEveryMs);
+      });
+    }
+  }
+}
+
+const failed = (message: string): ClusterError =>
+  new ClusterError({
+    code: 'NEMESIS_CLUSTER_FAILED',
+    fault: 'environment',
+    message,
+    advice: 'The history shows what the clients saw until then.',
+  });
