@@ -29,8 +29,8 @@ export { crc32c } from './crc32c.ts';
 export { MemoryLogStorage } from './memory-storage.ts';
 export type { ApplyBatch, LogStorage, LogWrite, RaftChannel, RecoveredLog, StateMachine } from './ports.ts';
 export { Raft, type WaitOptions } from './raft.ts';
+export type { ProposalResult } from './calls.ts';
 export {
-  type ProposalResult,
   type ProposeOptions,
   type RaftEvent,
   type RaftPorts,

@@ -2,8 +2,8 @@
 import { type Done, EventHub, toPromise } from '@cluster/core';
 import type { RaftConfigInput } from './config.ts';
 import { aborted } from './errors.ts';
+import type { ProposalResult } from './calls.ts';
 import {
-  type ProposalResult,
   type ProposeOptions,
   type RaftEvent,
   type RaftPorts,

@@ -1,9 +1,4 @@
-/**
- * The engine: the core and its driver over ports, without promises. It runs the same in production and in the simulator.
- *
- * Proposals that arrive while the leader's disk is busy wait for it and go on together, which makes the batches of a busy leader as
- * large as they need to be and those of an idle one a single entry.
- */
+/** The engine: the core and its driver over ports, without promises. It runs the same in production and in the simulator. */
 import {
   type Clock,
   type ClusterError,
@@ -15,19 +10,17 @@ import {
   runTask,
   silentLogger,
   type Task,
-  type TimerHandle,
   type Tracer,
   wait,
 } from '@cluster/core';
 import { integerMax } from './bytes.ts';
+import { Calls, type ProposalResult, refuse } from './calls.ts';
 import { type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
 import { RaftCore } from './core/raft-core.ts';
 import type {
-  Answer,
   Draft,
   FailureCause,
   PersistEffect,
-  Proposal,
   RaftEffect,
   RaftInput,
   Role,
@@ -58,12 +51,6 @@ export interface ProposeOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-export interface ProposalResult {
-  readonly index: number;
-  readonly term: number;
-  readonly result: Uint8Array;
-}
-
 export interface RaftStatus {
   readonly nodeId: string;
   readonly groupId: number;
@@ -84,16 +71,8 @@ export type RaftEvent =
   /** The reader was too slow; so many events are missing here. */
   | { readonly type: 'Overflow'; readonly dropped: number };
 
-interface Waiting {
-  readonly done: Done<ProposalResult>;
-  readonly hasSession: boolean;
-  readonly startedMs: number;
-}
-
 type Phase = 'idle' | 'starting' | 'running' | 'stopped';
 
-// Commands handed to the core at once; beyond it the rest follows in a batch of its own.
-const batchBytesMax = 4 * 1024 * 1024;
 const noCommand = new Uint8Array(0);
 
 export class RaftReplica {
@@ -106,13 +85,10 @@ export class RaftReplica {
   readonly #meter: Meter;
   readonly #driver: Driver<RaftInput, RaftEffect>;
   readonly #listeners = new Set<(event: RaftEvent) => void>();
-  readonly #waiting = new Map<number, Waiting>();
-  #queue: Proposal[] = [];
-  #hold: TimerHandle | null = null;
+  readonly #calls: Calls;
   #phase: Phase = 'idle';
   #failure: ClusterError | null = null;
   #cause: ClusterError | null = null;
-  #refs = 0;
   #writes = 0;
   #dispatching = 0;
 
@@ -124,6 +100,13 @@ export class RaftReplica {
     this.#metrics = raftMetrics(ports.metrics, this.config.groupId);
     this.#meter = new Meter(this.#metrics, ports.clock);
     this.core = new RaftCore(this.config, ports.seed);
+    this.#calls = new Calls({
+      config: this.config,
+      clock: ports.clock,
+      metrics: this.#metrics,
+      dispatch: (input) => this.#dispatch(input),
+      isWriting: () => this.#writes > 0 && this.core.role === 'leader',
+    });
     this.#driver = new Driver<RaftInput, RaftEffect>({
       node: this.config.nodeId,
       name: `raft:${this.config.groupId}`,
@@ -212,51 +195,7 @@ export class RaftReplica {
 
   #propose(draft: Draft, timeoutMs: number | undefined, done: Done<ProposalResult>): () => void {
     if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
-    this.#metrics.proposals.add();
-    if (this.#waiting.size >= this.config.pendingProposalsMax) {
-      this.#metrics.proposalsFailed.add();
-      return refuse(done, errors.busy());
-    }
-    const ref = ++this.#refs;
-    this.#waiting.set(ref, {
-      done,
-      hasSession: draft.session !== null,
-      startedMs: this.#ports.clock.nowMs(),
-    });
-    this.#queue.push({ ...draft, ref, timeoutMs: timeoutMs ?? this.config.proposalTimeoutMs });
-    this.#pump();
-    return () => this.#abandon(ref);
-  }
-
-  #abandon(ref: number): void {
-    if (!this.#waiting.has(ref)) return;
-    const queued = this.#queue.findIndex((proposal) => proposal.ref === ref);
-    if (queued === -1) return this.#dispatch({ type: 'ABANDON', ref });
-    this.#queue.splice(queued, 1);
-    this.#respond(ref, { status: 'abandoned', submitted: false });
-  }
-
-  /** Hands queued proposals to the core, unless a leader's disk is busy: then when it is done, or at the latest after a heartbeat. */
-  #pump(force = false): void {
-    if (this.#queue.length === 0 || this.#phase !== 'running') return;
-    if (!force && this.#writes > 0 && this.core.role === 'leader') {
-      this.#hold ??= this.#ports.clock.setTimer(this.config.heartbeatMs, () => {
-        this.#hold = null;
-        this.#pump(true);
-      });
-      return;
-    }
-    this.#hold?.cancel();
-    this.#hold = null;
-    let bytes = 0;
-    let count = 0;
-    for (const { command } of this.#queue) {
-      bytes += command.length;
-      if (count > 0 && bytes > batchBytesMax) break;
-      count++;
-    }
-    this.#dispatch({ type: 'PROPOSE', proposals: this.#queue.splice(0, count) });
-    this.#pump(force);
+    return this.#calls.propose(draft, timeoutMs, done);
   }
 
   #receive(from: string, bytes: Uint8Array): void {
@@ -284,12 +223,12 @@ export class RaftReplica {
       case 'apply':
         return this.#apply(effect);
       case 'respond':
-        return this.#respond(effect.ref, effect.answer);
+        return this.#calls.respond(effect.ref, effect.answer);
       case 'roleChanged':
-        this.#meter.follow(this.core, this.#waiting.size);
+        this.#meter.follow(this.core, this.#calls.size);
         return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });
       case 'leaderChanged':
-        this.#meter.follow(this.core, this.#waiting.size);
+        this.#meter.follow(this.core, this.#calls.size);
         return this.#publish({ type: 'LeaderChanged', leaderId: effect.leaderId, term: effect.term });
       case 'rejected':
         this.#metrics.messagesRejected(effect.reason).add();
@@ -310,7 +249,7 @@ export class RaftReplica {
     this.#dispatching++;
     this.#driver.dispatch(input);
     // An input that arrived within another has only been queued.
-    if (--this.#dispatching === 0) this.#meter.follow(this.core, this.#waiting.size);
+    if (--this.#dispatching === 0) this.#meter.follow(this.core, this.#calls.size);
   }
 
   #persist({ sequence, hardState, truncateAfter, entries }: PersistEffect): void {
@@ -324,7 +263,7 @@ export class RaftReplica {
       if (outcome.ok) {
         this.#metrics.flushMs.observe(clock.nowMs() - startedMs);
         this.#dispatch({ type: 'PERSISTED', sequence });
-        this.#pump();
+        this.#calls.pump();
       } else this.#fail('storage', outcome.error);
     });
   }
@@ -336,19 +275,6 @@ export class RaftReplica {
       if (!outcome.ok) return this.#fail('stateMachine', outcome.error);
       this.#dispatch({ type: 'APPLIED', results: outcome.value });
     });
-  }
-
-  #respond(ref: number, answer: Answer): void {
-    const waiting = this.#waiting.get(ref);
-    if (waiting === undefined) return;
-    this.#waiting.delete(ref);
-    if (answer.status === 'applied') {
-      this.#metrics.proposalMs.observe(this.#ports.clock.nowMs() - waiting.startedMs);
-      const { index, term, result } = answer;
-      return waiting.done({ ok: true, value: { index, term, result } });
-    }
-    this.#metrics.proposalsFailed.add();
-    waiting.done({ ok: false, error: errors.answerError(answer, waiting.hasSession) });
   }
 
   #publish(event: RaftEvent): void {
@@ -372,25 +298,11 @@ export class RaftReplica {
     this.#phase = 'stopped';
     this.#failure = error;
     this.#driver.stop();
-    this.#hold?.cancel();
-    this.#hold = null;
-    const queued = new Set(this.#queue.map(({ ref }) => ref));
-    this.#queue = [];
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const [ref, { done, hasSession }] of waiting) {
-      const retry = hasSession || queued.has(ref) ? 'safe' : 'unsafe';
-      done({ ok: false, error: errors.stoppedMeanwhile(retry, error) });
-    }
+    this.#calls.end(error);
   }
 }
 
 type Restored = { readonly appliedIndex: number; readonly sessions: readonly SessionRecord[] };
-
-const refuse = (done: Done<never>, error: ClusterError): (() => void) => {
-  done({ ok: false, error });
-  return () => undefined;
-};
 
 const isSession = ({ clientId, sequence }: SessionKey): boolean =>
   [clientId, sequence].every((value) => Number.isSafeInteger(value) && value > 0 && value <= integerMax);

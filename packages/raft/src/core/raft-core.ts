@@ -15,23 +15,15 @@ import {
 } from '@cluster/core';
 import { Announcements, type Told } from './announcements.ts';
 import { Applying, type ApplyingCheckpoint } from './applying.ts';
-import { Election, type ElectionCheckpoint, isProspective } from './election.ts';
+import { Election, type ElectionCheckpoint } from './election.ts';
 import { Following, type FollowingCheckpoint } from './following.ts';
 import type { LogView } from './log.ts';
 import { Proposals } from './proposals.ts';
+import { Reception, type ReceptionCheckpoint } from './reception.ts';
 import { Replication, type ReplicationCheckpoint } from './replication.ts';
 import { type RoleEvent, roleMachine } from './role.machine.ts';
 import { type CoreConfig, Shared, type SharedCheckpoint } from './state.ts';
-import type {
-  Append,
-  Commit,
-  FailureCause,
-  RaftEffect,
-  RaftInput,
-  RaftMessage,
-  Role,
-  VoteResponse,
-} from './types.ts';
+import type { FailureCause, RaftEffect, RaftInput, Role } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 type Input<T extends RaftInput['type']> = Extract<RaftInput, { type: T }>;
@@ -44,9 +36,8 @@ interface CoreCheckpoint {
   readonly replication: ReplicationCheckpoint;
   readonly applying: ApplyingCheckpoint;
   readonly proposals: ReturnType<Proposals['checkpoint']>;
-  readonly timerBaseMs: number;
+  readonly reception: ReceptionCheckpoint;
   readonly told: Told;
-  readonly rejections: number;
 }
 
 const heartbeatTimer = 'heartbeat';
@@ -63,10 +54,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   readonly #applying: Applying;
   readonly #proposals: Proposals;
   readonly #announcements: Announcements;
-  // When a leader was last heard or a vote given: what the election timeout counts from.
-  #timerBaseMs = 0;
+  readonly #reception: Reception;
   #started = false;
-  #rejections = 0;
   #failure: { readonly what: FailureCause; readonly reason: string } = { what: 'storage', reason: '' };
 
   constructor(config: CoreConfig, seed: number) {
@@ -78,6 +67,17 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#applying = new Applying(this.#shared);
     this.#proposals = new Proposals(this.#shared, (entries, out) => this.#replication.append(entries, out));
     this.#announcements = new Announcements(this.#shared);
+    this.#reception = new Reception(
+      {
+        shared: this.#shared,
+        election: this.#election,
+        following: this.#following,
+        replication: this.#replication,
+        applying: this.#applying,
+        proposals: this.#proposals,
+      },
+      (event, nowMs, out) => this.#raise(event, nowMs, out),
+    );
     this.#role = new MachineInstance('role', stepper, (action, nowMs, out) =>
       this.#perform(action.type, nowMs, out),
     );
@@ -121,7 +121,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   }
   /** Messages refused since it started. */
   get rejections(): number {
-    return this.#rejections;
+    return this.#reception.rejections;
   }
   get pendingProposals(): number {
     return this.#proposals.size;
@@ -141,7 +141,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   #dispatch(input: Exclude<RaftInput, { type: 'START' }> | TimerInput, nowMs: number, out: Out): void {
     switch (input.type) {
       case 'MESSAGE':
-        return this.#receive(input.from, input.message, nowMs, out);
+        return this.#reception.receive(input.from, input.message, nowMs, out);
       case 'PERSISTED':
         return this.#persisted(input.sequence, nowMs, out);
       case 'PROPOSE':
@@ -153,7 +153,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'ABANDON':
         return this.#proposals.abandon(input.ref, out);
       case 'MALFORMED':
-        return this.#reject(input.from, input.reason, out);
+        return this.#reception.reject(input.from, input.reason, out);
       case 'FAILED':
         return this.#fail(input.what, input.reason, nowMs, out);
     }
@@ -173,7 +173,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#applying.load(appliedIndex, sessions);
     // The time makes two incarnations differ that were given the same seed.
     this.#proposals.start(this.#seed + Math.floor(nowMs), hardState.term, log.termAt(appliedIndex) ?? 0);
-    this.#timerBaseMs = nowMs;
+    this.#reception.start(nowMs);
     const { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum } = config;
     const prng = Prng.fromSeed(this.#seed, `election ${config.nodeId}`).state;
     this.#role.start({ electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum, prng }, nowMs, out);
@@ -199,7 +199,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         shared.role = 'follower';
         return;
       case 'measureSilence':
-        return this.#raise({ type: 'ELECTION_DUE', silentMs: nowMs - this.#timerBaseMs }, nowMs, out);
+        return this.#raise({ type: 'ELECTION_DUE', silentMs: this.#reception.silenceMs(nowMs) }, nowMs, out);
       case 'askForPreVotes':
         shared.role = 'preCandidate';
         shared.leaderId = null;
@@ -245,73 +245,6 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#replication.append([noop], out);
   }
 
-  #receive(from: string, message: RaftMessage, nowMs: number, out: Out): void {
-    const shared = this.#shared;
-    if (!shared.peers.includes(from)) return this.#reject(from, 'notAMember', out);
-    const standing = message.type === 'voteRequest' && !message.pre;
-    // While a leader is at work, a candidate is ignored, its term too (thesis 4.2.3).
-    if (standing && message.term > shared.term && shared.hearsLeader(nowMs)) return;
-    if (message.term > shared.term && !isProspective(message)) {
-      shared.setHardState(message.term, null);
-      shared.leaderId = null;
-      this.#following.reset();
-      this.#raise({ type: 'HIGHER_TERM' }, nowMs, out);
-    }
-    const problem = this.#take(from, message, nowMs, out);
-    if (problem !== null) this.#reject(from, problem, out);
-    shared.persistHardState(out);
-  }
-
-  /** @returns why the message is impossible, or null. */
-  #take(from: string, message: RaftMessage, nowMs: number, out: Out): string | null {
-    const isOld = message.term < this.#shared.term;
-    switch (message.type) {
-      case 'voteRequest':
-        if (this.#election.answer(from, message, nowMs, out)) this.#timerBaseMs = nowMs;
-        return null;
-      case 'voteResponse':
-        return isOld ? null : this.#countVote(from, message, nowMs, out);
-      case 'append':
-        return isOld ? this.#following.refuse(from, message, out) : this.#follow(from, message, nowMs, out);
-      case 'commit':
-        return isOld ? null : this.#follow(from, message, nowMs, out);
-      case 'appendAccepted':
-        return isOld || !this.#shared.isLeader ? null : this.#replication.accepted(from, message, nowMs, out);
-      case 'appendRejected':
-        if (!isOld && this.#shared.isLeader) this.#replication.rejected(from, message, nowMs, out);
-        return null;
-      case 'propose':
-        if (message.drafts.some(({ command }) => command.length > this.#shared.config.commandBytesMax)) {
-          return 'commandTooLarge';
-        }
-        this.#proposals.forwarded(from, message, out);
-        return null;
-      case 'proposed':
-        this.#proposals.proposed(message, this.appliedIndex, nowMs, out);
-        return null;
-    }
-  }
-
-  #follow(from: string, message: Append | Commit, nowMs: number, out: Out): string | null {
-    const shared = this.#shared;
-    if (shared.isLeader || (shared.leaderId !== null && shared.leaderId !== from)) return 'secondLeader';
-    if (shared.role !== 'follower') this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
-    shared.leaderId = from;
-    shared.leaderContactMs = nowMs;
-    this.#timerBaseMs = nowMs;
-    if (message.type === 'append') return this.#following.append(from, message, out);
-    this.#following.commit(message);
-    return null;
-  }
-
-  #countVote(from: string, response: VoteResponse, nowMs: number, out: Out): null {
-    const result = this.#election.count(from, response);
-    if (result === 'pending') return null;
-    if (response.pre) this.#raise({ type: result === 'won' ? 'PRE_VOTE_WON' : 'PRE_VOTE_LOST' }, nowMs, out);
-    else this.#raise({ type: result === 'won' ? 'VOTE_WON' : 'VOTE_LOST' }, nowMs, out);
-    return null;
-  }
-
   #persisted(sequence: number, nowMs: number, out: Out): void {
     const shared = this.#shared;
     for (const { to, message } of shared.durability.complete(sequence)) {
@@ -344,11 +277,6 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#raise({ type: 'FAILED' }, nowMs, out);
   }
 
-  #reject(from: string, reason: string, out: Out): void {
-    this.#rejections++;
-    out.emit({ type: 'rejected', from, reason });
-  }
-
   #tellChanges(nowMs: number, out: Out): void {
     if (this.#announcements.tell(out)) this.#proposals.leaderFound(nowMs, out);
   }
@@ -362,9 +290,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       replication: this.#replication.checkpoint(),
       applying: this.#applying.checkpoint(),
       proposals: this.#proposals.checkpoint(),
-      timerBaseMs: this.#timerBaseMs,
+      reception: this.#reception.checkpoint(),
       told: this.#announcements.checkpoint(),
-      rejections: this.#rejections,
     };
     return packPlain(checkpoint);
   }
@@ -379,8 +306,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#replication.restore(from.replication);
     this.#applying.restore(from.applying);
     this.#proposals.restore(from.proposals);
-    this.#timerBaseMs = from.timerBaseMs;
+    this.#reception.restore(from.reception);
     this.#announcements.restore(from.told);
-    this.#rejections = from.rejections;
   }
 }

@@ -1,0 +1,132 @@
+/**
+ * The calls on a replica that are not answered yet, and the queue of those that wait to be handed to the core.
+ *
+ * Proposals that arrive while the leader's disk is busy wait for it and go on together, which makes the batches of a busy leader as
+ * large as they need to be and those of an idle one a single entry.
+ */
+import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
+import type { RaftConfig } from './config.ts';
+import type { Answer, Draft, Proposal, RaftInput } from './core/types.ts';
+import * as errors from './errors.ts';
+import type { RaftMetrics } from './metrics.ts';
+
+export interface ProposalResult {
+  readonly index: number;
+  readonly term: number;
+  readonly result: Uint8Array;
+}
+
+interface Waiting {
+  readonly done: Done<ProposalResult>;
+  readonly hasSession: boolean;
+  readonly startedMs: number;
+}
+
+export interface CallsOptions {
+  readonly config: RaftConfig;
+  readonly clock: Clock;
+  readonly metrics: RaftMetrics;
+  readonly dispatch: (input: RaftInput) => void;
+  /** This node leads, and its disk is at work. */
+  readonly isWriting: () => boolean;
+}
+
+// Commands handed to the core at once; beyond it the rest follows in a batch of its own.
+const batchBytesMax = 4 * 1024 * 1024;
+
+export class Calls {
+  readonly #options: CallsOptions;
+  readonly #waiting = new Map<number, Waiting>();
+  #queue: Proposal[] = [];
+  #hold: TimerHandle | null = null;
+  #refs = 0;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+  }
+
+  /** Calls that are not answered yet. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
+  propose(draft: Draft, timeoutMs: number | undefined, done: Done<ProposalResult>): () => void {
+    const { config, clock, metrics } = this.#options;
+    metrics.proposals.add();
+    if (this.#waiting.size >= config.pendingProposalsMax) {
+      metrics.proposalsFailed.add();
+      return refuse(done, errors.busy());
+    }
+    const ref = ++this.#refs;
+    this.#waiting.set(ref, { done, hasSession: draft.session !== null, startedMs: clock.nowMs() });
+    this.#queue.push({ ...draft, ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
+    this.pump();
+    return () => this.#abandon(ref);
+  }
+
+  /** Hands queued proposals to the core, unless a leader's disk is busy: then when it is done, or at the latest after a heartbeat. */
+  pump(force = false): void {
+    if (this.#queue.length === 0) return;
+    const { config, clock, dispatch, isWriting } = this.#options;
+    if (!force && isWriting()) {
+      this.#hold ??= clock.setTimer(config.heartbeatMs, () => {
+        this.#hold = null;
+        this.pump(true);
+      });
+      return;
+    }
+    this.#hold?.cancel();
+    this.#hold = null;
+    let bytes = 0;
+    let count = 0;
+    for (const { command } of this.#queue) {
+      bytes += command.length;
+      if (count > 0 && bytes > batchBytesMax) break;
+      count++;
+    }
+    dispatch({ type: 'PROPOSE', proposals: this.#queue.splice(0, count) });
+    this.pump(force);
+  }
+
+  respond(ref: number, answer: Answer): void {
+    const waiting = this.#waiting.get(ref);
+    if (waiting === undefined) return;
+    this.#waiting.delete(ref);
+    const { clock, metrics } = this.#options;
+    if (answer.status === 'applied') {
+      metrics.proposalMs.observe(clock.nowMs() - waiting.startedMs);
+      const { index, term, result } = answer;
+      return waiting.done({ ok: true, value: { index, term, result } });
+    }
+    metrics.proposalsFailed.add();
+    waiting.done({ ok: false, error: errors.answerError(answer, waiting.hasSession) });
+  }
+
+  /** The replica has stopped: nobody gets an answer any more. */
+  end(cause: ClusterError | null): void {
+    this.#hold?.cancel();
+    this.#hold = null;
+    const queued = new Set(this.#queue.map(({ ref }) => ref));
+    this.#queue = [];
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [ref, { done, hasSession }] of waiting) {
+      const retry = hasSession || queued.has(ref) ? 'safe' : 'unsafe';
+      done({ ok: false, error: errors.stoppedMeanwhile(retry, cause) });
+    }
+  }
+
+  #abandon(ref: number): void {
+    if (!this.#waiting.has(ref)) return;
+    const queued = this.#queue.findIndex((proposal) => proposal.ref === ref);
+    if (queued === -1) return this.#options.dispatch({ type: 'ABANDON', ref });
+    this.#queue.splice(queued, 1);
+    this.respond(ref, { status: 'abandoned', submitted: false });
+  }
+}
+
+export const refuse = (done: Done<never>, error: ClusterError): (() => void) => {
+  done({ ok: false, error });
+  return () => undefined;
+};

@@ -1,0 +1,135 @@
+/** What a message from a peer does, and to which part of the core (thesis figure 3.1). */
+import type { Sink } from '@cluster/core';
+import type { Applying } from './applying.ts';
+import { type Election, isProspective } from './election.ts';
+import type { Following } from './following.ts';
+import type { Proposals } from './proposals.ts';
+import type { Replication } from './replication.ts';
+import type { RoleEvent } from './role.machine.ts';
+import type { Shared } from './state.ts';
+import type { Append, Commit, RaftEffect, RaftMessage, VoteResponse } from './types.ts';
+
+type Out = Sink<RaftEffect>;
+
+export interface Parts {
+  readonly shared: Shared;
+  readonly election: Election;
+  readonly following: Following;
+  readonly replication: Replication;
+  readonly applying: Applying;
+  readonly proposals: Proposals;
+}
+
+export interface ReceptionCheckpoint {
+  readonly timerBaseMs: number;
+  readonly rejections: number;
+}
+
+export class Reception {
+  readonly #parts: Parts;
+  readonly #raise: (event: RoleEvent, nowMs: number, out: Out) => void;
+  // When a leader was last heard or a vote given: what the election timeout counts from.
+  #timerBaseMs = 0;
+  #rejections = 0;
+
+  /** @param raise steps the role machine. */
+  constructor(parts: Parts, raise: (event: RoleEvent, nowMs: number, out: Out) => void) {
+    this.#parts = parts;
+    this.#raise = raise;
+  }
+
+  /** Messages refused since the start. */
+  get rejections(): number {
+    return this.#rejections;
+  }
+
+  start(nowMs: number): void {
+    this.#timerBaseMs = nowMs;
+  }
+
+  silenceMs(nowMs: number): number {
+    return nowMs - this.#timerBaseMs;
+  }
+
+  receive(from: string, message: RaftMessage, nowMs: number, out: Out): void {
+    const { shared, following } = this.#parts;
+    if (!shared.peers.includes(from)) return this.reject(from, 'notAMember', out);
+    const standing = message.type === 'voteRequest' && !message.pre;
+    // While a leader is at work, a candidate is ignored, its term too (thesis 4.2.3).
+    if (standing && message.term > shared.term && shared.hearsLeader(nowMs)) return;
+    if (message.term > shared.term && !isProspective(message)) {
+      shared.setHardState(message.term, null);
+      shared.leaderId = null;
+      following.reset();
+      this.#raise({ type: 'HIGHER_TERM' }, nowMs, out);
+    }
+    const problem = this.#take(from, message, nowMs, out);
+    if (problem !== null) this.reject(from, problem, out);
+    shared.persistHardState(out);
+  }
+
+  reject(from: string, reason: string, out: Out): void {
+    this.#rejections++;
+    out.emit({ type: 'rejected', from, reason });
+  }
+
+  /** @returns why the message is impossible, or null. */
+  #take(from: string, message: RaftMessage, nowMs: number, out: Out): string | null {
+    const { shared, election, following, replication, applying, proposals } = this.#parts;
+    const isOld = message.term < shared.term;
+    switch (message.type) {
+      case 'voteRequest':
+        if (election.answer(from, message, nowMs, out)) this.#timerBaseMs = nowMs;
+        return null;
+      case 'voteResponse':
+        return isOld ? null : this.#countVote(from, message, nowMs, out);
+      case 'append':
+        return isOld ? following.refuse(from, message, out) : this.#follow(from, message, nowMs, out);
+      case 'commit':
+        return isOld ? null : this.#follow(from, message, nowMs, out);
+      case 'appendAccepted':
+        return isOld || !shared.isLeader ? null : replication.accepted(from, message, nowMs, out);
+      case 'appendRejected':
+        if (!isOld && shared.isLeader) replication.rejected(from, message, nowMs, out);
+        return null;
+      case 'propose':
+        if (message.drafts.some(({ command }) => command.length > shared.config.commandBytesMax)) {
+          return 'commandTooLarge';
+        }
+        proposals.forwarded(from, message, out);
+        return null;
+      case 'proposed':
+        proposals.proposed(message, applying.appliedIndex, nowMs, out);
+        return null;
+    }
+  }
+
+  #follow(from: string, message: Append | Commit, nowMs: number, out: Out): string | null {
+    const { shared, following } = this.#parts;
+    if (shared.isLeader || (shared.leaderId !== null && shared.leaderId !== from)) return 'secondLeader';
+    if (shared.role !== 'follower') this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
+    shared.leaderId = from;
+    shared.leaderContactMs = nowMs;
+    this.#timerBaseMs = nowMs;
+    if (message.type === 'append') return following.append(from, message, out);
+    following.commit(message);
+    return null;
+  }
+
+  #countVote(from: string, response: VoteResponse, nowMs: number, out: Out): null {
+    const result = this.#parts.election.count(from, response);
+    if (result === 'pending') return null;
+    if (response.pre) this.#raise({ type: result === 'won' ? 'PRE_VOTE_WON' : 'PRE_VOTE_LOST' }, nowMs, out);
+    else this.#raise({ type: result === 'won' ? 'VOTE_WON' : 'VOTE_LOST' }, nowMs, out);
+    return null;
+  }
+
+  checkpoint(): ReceptionCheckpoint {
+    return { timerBaseMs: this.#timerBaseMs, rejections: this.#rejections };
+  }
+
+  restore({ timerBaseMs, rejections }: ReceptionCheckpoint): void {
+    this.#timerBaseMs = timerBaseMs;
+    this.#rejections = rejections;
+  }
+}
