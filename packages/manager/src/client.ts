@@ -60,7 +60,7 @@ export class ClusterClient implements AsyncDisposable {
     } = options;
     const deadline = this.#deadline(options);
     return this.#remote.ask(
-      { sql, params, consistency, key, minIndex, routed: local },
+      { sql, params, consistency, key, minIndex, routed: local, actor: null },
       session,
       priority,
       deadline,
@@ -69,7 +69,7 @@ export class ClusterClient implements AsyncDisposable {
 
   /** A session whose sequences the caller keeps, e.g. to repeat a write after a restart of its own. */
   async openSession(options: CallOptions = {}): Promise<number> {
-    return this.#remote.openSession(this.#deadline(options));
+    return this.#remote.openSession(null, this.#deadline(options));
   }
 
   async close(): Promise<void> {
@@ -102,7 +102,7 @@ function remotePort({ messenger, nodes }: ClusterClientParts): RemotePort {
       }
       return codec.decode('QueryResult', answer.subarray(1));
     },
-    openSession: async (to, call) =>
+    openSession: async (to, _owner, call) =>
       decodeSessionAnswer(
         await messenger.request(to, controlTypeIds.openSession, new Uint8Array(0), {
           ...call,

@@ -94,9 +94,12 @@ export interface LogComponent {
     options: { readonly session?: SessionMark; readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<Committed>;
   openSession(options: {
+    readonly owner: string;
     readonly signal?: AbortSignal | undefined;
     readonly timeoutMs?: number;
   }): Promise<number>;
+  /** Whose session this is; undefined: not applied here yet or, once index `clientId` is applied, closed. */
+  sessionOwner(clientId: number): string | undefined;
   /** The point up to which everything acknowledged before the call has been applied here. */
   barrier(options: {
     readonly timeoutMs: number;

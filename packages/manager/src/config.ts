@@ -166,6 +166,31 @@ export const managerConfigSchema = z
       .max(1_000_000)
       .default(4096)
       .meta(meta('Queries under way; more are refused.')),
+    sessionOpens: z
+      .strictObject({
+        perSecond: z
+          .number()
+          .min(0.01)
+          .max(10_000)
+          .default(2)
+          .meta(meta('Sessions one client may open at this node, sustained.', { unit: '1/s' })),
+        burst: z.number().int().min(1).max(10_000).default(20).meta(meta('Sessions it may open at once.')),
+        clientsMax: z
+          .number()
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(4096)
+          .meta(
+            meta(
+              'Clients whose rate is remembered; beyond it the one that was quiet the longest is forgotten.',
+              {
+                advice: 'At least the number of client certificates in use.',
+              },
+            ),
+          ),
+      })
+      .prefault({}),
     eventQueue: z
       .number()
       .int()

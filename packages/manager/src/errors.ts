@@ -108,6 +108,15 @@ export const managerErrors = {
     advice: 'Open a new session; whether the last write was applied is unknown: read it back.',
     retry: 'unsafe',
   },
+  MANAGER_SESSION_FORBIDDEN: {
+    fault: 'caller',
+    advice: 'A session serves only the identity that opened it: open one of your own.',
+  },
+  MANAGER_RATE_LIMITED: {
+    fault: 'caller',
+    advice: 'Keep using one session instead of opening many, or raise sessionOpens on the nodes.',
+    retry: 'safe',
+  },
   MANAGER_SESSION_REQUIRED: { fault: 'caller', advice: 'Send a write with a session and sequence.' },
   MANAGER_OVERLOADED: {
     fault: 'environment',

@@ -201,21 +201,21 @@ export class ClusterNetworkManager implements AsyncDisposable {
    * @throws ClusterError `MANAGER_NOT_VOTER`, `MANAGER_QUERY_TIMEOUT` (it may have been applied), `MANAGER_SESSION_EXPIRED`.
    */
   async propose(command: Uint8Array, options: ProposeOptions = {}): Promise<ProposeResult> {
-    const { proposer } = this.#running('propose');
+    const { proposer, self } = this.#running('propose');
     if ((options.group ?? 0) !== 0) throw unavailable('propose({group})');
     if (proposer === null)
       throw managerError('MANAGER_NOT_VOTER', 'propose needs a replicated log on this node.');
     this.#writes++;
     const deadline = this.#deadline(options);
-    return options.session === undefined
-      ? proposer.propose(command, deadline)
-      : proposer.proposeAs(command, options.session, deadline);
+    if (options.session === undefined) return proposer.propose(command, deadline);
+    await proposer.authorize(options.session, self, deadline);
+    return proposer.proposeAs(command, options.session, deadline);
   }
 
   /** A session for exactly-once writes whose sequence the caller keeps: the client id, sequences from 1. */
   async openSession(options: CallOptions = {}): Promise<number> {
     const services = this.#running('openSession');
-    return services.openSession(this.#deadline(options));
+    return services.openSession(services.self, this.#deadline(options));
   }
 
   /**

@@ -46,6 +46,8 @@ export const querySchema = z.strictObject({
   minIndex: index.default(0),
   /** Exactly-once mark of a write. */
   session: sessionSchema.nullable().default(null),
+  /** Whom the sender asks for; believed only of nodes. Null = the sender itself. */
+  actor: z.string().min(1).max(160).nullable().default(null),
   /** Data it touches, for locality; null = unknown. */
   key: z.string().max(1024).nullable().default(null),
   /** True: execute here. False: the receiver is a gateway and may route it on. */

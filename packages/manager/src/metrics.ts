@@ -9,6 +9,7 @@ const counterHelp = {
   writes_proposed: 'Writes taken into the replicated log through this node',
   routes_given: 'Routes chosen for queries',
   messages_refused: 'Messages from peers that were none',
+  session_opens_refused: 'Sessions a client wanted to open faster than it may',
   failover_events: 'Changes of leader seen',
   role_changes: 'Changes of this node’s role in the replicated log',
   log_failures: 'Times the replicated log of this node stopped by an error',

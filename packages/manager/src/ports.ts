@@ -23,6 +23,8 @@ export interface AppliedEntry {
 export interface SessionRecord {
   readonly clientId: number;
   readonly lastIndex: number;
+  /** Who may use it, as its opening said. */
+  readonly owner?: string | undefined;
   readonly results: readonly { readonly sequence: number; readonly result: Uint8Array }[];
 }
 
@@ -30,6 +32,8 @@ export interface SessionChange {
   readonly type: 'open' | 'close';
   readonly clientId: number;
   readonly index: number;
+  /** Of one that opens: kept with it and handed back by `restore`, else nobody may use it after a restart. */
+  readonly owner?: string;
 }
 
 /**

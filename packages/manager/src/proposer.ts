@@ -13,12 +13,15 @@ import type { SessionMark } from './ports.ts';
 import { SessionKeeper } from './session-keeper.ts';
 
 const pauseMs = 20;
+const applyPollMs = 2;
 
 export interface ProposerOptions {
   readonly clock: Clock;
   readonly log: LogComponent;
   /** How long one attempt may take before the command is proposed again. */
   readonly attemptTimeoutMs: number;
+  /** Who this node is to the log: owner of the sessions it opens for itself. */
+  readonly self: string;
 }
 
 export class Proposer {
@@ -28,7 +31,7 @@ export class Proposer {
 
   constructor(options: ProposerOptions) {
     this.#options = options;
-    this.#sessions = new SessionKeeper(options.clock, (deadline) => this.openSession(deadline));
+    this.#sessions = new SessionKeeper(options.clock, (deadline) => this.openSession(options.self, deadline));
     options.log.onEvent((change) => {
       if (change.type !== 'LeaderChanged' || change.leaderId === null) return;
       for (const wake of this.#leaderWaiters) wake();
@@ -55,13 +58,36 @@ export class Proposer {
     }
   }
 
-  async openSession(deadline: Deadline): Promise<number> {
+  /** Lets a session be used by whom it was opened for, as the log has it, and by nobody else. */
+  async authorize({ clientId }: SessionMark, actor: string, deadline: Deadline): Promise<void> {
+    const { log, clock, attemptTimeoutMs } = this.#options;
+    const giveUpMs = clock.nowMs() + attemptTimeoutMs / 2;
+    // Its number is its opening's place in the log: what this replica has not applied yet it cannot judge.
+    for (;;) {
+      const owner = log.sessionOwner(clientId);
+      if (owner === actor) return;
+      if (owner !== undefined)
+        throw managerError('MANAGER_SESSION_FORBIDDEN', `Session ${clientId} is not of ${actor}.`);
+      const { appliedIndex } = log.status();
+      if (appliedIndex >= clientId)
+        throw managerError('MANAGER_SESSION_EXPIRED', 'The log has closed this session.', { retry: 'safe' });
+      if (clock.nowMs() >= giveUpMs)
+        throw managerError(
+          'MANAGER_REPLICA_BEHIND',
+          `This replica has applied ${appliedIndex}, and the session was opened at ${clientId}.`,
+        );
+      await deadline.sleep(applyPollMs);
+      deadline.check('MANAGER_QUERY_TIMEOUT');
+    }
+  }
+
+  async openSession(owner: string, deadline: Deadline): Promise<number> {
     let last: ClusterError | undefined;
     for (;;) {
       deadline.check('MANAGER_NO_LEADER', last);
       try {
         const timeoutMs = Math.min(this.#options.attemptTimeoutMs, deadline.leftMs);
-        return await this.#options.log.openSession({ signal: deadline.signal, timeoutMs });
+        return await this.#options.log.openSession({ owner, signal: deadline.signal, timeoutMs });
       } catch (error) {
         // A session that was opened and never heard of costs an entry, and is closed when others are newer.
         last = asClusterError(error);

@@ -16,6 +16,7 @@ import type { ManagerMetrics } from './metrics.ts';
 import type { Database, SessionMark } from './ports.ts';
 import type { Proposer } from './proposer.ts';
 import type { RemoteQueries } from './remote.ts';
+import { identityOf } from './session-wire.ts';
 import type { QueryResult, SqlValue } from './sql.ts';
 import type { CallOptions, LoadReport, Priority } from './types.ts';
 
@@ -65,6 +66,11 @@ interface ReadRequest {
   readonly priority: Priority | undefined;
 }
 
+/** A query and whom it is executed for. */
+interface Asked extends QueryOptions {
+  readonly actor?: string;
+}
+
 type LocalRead = Pick<ReadRequest, 'sql' | 'params' | 'consistency' | 'minIndex'>;
 
 const applyPollMs = 2;
@@ -81,7 +87,7 @@ export class QueryService {
     return this.#pending;
   }
 
-  async query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
+  async query(sql: string, options: Asked = {}): Promise<QueryResult> {
     const { clock, maxPending, queryTimeoutMs } = this.#options;
     const { params = [], consistency = 'stale', minIndex = 0, key, priority } = options;
     if (this.#pending >= maxPending) {
@@ -95,7 +101,7 @@ export class QueryService {
       deadline.check('MANAGER_QUERY_TIMEOUT');
       const result = readOnly
         ? await this.#read({ sql, params, consistency, minIndex, key, priority }, deadline)
-        : await this.#write(sql, params, options.session, priority, deadline);
+        : await this.#write(sql, params, options, deadline);
       this.#options.metrics.queryTook(clock.nowMs() - startMs);
       return result;
     } catch (error) {
@@ -111,9 +117,11 @@ export class QueryService {
     const { clock, nodeId, load } = this.#options;
     try {
       const deadline = new Deadline(clock, message.timeoutMs, context.signal);
+      const sender = identityOf(context.role, context.from);
+      const actor = context.role === 'node' ? (message.actor ?? sender) : sender;
       const result = message.routed
-        ? await this.#executeHere(message, deadline)
-        : await this.#gateway(message, deadline);
+        ? await this.#executeHere(message, actor, deadline)
+        : await this.#gateway(message, actor, deadline);
       return {
         ...result,
         columns: [...result.columns],
@@ -166,7 +174,7 @@ export class QueryService {
     return database;
   }
 
-  async #gateway(message: MessageOf<'Query'>, deadline: Deadline): Promise<QueryResult> {
+  async #gateway(message: MessageOf<'Query'>, actor: string, deadline: Deadline): Promise<QueryResult> {
     const { sql, params, session, key, consistency, minIndex } = message;
     // The sender repeats what fails, and only its own mark makes that safe.
     if (session === null && !this.#database().classify(sql, params).readOnly) {
@@ -176,6 +184,7 @@ export class QueryService {
       params,
       consistency,
       minIndex,
+      actor,
       timeoutMs: Math.max(1, deadline.leftMs),
       signal: deadline.signal,
       ...(session === null ? {} : { session }),
@@ -183,19 +192,18 @@ export class QueryService {
     });
   }
 
-  async #executeHere(message: MessageOf<'Query'>, deadline: Deadline): Promise<QueryResult> {
+  async #executeHere(message: MessageOf<'Query'>, actor: string, deadline: Deadline): Promise<QueryResult> {
     const { sql, params, session } = message;
     if (this.#database().classify(sql, params).readOnly) return this.#readHere(message, deadline);
     if (session === null) throw managerError('MANAGER_SESSION_REQUIRED', 'A write came without a session.');
     if (this.#options.proposer === null) throw managerError('MANAGER_NOT_VOTER', 'This node holds no log.');
-    return this.#write(sql, params, session, undefined, deadline);
+    return this.#write(sql, params, { session, actor }, deadline);
   }
 
   async #write(
     sql: string,
     params: readonly SqlValue[],
-    session: SessionMark | undefined,
-    priority: Priority | undefined,
+    { session, priority, actor }: Pick<Asked, 'session' | 'priority' | 'actor'>,
     deadline: Deadline,
   ): Promise<QueryResult> {
     const { nodeId, proposer, remote, replicas } = this.#options;
@@ -204,9 +212,20 @@ export class QueryService {
     if (proposer === null) {
       if (replicas().length === 0)
         throw managerError('MANAGER_VOTERS_REQUIRED', 'This node knows no voters to write through.');
-      const query = { sql, params, consistency: 'stale', key: null, minIndex: 0, routed: true } as const;
+      const query = {
+        sql,
+        params,
+        consistency: 'stale',
+        key: null,
+        minIndex: 0,
+        routed: true,
+        // A session of its own this node uses as itself, whoever asked.
+        actor: session === undefined ? null : (actor ?? null),
+      } as const;
       return remote.ask(query, session, priority, deadline);
     }
+    if (session !== undefined)
+      await proposer.authorize(session, actor ?? identityOf('node', nodeId), deadline);
     this.#options.metrics.add('writes_proposed');
     const { index, result } =
       session === undefined

@@ -25,7 +25,8 @@ export interface RemotePort {
   /** Nodes to ask. */
   targets(): readonly string[];
   query(to: string, message: QueryToSend, call: RemoteCall): Promise<MessageOf<'QueryResult'>>;
-  openSession(to: string, call: RemoteCall): Promise<number>;
+  /** @param owner whom it is for; null = this process itself. */
+  openSession(to: string, owner: string | null, call: RemoteCall): Promise<number>;
 }
 
 export interface QueryToSend {
@@ -33,6 +34,8 @@ export interface QueryToSend {
   readonly params: readonly SqlValue[];
   readonly consistency: 'stale' | 'linearizable';
   readonly session: SessionMark | null;
+  /** Whom this process asks for; null = for itself. */
+  readonly actor: string | null;
   readonly key: string | null;
   readonly minIndex: number;
   readonly routed: boolean;
@@ -55,7 +58,7 @@ export class RemoteQueries {
 
   constructor(options: RemoteOptions) {
     this.#options = options;
-    this.#sessions = new SessionKeeper(options.clock, (deadline) => this.openSession(deadline));
+    this.#sessions = new SessionKeeper(options.clock, (deadline) => this.openSession(null, deadline));
   }
 
   async ask(
@@ -77,9 +80,9 @@ export class RemoteQueries {
     );
   }
 
-  openSession(deadline: Deadline): Promise<number> {
+  openSession(owner: string | null, deadline: Deadline): Promise<number> {
     return this.#failover(deadline, (to, timeoutMs) =>
-      this.#options.port.openSession(to, { signal: deadline.signal, timeoutMs }),
+      this.#options.port.openSession(to, owner, { signal: deadline.signal, timeoutMs }),
     );
   }
 
@@ -122,6 +125,8 @@ export class RemoteQueries {
         return await ask(to, Math.max(1, Math.ceil(timeoutMs)), attempt);
       } catch (error) {
         last = asClusterError(error, 'MANAGER_QUERY_FAILED');
+        if (saidBy(error) === 'MANAGER_RATE_LIMITED')
+          throw managerError('MANAGER_RATE_LIMITED', last.message, { cause: last });
         if (isFinal(last)) throw last;
         if (this.#preferred === at) this.#preferred = (at + 1) % Math.max(1, targets.length);
         // A full round has failed: whatever it is needs time.
@@ -130,6 +135,9 @@ export class RemoteQueries {
     }
   }
 }
+
+/** The code of the remote handler's error. */
+const saidBy = (error: unknown): unknown => (error as { readonly remoteCode?: unknown }).remoteCode;
 
 /** The statement's or the caller's own fault: asking elsewhere would change nothing. */
 const isFinal = (error: ClusterError): boolean =>

@@ -1,14 +1,15 @@
 /** What stands behind the facade while it runs: opens the components, keeps the services, turns changes into events. */
 import { ClusterError, EventHub } from '@cluster/core';
 import { MessageCodec } from './codec.ts';
-import type { Components, LogChange, LogComponent, MembershipChange } from './components.ts';
+import type { Components, LogChange, LogComponent, MembershipChange, PeerContext } from './components.ts';
+import { TokenBuckets } from './core/token-buckets.ts';
 import { Deadline } from './deadline.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Environment } from './environment.ts';
 import { managerError } from './errors.ts';
 import { join } from './join.ts';
 import { controlTypeIds } from './messages.ts';
-import { encodeSessionAnswer } from './session-wire.ts';
+import { decodeSessionRequest, encodeSessionAnswer, identityOf } from './session-wire.ts';
 import { Leadership } from './leadership.ts';
 import { type AllMetrics, ManagerMetrics } from './metrics.ts';
 import { toNodeInfo } from './node-info.ts';
@@ -36,11 +37,14 @@ export class Runtime {
   readonly #retired: LogComponent[] = [];
   readonly #environment: Environment;
   readonly #notices: RuntimeNotices;
+  readonly #sessionOpens: TokenBuckets;
 
   constructor(environment: Environment, notices: RuntimeNotices) {
     const { config, metrics, wallClock } = environment;
     this.#environment = environment;
     this.#notices = notices;
+    const { perSecond, burst, clientsMax } = config.sessionOpens;
+    this.#sessionOpens = new TokenBuckets({ perSecond, burst, namesMax: clientsMax });
     this.metrics = new ManagerMetrics(metrics);
     this.dispatcher = new Dispatcher(new MessageCodec(), () => this.metrics.add('messages_refused'));
     this.events = new EventHub({
@@ -65,7 +69,10 @@ export class Runtime {
     const { term, commitIndex, appliedIndex, isLeader } = this.leadership.status();
     return {
       topology: components?.membership.metrics() ?? {},
-      communication: { ...components?.messenger.metrics(), ...metrics.values(['messages_refused']) },
+      communication: {
+        ...components?.messenger.metrics(),
+        ...metrics.values(['messages_refused', 'session_opens_refused']),
+      },
       loadBalancer: {
         ...components?.balancer.metrics(),
         ...metrics.values([
@@ -93,13 +100,9 @@ export class Runtime {
     const components = await this.#environment.open(signal, (error) => this.#notices.componentFailed(error));
     this.services = new Services(this.#environment, components, this.dispatcher, this.metrics);
     this.dispatcher.bind(components.messenger);
-    components.messenger.handle(controlTypeIds.openSession, ['node', 'client'], async (_bytes, context) => {
-      if (this.services === null) throw managerError('MANAGER_NOT_RUNNING', 'Nothing is open.');
-      const { clock, config } = this.#environment;
-      return encodeSessionAnswer(
-        await this.services.openSession(new Deadline(clock, config.queryTimeoutMs, context.signal)),
-      );
-    });
+    components.messenger.handle(controlTypeIds.openSession, ['node', 'client'], (bytes, context) =>
+      this.#openSession(bytes, context),
+    );
     components.membership.onEvent((change) => this.#membershipChanged(change));
     components.messenger.onPeer(({ up, peer, reason }) => {
       this.services?.refresh();
@@ -142,6 +145,20 @@ export class Runtime {
         this.#environment.logger.log('warn', 'a component did not close cleanly', { error: failure });
     }
     this.leadership.close();
+  }
+
+  async #openSession(bytes: Uint8Array, { role, from, signal }: PeerContext): Promise<Uint8Array> {
+    if (this.services === null) throw managerError('MANAGER_NOT_RUNNING', 'Nothing is open.');
+    const { clock, config } = this.#environment;
+    const sender = identityOf(role, from);
+    if (role === 'client' && !this.#sessionOpens.take(sender, clock.nowMs())) {
+      this.metrics.add('session_opens_refused');
+      throw managerError('MANAGER_RATE_LIMITED', `${sender} opens sessions too fast.`);
+    }
+    // A node may ask for a client that it serves; a client only for itself.
+    const owner = role === 'node' ? (decodeSessionRequest(bytes) ?? sender) : sender;
+    const deadline = new Deadline(clock, config.queryTimeoutMs, signal);
+    return encodeSessionAnswer(await this.services.openSession(owner, deadline));
   }
 
   /** Goes on without the log. */

@@ -12,10 +12,12 @@ import { toEndpoint } from './node-info.ts';
 import { Proposer } from './proposer.ts';
 import { QueryService, type QueryServiceOptions } from './query-service.ts';
 import { RemoteQueries } from './remote.ts';
-import { decodeSessionAnswer } from './session-wire.ts';
+import { decodeSessionAnswer, encodeSessionRequest, identityOf } from './session-wire.ts';
 
 export class Services {
   readonly components: Components;
+  /** Who this node is to the others. */
+  readonly self: string;
   readonly proposer: Proposer | null;
   readonly queries: QueryService;
   readonly #environment: Environment;
@@ -32,10 +34,13 @@ export class Services {
     const { clock, config, database, nodeId } = environment;
     const { balancer, log, messenger } = components;
     this.#environment = environment;
+    this.self = identityOf('node', nodeId);
     this.#dispatcher = dispatcher;
     this.components = components;
     this.proposer =
-      log === null ? null : new Proposer({ clock, log, attemptTimeoutMs: config.attemptTimeoutMs });
+      log === null
+        ? null
+        : new Proposer({ clock, log, attemptTimeoutMs: config.attemptTimeoutMs, self: this.self });
     const send: QueryServiceOptions['send'] = (to, message, options) => this.#sendQuery(to, message, options);
     this.#remote = new RemoteQueries({
       clock,
@@ -52,9 +57,9 @@ export class Services {
               ...(signal === undefined ? {} : { signal }),
             },
           ),
-        openSession: async (to, call) =>
+        openSession: async (to, owner, call) =>
           decodeSessionAnswer(
-            await messenger.request(to, controlTypeIds.openSession, new Uint8Array(0), call),
+            await messenger.request(to, controlTypeIds.openSession, encodeSessionRequest(owner), call),
           ),
       },
     });
@@ -89,9 +94,9 @@ export class Services {
     return this.components.log === null ? others : [nodeId, ...others];
   }
 
-  openSession(deadline: Deadline): Promise<number> {
-    if (this.proposer !== null) return this.proposer.openSession(deadline);
-    if (this.replicas().length > 0) return this.#remote.openSession(deadline);
+  openSession(owner: string, deadline: Deadline): Promise<number> {
+    if (this.proposer !== null) return this.proposer.openSession(owner, deadline);
+    if (this.replicas().length > 0) return this.#remote.openSession(owner, deadline);
     throw managerError('MANAGER_VOTERS_REQUIRED', 'This node knows no voters that could open a session.');
   }
 

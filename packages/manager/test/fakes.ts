@@ -102,8 +102,16 @@ export class FakeLog implements LogComponent {
     return this.plan(command, session, signal);
   }
 
-  async openSession(): Promise<number> {
-    return ++this.sessionsOpened * 100;
+  readonly owners = new Map<number, string>();
+
+  async openSession({ owner }: { readonly owner: string }): Promise<number> {
+    const clientId = ++this.sessionsOpened * 100;
+    this.owners.set(clientId, owner);
+    return clientId;
+  }
+
+  sessionOwner(clientId: number): string | undefined {
+    return this.owners.get(clientId);
   }
 
   async barrier(): Promise<number> {

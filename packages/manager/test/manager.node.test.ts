@@ -234,6 +234,50 @@ describe('a node that does not vote', () => {
   });
 });
 
+describe('a session', () => {
+  it('serves the certificate that opened it and no other, at a voter and through a gateway', async () => {
+    const sessionOpens = { perSecond: 0.01, burst: 3 };
+    const voter = await makeNode('n1', { voters: ['n1'], sessionOpens });
+    await voter.manager.start();
+    const gateway = await makeNode('g1', { voters: ['n1'] });
+    await gateway.manager.start();
+    await gateway.manager.joinCluster([formatAddress(voter.manager.gossipAddress)]);
+    const connect = async (clientId: string, { id, manager }: Node): Promise<ClusterClient> =>
+      ClusterClient.connect({
+        clusterName,
+        tls: await issueClientCertificate(authority, { clusterName, clientId }),
+        nodes: [{ nodeId: id, address: manager.transportAddress }],
+      });
+    const mine = await connect('mine', voter);
+    const mineToo = await connect('mine', gateway);
+    const others = [await connect('other', voter), await connect('other', gateway)];
+    try {
+      for (const opener of [mine, mineToo]) {
+        const clientId = await opener.openSession();
+        const write = (client: ClusterClient, sequence: number): Promise<unknown> =>
+          client.query('ADD x 1', { session: { clientId, sequence } });
+        for (const other of others)
+          await expect(write(other, 1)).rejects.toMatchObject({ code: 'MANAGER_SESSION_FORBIDDEN' });
+        await write(mine, 1);
+        await write(mineToo, 2);
+        await write(mineToo, 1);
+      }
+      expect(voter.database.values.get('x')).toBe(4);
+      for (const local of [voter, gateway]) {
+        const clientId = await mine.openSession();
+        await expect(
+          local.manager.query('ADD x 1', { session: { clientId, sequence: 1 } }),
+        ).rejects.toMatchObject({ code: 'MANAGER_SESSION_FORBIDDEN' });
+      }
+      await expect(mine.openSession()).rejects.toMatchObject({ code: 'MANAGER_RATE_LIMITED' });
+      expect(voter.manager.getAllMetrics().communication['session_opens_refused']).toBe(1);
+      expect(await others[0]?.openSession()).toBeGreaterThan(0);
+    } finally {
+      await Promise.all([mine, mineToo, ...others].map((client) => client.close()));
+    }
+  });
+});
+
 describe('create() without arguments', () => {
   it('gives nodes that can join each other', async () => {
     const [a, b] = await Promise.all([

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RetryBudget } from '../src/core/retry-budget.ts';
+import { TokenBuckets } from '../src/core/token-buckets.ts';
 import { Sequencer } from '../src/core/sequencer.ts';
 import { Deadline } from '../src/deadline.ts';
 import { Proposer } from '../src/proposer.ts';
@@ -10,7 +11,7 @@ const setUp = (): { log: FakeLog; clock: ManualClock; proposer: Proposer; deadli
   return {
     log,
     clock,
-    proposer: new Proposer({ clock, log, attemptTimeoutMs: 1000 }),
+    proposer: new Proposer({ clock, log, attemptTimeoutMs: 1000, self: 'node/n1' }),
     deadline: new Deadline(clock, 5000, undefined),
   };
 };
@@ -176,5 +177,79 @@ describe('the retry budget', () => {
     expect(budget.withdraw(20)).toBe(false);
     for (let i = 0; i < 50; i++) budget.deposit(30);
     expect(budget.withdraw(11_000)).toBe(false);
+  });
+});
+
+describe('a session', () => {
+  const code = async (work: Promise<unknown>): Promise<unknown> =>
+    ((await rejection(work)) as { code?: unknown }).code;
+
+  it('that this node opens is its own, another is whose name it was opened in', async () => {
+    const { log, proposer, deadline } = setUp();
+    await proposer.propose(encode('a'), deadline);
+    const clientId = await proposer.openSession('client/app', deadline);
+    expect([...log.owners.values()]).toEqual(['node/n1', 'client/app']);
+    await proposer.authorize({ clientId, sequence: 1 }, 'client/app', deadline);
+  });
+
+  it('is refused to everybody else, a node of the same name included', async () => {
+    const { proposer, deadline } = setUp();
+    const mark = { clientId: await proposer.openSession('client/app', deadline), sequence: 1 };
+    for (const actor of ['client/other', 'node/app', 'app', '', 'client/app ']) {
+      expect(await code(proposer.authorize(mark, actor, deadline))).toBe('MANAGER_SESSION_FORBIDDEN');
+    }
+  });
+
+  it('whose owner the state machine has forgotten serves nobody', async () => {
+    const { log, proposer, deadline } = setUp();
+    log.owners.set(7, '');
+    expect(await code(proposer.authorize({ clientId: 7, sequence: 1 }, 'client/app', deadline))).toBe(
+      'MANAGER_SESSION_FORBIDDEN',
+    );
+  });
+
+  it('that was opened behind what this replica has applied is waited for, though not for ever', async () => {
+    const { log, clock, proposer, deadline } = setUp();
+    const mark = { clientId: 50, sequence: 1 };
+    const soon = proposer.authorize(mark, 'client/app', deadline);
+    await clock.advance(20);
+    log.owners.set(50, 'client/app');
+    log.state = { ...log.state, appliedIndex: 50 };
+    await clock.advance(2);
+    await soon;
+    const never = code(proposer.authorize({ clientId: 99, sequence: 1 }, 'client/app', deadline));
+    await clock.advance(600);
+    expect(await never).toBe('MANAGER_REPLICA_BEHIND');
+  });
+
+  it('that the log has closed is told so', async () => {
+    const { log, proposer, deadline } = setUp();
+    log.state = { ...log.state, appliedIndex: 50 };
+    expect(
+      await rejection(proposer.authorize({ clientId: 50, sequence: 1 }, 'client/app', deadline)),
+    ).toMatchObject({
+      code: 'MANAGER_SESSION_EXPIRED',
+      retry: 'safe',
+    });
+  });
+});
+
+describe('a token bucket', () => {
+  it('allows a burst, then a rate, to each name by itself', () => {
+    const buckets = new TokenBuckets({ perSecond: 2, burst: 3, namesMax: 10 });
+    const taken = (name: string, nowMs: number): number =>
+      [1, 2, 3, 4, 5].filter(() => buckets.take(name, nowMs)).length;
+    expect(taken('a', 0)).toBe(3);
+    expect(taken('b', 0)).toBe(3);
+    expect(taken('a', 499)).toBe(0);
+    expect(taken('a', 1000)).toBe(2);
+    expect(taken('a', 1_000_000)).toBe(3);
+  });
+
+  it('remembers a bounded number of names, and forgets the one unused for the longest', () => {
+    const buckets = new TokenBuckets({ perSecond: 1, burst: 1, namesMax: 2 });
+    for (const name of ['a', 'b', 'a', 'c']) buckets.take(name, 0);
+    expect(buckets.size).toBe(2);
+    expect(['a', 'c', 'b'].map((name) => buckets.take(name, 0))).toEqual([false, false, true]);
   });
 });

@@ -49,7 +49,7 @@ function setUp(
     clock,
     database,
     log: voting ? log : null,
-    proposer: voting ? new Proposer({ clock, log, attemptTimeoutMs: 1000 }) : null,
+    proposer: voting ? new Proposer({ clock, log, attemptTimeoutMs: 1000, self: 'node/n1' }) : null,
     remote,
     balancer,
     metrics,
@@ -180,6 +180,7 @@ describe('a read', () => {
 describe('a write', () => {
   it('is proposed in the session given, or in one of our own', async () => {
     const { service, log } = setUp();
+    log.owners.set(9, 'node/n1');
     await service.query('write a', { session: { clientId: 9, sequence: 4 } });
     expect(await service.query('write b')).toMatchObject({ rowsAffected: 1, nodeId: 'n1', index: 1 });
     expect(log.proposed).toEqual([
@@ -228,8 +229,43 @@ describe('the query service', () => {
       nodeId: 'n2',
     });
     expect(sent).toHaveLength(1);
+    log.owners.set(3, 'node/n2');
     await service.serve(query({ sql: 'write a', session: { clientId: 3, sequence: 1 } }), context);
     expect(log.proposed).toEqual([{ text: 'write a', session: { clientId: 3, sequence: 1 } }]);
+  });
+
+  it('lets a session serve its owner only, routed or not; a node may ask for another, a client may not', async () => {
+    const { service, log, query } = setUp();
+    log.owners.set(3, 'client/app');
+    const ask = async (from: string, role: 'node' | 'client', more: object = {}): Promise<unknown> => {
+      const session = { clientId: 3, sequence: 1 };
+      const answer = await service.serve(query({ sql: 'write a', session, ...more }), {
+        ...context,
+        from,
+        role,
+      });
+      return answer.kind === 'QueryResult' ? (answer.failure?.code ?? null) : 'no answer';
+    };
+    for (const routed of [false, true]) {
+      expect(await ask('app', 'client', { routed })).toBeNull();
+      expect(await ask('n2', 'node', { routed, actor: 'client/app' })).toBeNull();
+      expect(log.proposed.splice(0)).toHaveLength(2);
+      expect(await ask('other', 'client', { routed })).toBe('MANAGER_SESSION_FORBIDDEN');
+      expect(await ask('other', 'client', { routed, actor: 'client/app' })).toBe('MANAGER_SESSION_FORBIDDEN');
+      expect(await ask('app', 'node', { routed })).toBe('MANAGER_SESSION_FORBIDDEN');
+      expect(log.proposed).toHaveLength(0);
+    }
+    await expect(service.query('write a', { session: { clientId: 3, sequence: 1 } })).rejects.toMatchObject({
+      code: 'MANAGER_SESSION_FORBIDDEN',
+    });
+  });
+
+  it('passes on for whom it asks when it votes on nothing, and uses a session of its own as itself', async () => {
+    const { service, asked, query } = setUp({ voting: false });
+    const client: PeerContext = { ...context, from: 'app', role: 'client' };
+    await service.serve(query({ sql: 'write a', session: { clientId: 3, sequence: 1 } }), client);
+    await service.query('write b');
+    expect(asked.map(({ message }) => message.actor)).toEqual(['client/app', null]);
   });
 
   it('takes no write without a mark from the network: the sender could not repeat it safely', async () => {
@@ -270,7 +306,15 @@ describe('queries asked of other nodes', () => {
       },
     });
     const ask = (sql: string) => {
-      const query = { sql, params: [], consistency: 'stale', key: null, minIndex: 0, routed: false } as const;
+      const query = {
+        sql,
+        params: [],
+        consistency: 'stale',
+        key: null,
+        minIndex: 0,
+        routed: false,
+        actor: null,
+      } as const;
       return remote.ask(query, undefined, undefined, new Deadline(clock, 5000, undefined));
     };
     return { ask, asked, clock };

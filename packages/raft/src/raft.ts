@@ -60,14 +60,19 @@ export class Raft {
     return abortable(options.signal, (done) => this.#replica.propose(command, options, done));
   }
 
-  /** Opens a client session; its id goes with a sequence into `propose` (thesis 6.3). */
-  openSession(options: WaitOptions = {}): Promise<number> {
+  /** Opens a client session; its id goes with a sequence into `propose` (thesis 6.3). `owner`: at most 256 bytes, kept with it. */
+  openSession(options: WaitOptions & { readonly owner?: string | undefined } = {}): Promise<number> {
     return abortable(options.signal, (done) => this.#replica.openSession(done, options));
   }
 
   /** A linearizable point: what was agreed on before the call is applied here when it resolves. */
   barrier(options: WaitOptions = {}): Promise<number> {
     return abortable(options.signal, (done) => this.#replica.barrier(done, options));
+  }
+
+  /** '' when its opening named nobody; undefined: not applied here yet or, once index `clientId` is applied, closed again. */
+  sessionOwner(clientId: number): string | undefined {
+    return this.#replica.core.sessionOwner(clientId);
   }
 
   status(): RaftStatus {

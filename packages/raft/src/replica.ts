@@ -17,6 +17,7 @@ import { integerMax } from './bytes.ts';
 import { Calls, type ProposalResult, refuse } from './calls.ts';
 import { type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
 import { RaftCore } from './core/raft-core.ts';
+import { ownerBytesMax } from './core/sessions.ts';
 import type {
   Draft,
   FailureCause,
@@ -49,6 +50,10 @@ export interface ProposeOptions {
   readonly session?: SessionKey | undefined;
   /** Default: `proposalTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
+}
+
+export interface SessionOptions extends Pick<ProposeOptions, 'timeoutMs'> {
+  readonly owner?: string | undefined;
 }
 
 export interface RaftStatus {
@@ -149,20 +154,15 @@ export class RaftReplica {
     return this.#propose({ kind: 'command', session, command }, options.timeoutMs, done);
   }
 
-  /** Opens a client session on all replicas; its id is the index of its entry. */
-  openSession(done: Done<number>, options: Pick<ProposeOptions, 'timeoutMs'> = {}): () => void {
-    const draft: Draft = { kind: 'openSession', session: null, command: noCommand };
-    return this.#propose(draft, options.timeoutMs, (outcome) =>
-      done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome),
-    );
+  /** Opens a client session on all replicas; its id is the index of its entry. Of the owner's name 256 bytes are kept with it. */
+  openSession(done: Done<number>, options: SessionOptions = {}): () => void {
+    const command = new TextEncoder().encode(options.owner ?? '').subarray(0, ownerBytesMax);
+    return this.#place({ kind: 'openSession', session: null, command }, options.timeoutMs, done);
   }
 
   /** A point in the log after everything agreed on before the call; completes with its index when that is applied here. */
   barrier(done: Done<number>, options: Pick<ProposeOptions, 'timeoutMs'> = {}): () => void {
-    const draft: Draft = { kind: 'barrier', session: null, command: noCommand };
-    return this.#propose(draft, options.timeoutMs, (outcome) =>
-      done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome),
-    );
+    return this.#place({ kind: 'barrier', session: null, command: noCommand }, options.timeoutMs, done);
   }
 
   status(): RaftStatus {
@@ -191,6 +191,12 @@ export class RaftReplica {
     const { appliedIndex, sessions } = restored;
     if (appliedIndex > entries.length) throw errors.logBehindStateMachine(appliedIndex, entries.length);
     return { type: 'START', hardState, entries, appliedIndex, sessions };
+  }
+
+  #place(draft: Draft, timeoutMs: number | undefined, done: Done<number>): () => void {
+    return this.#propose(draft, timeoutMs, (outcome) =>
+      done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome),
+    );
   }
 
   #propose(draft: Draft, timeoutMs: number | undefined, done: Done<ProposalResult>): () => void {

@@ -10,8 +10,8 @@ function leader(config: ConstructorParameters<typeof Bench>[0] = {}, past: Past 
 }
 
 /** Opens a session; its id is the index. */
-function open(node: Bench): number {
-  const ref = node.propose('', { kind: 'openSession', command: new Uint8Array(0) });
+function open(node: Bench, owner = ''): number {
+  const ref = node.propose('', { kind: 'openSession', command: new TextEncoder().encode(owner) });
   const [answer] = node.of('respond').filter((effect) => effect.ref === ref);
   if (answer?.answer.status !== 'applied') throw new Error('no session');
   return answer.answer.index;
@@ -41,6 +41,39 @@ describe('a session', () => {
       entries: [],
       sessions: [{ type: 'open', clientId: 2, index: 2 }],
     });
+  });
+
+  it('belongs to whom its opening names: here, over a checkpoint, over a restart, and until it is closed', () => {
+    const node = leader({ sessionsMax: 2 });
+    const [mine, nobodys] = [open(node, 'client/me'), open(node)];
+    expect(node.applied[0]?.sessions).toEqual([
+      { type: 'open', clientId: mine, index: mine, owner: 'client/me' },
+    ]);
+    const owners = (of: Bench): unknown => [mine, nobodys, 77].map((id) => of.core.sessionOwner(id));
+    expect(owners(node)).toEqual(['client/me', '', undefined]);
+    const copy = leader({ sessionsMax: 2 });
+    copy.core.restore(node.core.checkpoint());
+    expect(owners(copy)).toEqual(owners(node));
+    const entries = Array.from({ length: node.core.lastIndex }, (_, i) =>
+      node.core.log.entryAt(i + 1),
+    ).filter((found) => found !== undefined);
+    expect(owners(leader({ sessionsMax: 2 }, { entries }))).toEqual(owners(node));
+    const kept = [
+      { clientId: mine, lastIndex: mine, owner: 'client/me', results: [] },
+      { clientId: nobodys, lastIndex: nobodys, results: [] },
+    ];
+    const again = leader({ sessionsMax: 2 }, { entries, appliedIndex: entries.length, sessions: kept });
+    expect(owners(again)).toEqual(owners(node));
+    open(node);
+    expect(node.core.sessionOwner(mine)).toBeUndefined();
+  });
+
+  it('reads no more of an owner than it keeps, and any bytes alike everywhere', () => {
+    const node = leader();
+    const ref = node.propose('', { kind: 'openSession', command: new Uint8Array(10_000).fill(0xff) });
+    const answer = node.of('respond').find((effect) => effect.ref === ref)?.answer;
+    const id = answer?.status === 'applied' ? answer.index : 0;
+    expect(node.core.sessionOwner(id)).toBe('\uFFFD'.repeat(256));
   });
 
   it('applies a sequence once, and answers it again with its first result', () => {

@@ -33,14 +33,16 @@ describe('the embedded database', () => {
     });
     before.apply({
       entries: [entry(3, 'INSERT INTO t VALUES (?, ?)', [7, 'seven'], { clientId: 2, sequence: 1 })],
-      sessions: [{ type: 'open', clientId: 2, index: 2 }],
+      sessions: [{ type: 'open', clientId: 2, index: 2, owner: 'client/app' }],
       lastIndex: 3,
     });
     before.close();
     const after = open();
     const { appliedIndex, sessions } = after.restore();
     expect(appliedIndex).toBe(3);
-    expect(sessions).toMatchObject([{ clientId: 2, lastIndex: 3, results: [{ sequence: 1 }] }]);
+    expect(sessions).toMatchObject([
+      { clientId: 2, lastIndex: 3, owner: 'client/app', results: [{ sequence: 1 }] },
+    ]);
     expect(unpackPlain(sessions[0]?.results[0]?.result as Uint8Array)).toMatchObject({
       ok: true,
       rowsAffected: 1,

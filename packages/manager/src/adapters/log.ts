@@ -14,6 +14,7 @@ export function logComponent(raft: Raft, onError: (error: unknown) => void): Log
   return {
     propose: (command, options) => raft.propose(command, options),
     openSession: (options) => raft.openSession(options),
+    sessionOwner: (clientId) => raft.sessionOwner(clientId),
     barrier: (options) => raft.barrier(options),
     status: () => raft.status(),
     onEvent: (listener) => void listeners.push(listener),

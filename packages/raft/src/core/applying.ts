@@ -5,7 +5,7 @@
  * the state machine must never be ahead of the log.
  */
 import { assert } from '@cluster/core';
-import { Sessions, type SessionsCheckpoint } from './sessions.ts';
+import { readOwner, Sessions, type SessionsCheckpoint } from './sessions.ts';
 import type { Shared } from './state.ts';
 import type {
   AppliedEntry,
@@ -54,6 +54,10 @@ export class Applying {
 
   get sessions(): number {
     return this.#sessions.size;
+  }
+
+  sessionOwner(clientId: number): string | undefined {
+    return this.#sessions.ownerOf(clientId);
   }
 
   load(appliedIndex: number, records: readonly SessionRecord[]): void {
@@ -108,8 +112,9 @@ export class Applying {
     const plan = entries.map((entry): Planned => {
       const { index, term, command, session, kind } = entry;
       if (kind === 'openSession') {
-        sessions.push({ type: 'open', clientId: index, index });
-        const closed = this.#sessions.open(index);
+        const owner = readOwner(command);
+        sessions.push({ type: 'open', clientId: index, index, ...(owner === '' ? {} : { owner }) });
+        const closed = this.#sessions.open(index, owner);
         if (closed !== null) sessions.push({ type: 'close', clientId: closed, index });
         return { type: 'empty' };
       }

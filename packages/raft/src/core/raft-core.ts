@@ -126,6 +126,10 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   get pendingProposals(): number {
     return this.#proposals.size;
   }
+  /** '' when nobody said whose it is; undefined when none such is open, as far as applied here. */
+  sessionOwner(clientId: number): string | undefined {
+    return this.#applying.sessionOwner(clientId);
+  }
   get openSessions(): number {
     return this.#applying.sessions;
   }

@@ -7,6 +7,13 @@
  */
 import type { SessionKey, SessionRecord } from './types.ts';
 
+/** An opening may name an owner; more bytes than this are not looked at. */
+export const ownerBytesMax = 256;
+
+/** The owner that an opening's entry names: any bytes give the same text on every replica. */
+export const readOwner = (command: Uint8Array): string =>
+  command.length === 0 ? '' : new TextDecoder().decode(command.subarray(0, ownerBytesMax));
+
 /** The result, or where in the batch under way it will be. */
 export interface Slot {
   result: Uint8Array | null;
@@ -14,6 +21,7 @@ export interface Slot {
 }
 
 interface Session {
+  readonly owner: string;
   lastIndex: number;
   highest: number;
   readonly slots: Map<number, Slot>;
@@ -27,6 +35,7 @@ export type Judgement =
 
 export type SessionsCheckpoint = readonly {
   readonly clientId: number;
+  readonly owner: string;
   readonly lastIndex: number;
   readonly highest: number;
   readonly slots: readonly (readonly [number, Slot])[];
@@ -48,13 +57,18 @@ export class Sessions {
   }
 
   /** Opens the session of this index; returns the one that had to make room, if any. */
-  open(index: number): number | null {
-    this.#sessions.set(index, { lastIndex: index, highest: 0, slots: new Map() });
+  open(index: number, owner = ''): number | null {
+    this.#sessions.set(index, { owner, lastIndex: index, highest: 0, slots: new Map() });
     if (this.#sessions.size <= this.#sessionsMax) return null;
     const [oldest] = this.#sessions.keys();
     if (oldest === undefined) return null;
     this.#sessions.delete(oldest);
     return oldest;
+  }
+
+  /** Whose session this is, '' when nobody said; undefined when there is none. */
+  ownerOf(clientId: number): string | undefined {
+    return this.#sessions.get(clientId)?.owner;
   }
 
   judge({ clientId, sequence }: SessionKey): Judgement {
@@ -87,17 +101,20 @@ export class Sessions {
   /** Takes over what the state machine kept; the same window applies, whatever it kept beyond it. */
   load(records: readonly SessionRecord[]): void {
     this.#sessions.clear();
-    for (const { clientId, lastIndex, results } of [...records].sort((a, b) => a.lastIndex - b.lastIndex)) {
+    for (const { clientId, lastIndex, owner = '', results } of [...records].sort(
+      (a, b) => a.lastIndex - b.lastIndex,
+    )) {
       const highest = results.reduce((most, { sequence }) => Math.max(most, sequence), 0);
       const kept = results.filter(({ sequence }) => sequence > highest - this.#resultsMax);
       const slots = new Map(kept.map(({ sequence, result }) => [sequence, { result, position: -1 }]));
-      this.#sessions.set(clientId, { lastIndex, highest, slots });
+      this.#sessions.set(clientId, { owner, lastIndex, highest, slots });
     }
   }
 
   checkpoint(): SessionsCheckpoint {
-    return [...this.#sessions].map(([clientId, { lastIndex, highest, slots }]) => ({
+    return [...this.#sessions].map(([clientId, { owner, lastIndex, highest, slots }]) => ({
       clientId,
+      owner,
       lastIndex,
       highest,
       slots: [...slots].map(([sequence, slot]) => [sequence, { ...slot }] as const),
@@ -106,9 +123,9 @@ export class Sessions {
 
   restore(from: SessionsCheckpoint): void {
     this.#sessions.clear();
-    for (const { clientId, lastIndex, highest, slots } of from) {
+    for (const { clientId, owner, lastIndex, highest, slots } of from) {
       const copies = new Map(slots.map(([sequence, slot]) => [sequence, { ...slot }]));
-      this.#sessions.set(clientId, { lastIndex, highest, slots: copies });
+      this.#sessions.set(clientId, { owner, lastIndex, highest, slots: copies });
     }
   }
 }

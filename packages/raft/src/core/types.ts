@@ -132,6 +132,8 @@ export interface SessionRecord {
   readonly clientId: number;
   /** Index of its last command that was applied (of its opening, before the first). */
   readonly lastIndex: number;
+  /** Whose it is, as its opening said. */
+  readonly owner?: string | undefined;
   readonly results: readonly { readonly sequence: number; readonly result: Uint8Array }[];
 }
 
@@ -139,6 +141,8 @@ export interface SessionChange {
   readonly type: 'open' | 'close';
   readonly clientId: number;
   readonly index: number;
+  /** Of one that opens, where its opening names one: to be kept with the session. */
+  readonly owner?: string;
 }
 
 export interface AppliedEntry {

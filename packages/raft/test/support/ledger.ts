@@ -8,6 +8,7 @@ export const text = (value: string): Uint8Array => encoder.encode(value);
 export const words = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 interface Kept {
+  readonly owner: string | undefined;
   lastIndex: number;
   readonly results: { readonly sequence: number; readonly result: Uint8Array }[];
 }
@@ -24,8 +25,9 @@ export class Ledger implements StateMachine {
   #held: (() => void)[] = [];
 
   restore(done: Done<{ readonly appliedIndex: number; readonly sessions: readonly SessionRecord[] }>): void {
-    const sessions = [...this.sessions].map(([clientId, { lastIndex, results }]) => ({
+    const sessions = [...this.sessions].map(([clientId, { owner, lastIndex, results }]) => ({
       clientId,
+      owner,
       lastIndex,
       results: [...results],
     }));
@@ -51,8 +53,8 @@ export class Ledger implements StateMachine {
 
   #apply(batch: ApplyBatch): Uint8Array[] {
     this.batches.push(batch);
-    for (const { type, clientId, index } of batch.sessions) {
-      if (type === 'open') this.sessions.set(clientId, { lastIndex: index, results: [] });
+    for (const { type, clientId, index, owner } of batch.sessions) {
+      if (type === 'open') this.sessions.set(clientId, { owner, lastIndex: index, results: [] });
     }
     const results = batch.entries.map(({ index, command, session }) => {
       const result = text(String(this.lines.push(words(command))));
