@@ -46,7 +46,6 @@ describe('the command', () => {
     ['an unknown benchmark', ['bench', 'abacus'], 'abacus'],
     ['an unknown check', ['check', 'everything'], 'everything'],
     ['an unknown scenario', ['nemesis', 'earthquake'], 'earthquake'],
-    ['a history that is not there', ['nemesis', '--check', 'no/such.jsonl'], 'no/such.jsonl'],
     ['an unknown machine', ['mutate', 'no/such.machine'], 'no/such.machine'],
   ])('answers %s with one line that names it, and exit code 2', async (_, args, named) => {
     const { code, out, err } = await cluster(...args);

@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly processes: Processes;
   /** Null: everything is on loopback. */
   readonly network: Network | null;
+  /** False: reads skip the barrier, which must be found out. */
+  readonly barrier: boolean;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -78,7 +80,7 @@ export class Cluster {
     const authority = await createAuthority({ name: 'nemesis authority' });
     this.#authority = authority;
     for (const nodeId of this.nodeIds) {
-      const { network, folder } = this.#options;
+      const { network, folder, barrier } = this.#options;
       const config: NodeConfig = {
         nodeId,
         clusterName,
@@ -89,6 +91,7 @@ export class Cluster {
             : { host: network.host(nodeId), port: networkPort },
         dataDir: join(folder, nodeId),
         tls: await issueNodeCertificate(authority, { clusterName, nodeId }),
+        barrier,
       };
       await writeFile(this.#configFile(nodeId), JSON.stringify(config), { mode: 0o600 });
     }

@@ -16,11 +16,12 @@ export function runCheck(
     execFile(process.execPath, [program, ...files], options, (error, stdout, stderr) => {
       // Its exit code repeats what it prints.
       if (stdout !== '') return resolve(JSON.parse(stdout) as HistoryReport);
+      const reason = (stderr.trim() || (error?.message ?? 'it said nothing')).replace(/\.?$/, '.');
       reject(
         new ClusterError({
           code: 'NEMESIS_CHECK_FAILED',
           fault: 'caller',
-          message: `There is no verdict on ${files[0] ?? 'no file'}: ${stderr.trim() || (error?.message ?? 'no output')}`,
+          message: `There is no verdict on ${files[0] ?? 'no file'}: ${reason}`,
           advice: 'Give a file of JSON lines that the nemesis has written.',
           cause: error ?? undefined,
         }),

@@ -22,6 +22,8 @@ export interface ScenarioOptions {
   readonly processes: Processes;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
+  /** False plants a bug: reads skip the barrier. Default true. */
+  readonly barrier?: boolean;
   /** Told of the network as soon as there is one, so that it can be removed whatever happens. */
   readonly onNetwork: (network: Network) => void;
 }
@@ -55,7 +57,7 @@ export async function runScenario(
   { name, nodes, fault }: Scenario,
   options: ScenarioOptions,
 ): Promise<ScenarioResult> {
-  const { folder, out, programs, processes, signal, seed, seconds } = options;
+  const { folder, out, programs, processes, signal, seed, seconds, barrier = true } = options;
   const history = join(out, `${name}.history.jsonl`);
   const counters = join(out, `${name}.counters.jsonl`);
   const log = join(out, `${name}.log`);
@@ -79,7 +81,7 @@ export async function runScenario(
       network = await makeNetwork(nodeIds);
       options.onNetwork(network);
     }
-    const cluster = new Cluster({ nodeIds, folder, programs, processes, network, say, signal });
+    const cluster = new Cluster({ nodeIds, folder, programs, processes, network, barrier, say, signal });
     await cluster.assemble();
     await cluster.startLoad({ history, counters, seed, clients, countingClients });
     say(`${nodes} nodes, ${clients + countingClients} clients; seed ${seed}`);

@@ -30,7 +30,7 @@ process.on('disconnect', () => process.exit());
 
 async function main(): Promise<void> {
   const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NodeConfig;
-  const { nodeId, clusterName, voters, bind, dataDir, tls } = config;
+  const { nodeId, clusterName, voters, bind, dataDir, tls, barrier } = config;
   const addresses = new Map<string, Address>();
   const transport = await startTransport(
     { nodeId, clusterName, bind, tls, codecHashes: { raft: raftCodecHash } },
@@ -41,9 +41,13 @@ async function main(): Promise<void> {
     { nodeId, voters: [...voters], dataDir },
     { channel: raftChannel(transport), stateMachine: store },
   );
-  transport.handle(requestType, async (bytes) => encode(await serve(raft, store, decode<Request>(bytes))), {
-    roles: ['client'],
-  });
+  transport.handle(
+    requestType,
+    async (bytes) => encode(await serve({ raft, store, barrier }, decode<Request>(bytes))),
+    {
+      roles: ['client'],
+    },
+  );
   tell({ kind: 'ready', address: transport.local });
   process.on('message', (message: ToNode) => {
     if (message.kind === 'addresses')
@@ -69,14 +73,20 @@ function raftChannel(transport: Transport): Parameters<typeof startRaft>[1]['cha
   };
 }
 
-async function serve(raft: Raft, store: KeyValueStore, request: Request): Promise<Answer> {
+interface Served {
+  readonly raft: Raft;
+  readonly store: KeyValueStore;
+  readonly barrier: boolean;
+}
+
+async function serve({ raft, store, barrier }: Served, request: Request): Promise<Answer> {
   try {
     switch (request.type) {
       case 'openSession':
         return { ok: true, result: { clientId: await raft.openSession({ timeoutMs: waitMs }) } };
       case 'read':
         // What was agreed on before the question is applied here before the answer.
-        await raft.barrier({ timeoutMs: waitMs });
+        if (barrier) await raft.barrier({ timeoutMs: waitMs });
         return { ok: true, result: { value: store.read(request.key), count: store.count(request.key) } };
       case 'write': {
         const { write, session } = request;

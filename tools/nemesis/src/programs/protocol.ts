@@ -14,6 +14,8 @@ export interface NodeConfig {
   readonly bind: Address;
   readonly dataDir: string;
   readonly tls: Credentials;
+  /** False plants a bug that the checker has to find: reads answer from what this node happens to have applied. */
+  readonly barrier: boolean;
 }
 
 export interface NodeStatus {
