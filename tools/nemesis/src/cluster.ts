@@ -92,6 +92,8 @@ export class Cluster {
         dataDir: join(folder, nodeId),
         tls: await issueNodeCertificate(authority, { clusterName, nodeId }),
         barrier,
+        // One node keeps the default; the others go on to new segments all the time.
+        wal: nodeId === this.nodeIds[0] ? {} : { segmentBytes: 256 * 1024, growthBytes: 64 * 1024 },
       };
       await writeFile(this.#configFile(nodeId), JSON.stringify(config), { mode: 0o600 });
     }
@@ -133,6 +135,18 @@ export class Cluster {
 
   /** Starts a node on whatever its folder holds; done when it listens. */
   async start(nodeId: string): Promise<void> {
+    this.launch(nodeId);
+    const node = this.#nodes.get(nodeId);
+    await this.#until(
+      `${nodeId} listens`,
+      () => node?.address !== null || !node.process.running,
+      boundsMs.start,
+    );
+    this.#tellAddresses();
+  }
+
+  /** Starts a node, and leaves it to itself. */
+  launch(nodeId: string): void {
     const { processes, programs, network } = this.#options;
     const process = processes.start<ToNode, FromNode>(
       nodeId,
@@ -148,12 +162,6 @@ export class Cluster {
       if (message.kind === 'digest') node.digest = message;
       if (message.kind === 'failed') this.#fail(`${nodeId}: ${message.line}`);
     });
-    await this.#until(
-      `${nodeId} listens`,
-      () => node.address !== null || !node.process.running,
-      boundsMs.start,
-    );
-    this.#tellAddresses();
   }
 
   /** Ends at once, without a chance to say or write anything; done when it is gone. */

@@ -56,7 +56,7 @@ const killLeader: Fault = {
 };
 
 const killSome: Fault = {
-  description: 'SIGKILL of a minority, one after the other, and restarts',
+  description: 'SIGKILL of a minority, one after the other, and restarts, in which half are killed once more',
   needsNetwork: false,
   async round(context) {
     const { cluster, prng } = context;
@@ -68,6 +68,12 @@ const killSome: Fault = {
     }
     await cluster.sleep(between(prng, 100, 2000));
     for (const victim of victims) {
+      if (prng.below(2) === 0) {
+        cluster.say(`restarting ${victim}, and SIGKILL before it is up or soon after`);
+        cluster.launch(victim);
+        await cluster.sleep(prng.below(600));
+        await cluster.kill(victim);
+      }
       cluster.say(`restarting ${victim}`);
       await cluster.start(victim);
     }

@@ -30,7 +30,7 @@ process.on('disconnect', () => process.exit());
 
 async function main(): Promise<void> {
   const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NodeConfig;
-  const { nodeId, clusterName, voters, bind, dataDir, tls, barrier } = config;
+  const { nodeId, clusterName, voters, bind, dataDir, wal, tls, barrier } = config;
   const addresses = new Map<string, Address>();
   const transport = await startTransport(
     { nodeId, clusterName, bind, tls, codecHashes: { raft: raftCodecHash } },
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   );
   const store = new KeyValueStore();
   const raft = await startRaft(
-    { nodeId, voters: [...voters], dataDir },
+    { nodeId, voters: [...voters], dataDir, wal },
     { channel: raftChannel(transport), stateMachine: store },
   );
   transport.handle(

@@ -1,5 +1,6 @@
 /** What the nemesis and its processes say to each other over their pipes. The store itself is spoken to over the network only. */
 import type { Address } from '@cluster/core';
+import type { WalConfigInput } from '@cluster/raft';
 
 export interface Credentials {
   readonly ca: string;
@@ -13,6 +14,7 @@ export interface NodeConfig {
   readonly voters: readonly string[];
   readonly bind: Address;
   readonly dataDir: string;
+  readonly wal: WalConfigInput;
   readonly tls: Credentials;
   /** False plants a bug that the checker has to find: reads answer from what this node happens to have applied. */
   readonly barrier: boolean;

@@ -19,6 +19,9 @@ const hotKeys = 5;
 /** Then the clients go on to other keys: a key's history stays short, and what is unknown about it few. */
 const operationsPerGeneration = 3000;
 const countEveryMs = 10;
+/** Of the ledger's values, so that entries are not all alike. */
+const largeEvery = 20;
+const largeBytes = 20_000;
 
 export class Workload {
   readonly #options: WorkloadOptions;
@@ -71,7 +74,8 @@ export class Workload {
       const what = prng.below(100);
       if (what < 8) {
         // A key of its own, written once and read in the end: the ledger of what was acknowledged.
-        await this.#write(client, { op: 'put', key: `ledger ${value}`, value });
+        const padding = prng.below(largeEvery) === 0 ? 'x'.repeat(largeBytes) : '';
+        await this.#write(client, { op: 'put', key: `ledger ${value}`, value: value + padding });
         continue;
       }
       if (what < 45) {
