@@ -147,6 +147,13 @@ export const managerConfigSchema = z
         advice: 'Above the slowest expected query.',
       }),
     ),
+    maxStalenessMs: milliseconds(0, 3_600_000, 10_000).meta(
+      meta('How old the state may be that a stale read sees; 0 = any age.', {
+        unit: 'ms',
+        advice:
+          'A replica without a leader, or behind in applying, for longer is left out; so is one that has just started, until it has caught up. With 0 reads go on without a majority.',
+      }),
+    ),
     retryRatio: z
       .number()
       .min(0)

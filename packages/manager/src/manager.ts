@@ -219,11 +219,12 @@ export class ClusterNetworkManager implements AsyncDisposable {
   }
 
   /**
-   * Reads on this node's replica. `linearizable`: sees every write acknowledged before the call. `stale`: as applied here.
+   * Reads on this node's replica. `linearizable`: sees every write acknowledged before the call. `stale`: as applied here, at most
+   * `maxStalenessMs` old.
    * @throws ClusterError `NOT_AVAILABLE` for lease reads, `MANAGER_NOT_VOTER`, `MANAGER_DATABASE_REQUIRED`.
    */
   async read(sql: string, options: ReadOptions = {}): Promise<QueryRows> {
-    const { components } = this.#running('read');
+    const { components, freshness } = this.#running('read');
     const { consistency = 'linearizable', params = [] } = options;
     if (consistency === 'lease') throw unavailable('read({consistency: "lease"})');
     const { database } = this.#environment;
@@ -236,6 +237,8 @@ export class ClusterNetworkManager implements AsyncDisposable {
     }
     if (consistency === 'linearizable') {
       await components.log.barrier({ timeoutMs: deadline.leftMs, signal: deadline.signal });
+    } else if (freshness?.isFresh !== true) {
+      throw managerError('MANAGER_REPLICA_BEHIND', 'This replica is behind by more than maxStalenessMs.');
     }
     return database.read(sql, params, options.signal ?? new AbortController().signal);
   }

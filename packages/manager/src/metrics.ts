@@ -5,6 +5,7 @@ const counterHelp = {
   queries_served: 'Reads executed on this node',
   queries_failed: 'Queries that ended in an error, the statement’s own included',
   queries_retried: 'Reads tried again on another replica',
+  reads_behind: 'Reads refused here because this replica is too far behind',
   retries_refused: 'Retries that the retry budget did not allow',
   writes_proposed: 'Writes taken into the replicated log through this node',
   routes_given: 'Routes chosen for queries',

@@ -50,6 +50,8 @@ export interface QueryServiceOptions {
   readonly maxPending: number;
   /** Nodes that hold the data. */
   readonly replicas: () => readonly string[];
+  /** Whether this node's replica may serve stale reads. */
+  readonly isFresh: () => boolean;
   readonly send: (
     to: string,
     message: ClusterMessageInput,
@@ -74,9 +76,18 @@ interface Asked extends QueryOptions {
 type LocalRead = Pick<ReadRequest, 'sql' | 'params' | 'consistency' | 'minIndex'>;
 
 const applyPollMs = 2;
+/** How long a replica that said it is behind is not asked again, and how soon when all are. */
+const behindPauseMs = 500;
+const allBehindPauseMs = 10;
+
+/** The replica is behind altogether, not just short of the index that was asked for. */
+const isStale = ({ code }: ClusterError, { consistency, minIndex }: ReadRequest): boolean =>
+  code === 'MANAGER_REPLICA_BEHIND' && consistency === 'stale' && minIndex === 0;
 
 export class QueryService {
   readonly #options: QueryServiceOptions;
+  /** Replicas that said they are behind, and until when that is believed; as many as there are replicas. */
+  readonly #behind = new Map<string, number>();
   #pending = 0;
 
   constructor(options: QueryServiceOptions) {
@@ -156,16 +167,28 @@ export class QueryService {
     const { balancer, log, database, replicas } = this.#options;
     const { key, readOnly, exclude = [] } = request;
     const leaderId = log?.status().leaderId ?? null;
-    const candidates =
-      !readOnly && leaderId !== null ? [leaderId] : database === null ? undefined : replicas();
-    const route = balancer.pick({
-      readOnly,
-      exclude,
-      ...(key === undefined ? {} : { key }),
-      ...(candidates === undefined ? {} : { candidates }),
-    });
+    const choose = (candidates: readonly string[] | undefined): Route | null =>
+      balancer.pick({
+        readOnly,
+        exclude,
+        ...(key === undefined ? {} : { key }),
+        ...(candidates === undefined ? {} : { candidates }),
+      });
+    const all = !readOnly && leaderId !== null ? [leaderId] : database === null ? undefined : replicas();
+    // Those that are behind only when there is no other.
+    const fresh = readOnly ? all?.filter((id) => !this.#isBehind(id)) : all;
+    const route = choose(fresh) ?? (fresh?.length === all?.length ? null : choose(all));
     if (route !== null) this.#options.metrics.add('routes_given');
     return route;
+  }
+
+  #isBehind(id: string): boolean {
+    const { clock, nodeId, isFresh } = this.#options;
+    if (id === nodeId) return !isFresh();
+    const untilMs = this.#behind.get(id);
+    if (untilMs === undefined || untilMs > clock.nowMs()) return untilMs !== undefined;
+    this.#behind.delete(id);
+    return false;
   }
 
   #database(): Database {
@@ -243,6 +266,12 @@ export class QueryService {
       deadline.check('MANAGER_QUERY_TIMEOUT', last);
       const route = this.pick({ key: request.key, readOnly: true, exclude: failed });
       if (route === null) {
+        if (last !== undefined && isStale(last, request)) {
+          // Nobody is fresh, e.g. all have just started: that passes.
+          failed.length = 0;
+          await deadline.sleep(allBehindPauseMs);
+          continue;
+        }
         throw last ?? managerError('MANAGER_NO_ENDPOINT', 'No replica is alive and connected.');
       }
       try {
@@ -252,6 +281,11 @@ export class QueryService {
         // The statement's own fault: another node would say the same.
         if (last.fault === 'caller') throw last;
         failed.push(route.nodeId);
+        // It has done nothing, and says so at once: asking another is no load upon load.
+        if (isStale(last, request)) {
+          this.#behind.set(route.nodeId, clock.nowMs() + behindPauseMs);
+          continue;
+        }
       }
       if (!budget.withdraw(clock.nowMs())) {
         this.#options.metrics.add('retries_refused');
@@ -293,11 +327,16 @@ export class QueryService {
         },
       );
       const { failure, load, columns, rows, rowsAffected, lastInsertRowid, index } = answer;
-      // A statement that fails by its own fault is no mark against the node.
-      done(failure === null || failure.fault === 'caller', load);
+      // A statement that fails by its own fault is no mark against the node; nor is being behind, which says nothing of its speed.
+      if (failure?.code !== 'MANAGER_REPLICA_BEHIND')
+        done(failure === null || failure.fault === 'caller', load);
       if (failure !== null) throw new ClusterError(failure);
       return { columns, rows, rowsAffected, lastInsertRowid, index, nodeId: route.nodeId };
     } catch (error) {
+      if (ClusterError.is(error) && error.code === 'MANAGER_REPLICA_BEHIND') {
+        route[Symbol.dispose]();
+        throw error;
+      }
       // The first word counts: after an answer this changes nothing.
       done(ClusterError.is(error) && error.fault === 'caller', null);
       throw error;
@@ -314,6 +353,10 @@ export class QueryService {
     let index: number | null = null;
     // Without its log the data here would grow old unnoticed.
     if (log === null) throw managerError('MANAGER_REPLICA_BEHIND', 'This node has no running replica.');
+    if (request.consistency === 'stale' && request.minIndex === 0 && !this.#options.isFresh()) {
+      metrics.add('reads_behind');
+      throw managerError('MANAGER_REPLICA_BEHIND', 'This replica is behind by more than maxStalenessMs.');
+    }
     if (request.consistency === 'linearizable') {
       index = await log.barrier({ timeoutMs: deadline.leftMs, signal: deadline.signal });
     } else if (request.minIndex > 0) {

@@ -79,6 +79,7 @@ export class Runtime {
           'queries_served',
           'queries_failed',
           'queries_retried',
+          'reads_behind',
           'retries_refused',
           'writes_proposed',
         ]),

@@ -5,6 +5,7 @@ import type { Deadline } from './deadline.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Environment } from './environment.ts';
 import { managerError } from './errors.ts';
+import { Freshness } from './freshness.ts';
 import { LoadMeter } from './load.ts';
 import { type ClusterMessageInput, controlTypeIds, type MessageOf } from './messages.ts';
 import type { ManagerMetrics } from './metrics.ts';
@@ -19,6 +20,8 @@ export class Services {
   /** Who this node is to the others. */
   readonly self: string;
   readonly proposer: Proposer | null;
+  /** Null without a log. */
+  readonly freshness: Freshness | null;
   readonly queries: QueryService;
   readonly #environment: Environment;
   readonly #dispatcher: Dispatcher;
@@ -41,6 +44,8 @@ export class Services {
       log === null
         ? null
         : new Proposer({ clock, log, attemptTimeoutMs: config.attemptTimeoutMs, self: this.self });
+    const { maxStalenessMs } = config;
+    this.freshness = log === null ? null : new Freshness({ clock, log, maxStalenessMs });
     const send: QueryServiceOptions['send'] = (to, message, options) => this.#sendQuery(to, message, options);
     this.#remote = new RemoteQueries({
       clock,
@@ -82,6 +87,7 @@ export class Services {
       attemptTimeoutMs: config.attemptTimeoutMs,
       maxPending: config.maxPendingQueries,
       replicas: () => this.replicas(),
+      isFresh: () => this.freshness?.isFresh ?? false,
     });
     if (database !== null)
       dispatcher.setBuiltIn('Query', (message, _from, context) => this.queries.serve(message, context));

@@ -114,9 +114,11 @@ export class FakeLog implements LogComponent {
     return this.owners.get(clientId);
   }
 
-  async barrier(): Promise<number> {
+  barrierPlan: () => Promise<number> = async () => this.state.appliedIndex;
+
+  barrier(): Promise<number> {
     this.barriers++;
-    return this.state.appliedIndex;
+    return this.barrierPlan();
   }
 
   status(): LogStatus {

@@ -278,6 +278,22 @@ describe('a session', () => {
   });
 });
 
+describe('a node that starts', () => {
+  it('gives no stale read until it knows how far the others are', async () => {
+    const voters = ['n1', 'n2'];
+    const a = await makeNode('n1', { voters });
+    await a.manager.start();
+    await expect(a.manager.read('GET x', { consistency: 'stale' })).rejects.toMatchObject({
+      code: 'MANAGER_REPLICA_BEHIND',
+    });
+    const soon = a.manager.query('GET x');
+    const b = await makeNode('n2', { voters });
+    await b.manager.start();
+    await b.manager.joinCluster([formatAddress(a.manager.gossipAddress)]);
+    expect((await soon).rows).toEqual([[null]]);
+  });
+});
+
 describe('create() without arguments', () => {
   it('gives nodes that can join each other', async () => {
     const [a, b] = await Promise.all([

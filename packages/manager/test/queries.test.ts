@@ -29,6 +29,7 @@ function setUp(
     ratio = 1,
   } = options;
   const [clock, log, balancer] = [new ManualClock(), new FakeLog(), new FakeBalancer(['n2', 'n3', 'n1'])];
+  const state = { fresh: true };
   const sent: { readonly to: string; readonly message: ClusterMessageInput }[] = [];
   const metrics = new ManagerMetrics(new MetricsRegistry());
   const asked: { readonly to: string; readonly message: QueryToSend }[] = [];
@@ -59,6 +60,7 @@ function setUp(
     attemptTimeoutMs: 1000,
     maxPending: 4,
     replicas: () => ['n1', 'n2', 'n3'],
+    isFresh: () => state.fresh,
     send: (to, message) => {
       sent.push({ to, message });
       return answer(to, message);
@@ -66,7 +68,7 @@ function setUp(
   });
   const query = (more: Record<string, unknown>): MessageOf<'Query'> =>
     querySchema.parse({ kind: 'Query', ...more });
-  return { service, clock, log, balancer, sent, asked, metrics, database, query };
+  return { service, state, clock, log, balancer, sent, asked, metrics, database, query };
 }
 
 describe('a read', () => {
@@ -174,6 +176,72 @@ describe('a read', () => {
     expect(await late).toMatchObject({
       code: 'MANAGER_REPLICA_BEHIND',
     });
+  });
+});
+
+describe('a replica that is behind', () => {
+  const behind = (nodeId: string) =>
+    answerFrom(nodeId, {
+      failure: {
+        code: 'MANAGER_REPLICA_BEHIND',
+        fault: 'environment',
+        message: 'm',
+        advice: 'a',
+        retry: 'safe',
+        stateChanged: false,
+      },
+    });
+
+  it('is left out of its own reads, and refuses those that others route to it', async () => {
+    const { service, state, balancer, database, query, metrics } = setUp();
+    balancer.nodes = ['n1', 'n2'];
+    state.fresh = false;
+    expect((await service.query('read a')).nodeId).toBe('n2');
+    expect(await service.serve(query({ sql: 'read a', routed: true }), context)).toMatchObject({
+      failure: { code: 'MANAGER_REPLICA_BEHIND', fault: 'environment', retry: 'safe' },
+    });
+    expect([database?.reads, metrics.value('reads_behind')]).toEqual([0, 1]);
+    state.fresh = true;
+    expect((await service.query('read a')).nodeId).toBe('n1');
+  });
+
+  it('still serves what asks for a point in the log, and waits for it', async () => {
+    const { service, state, log, query } = setUp();
+    state.fresh = false;
+    for (const more of [{ consistency: 'linearizable' }, { minIndex: 1 }]) {
+      const answer = await service.serve(query({ sql: 'read a', routed: true, ...more }), context);
+      expect(answer).toMatchObject({ rows: [['read a']] });
+    }
+    expect(log.barriers).toBe(1);
+  });
+
+  it('costs no retry, counts neither for nor against the node, and is not asked again for a while', async () => {
+    const { service, sent, balancer, clock, metrics } = setUp({
+      ratio: 0,
+      answer: async (to) => (to === 'n2' ? behind('n2') : answerFrom(to)),
+    });
+    for (let i = 0; i < 3; i++) expect((await service.query('read a')).nodeId).toBe('n3');
+    expect(sent.map(({ to }) => to)).toEqual(['n2', 'n3', 'n3', 'n3']);
+    expect(balancer.outcomes.filter(({ nodeId }) => nodeId === 'n2')).toEqual([{ nodeId: 'n2', ok: true }]);
+    expect(metrics.value('queries_retried')).toBe(0);
+    await clock.advance(500);
+    await service.query('read a');
+    expect(sent.slice(4).map(({ to }) => to)).toEqual(['n2', 'n3']);
+  });
+
+  it('is waited for when there is no other, until the deadline', async () => {
+    const { service, state, balancer, clock } = setUp();
+    balancer.nodes = ['n1'];
+    state.fresh = false;
+    const soon = service.query('read a');
+    await clock.advance(30);
+    state.fresh = true;
+    await clock.advance(20);
+    expect((await soon).nodeId).toBe('n1');
+    state.fresh = false;
+    const never = rejection(service.query('read a', { timeoutMs: 100 }));
+    await clock.advance(200);
+    expect(await never).toMatchObject({ code: 'MANAGER_QUERY_TIMEOUT' });
   });
 });
 

@@ -15,7 +15,8 @@ export function logComponent(raft: Raft, onError: (error: unknown) => void): Log
     propose: (command, options) => raft.propose(command, options),
     openSession: (options) => raft.openSession(options),
     sessionOwner: (clientId) => raft.sessionOwner(clientId),
-    barrier: (options) => raft.barrier(options),
+    // Nothing is written for it: a read index rather than an entry in the log.
+    barrier: (options) => raft.read(options),
     status: () => raft.status(),
     onEvent: (listener) => void listeners.push(listener),
     stop: () => raft.stop(),
