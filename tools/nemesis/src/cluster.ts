@@ -16,6 +16,7 @@ import type {
   FromNode,
   NodeConfig,
   NodeStatus,
+  PlantedBug,
   ToClient,
   ToNode,
 } from './programs/protocol.ts';
@@ -29,8 +30,7 @@ export interface ClusterOptions {
   readonly processes: Processes;
   /** Null: everything is on loopback. */
   readonly network: Network | null;
-  /** False: reads skip the barrier, which must be found out. */
-  readonly barrier: boolean;
+  readonly bug: PlantedBug | null;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -80,7 +80,7 @@ export class Cluster {
     const authority = await createAuthority({ name: 'nemesis authority' });
     this.#authority = authority;
     for (const nodeId of this.nodeIds) {
-      const { network, folder, barrier } = this.#options;
+      const { network, folder, bug } = this.#options;
       const config: NodeConfig = {
         nodeId,
         clusterName,
@@ -91,7 +91,7 @@ export class Cluster {
             : { host: network.host(nodeId), port: networkPort },
         dataDir: join(folder, nodeId),
         tls: await issueNodeCertificate(authority, { clusterName, nodeId }),
-        barrier,
+        bug,
         // One node keeps the default; the others go on to new segments all the time.
         wal: nodeId === this.nodeIds[0] ? {} : { segmentBytes: 256 * 1024, growthBytes: 64 * 1024 },
       };

@@ -1,6 +1,6 @@
 /** The `nemesis` command: scenarios one after the other, a verdict on each from its file, and nothing left behind. */
 import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ClusterError, describeError } from '@cluster/core';
@@ -61,7 +61,6 @@ export async function runNemesis(options: NemesisOptions): Promise<number> {
       return await checkFiles(programs.checkHistory, options.check, json, write, abort.signal);
     const { possible, skipped } = sort(chosen);
     const out = resolve(options.out ?? join('.cluster', 'nemesis'));
-    await mkdir(out, { recursive: true });
     const results: ScenarioResult[] = [];
     for (const scenario of possible) {
       write(`${scenario.name}: ${scenario.fault.description}\n`);

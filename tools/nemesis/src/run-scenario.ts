@@ -7,6 +7,7 @@ import { Cluster } from './cluster.ts';
 import { type HistoryReport, objectionsTo } from './history/report.ts';
 import { makeNetwork, type Network } from './network.ts';
 import type { Processes } from './processes.ts';
+import type { PlantedBug } from './programs/protocol.ts';
 import type { Programs } from './programs.ts';
 import { runCheck } from './run-check.ts';
 import type { Scenario } from './scenario.ts';
@@ -22,8 +23,8 @@ export interface ScenarioOptions {
   readonly processes: Processes;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
-  /** False plants a bug: reads skip the barrier. Default true. */
-  readonly barrier?: boolean;
+  /** For tests of the verdict. */
+  readonly bug?: PlantedBug;
   /** Told of the network as soon as there is one, so that it can be removed whatever happens. */
   readonly onNetwork: (network: Network) => void;
 }
@@ -57,7 +58,7 @@ export async function runScenario(
   { name, nodes, fault }: Scenario,
   options: ScenarioOptions,
 ): Promise<ScenarioResult> {
-  const { folder, out, programs, processes, signal, seed, seconds, barrier = true } = options;
+  const { folder, out, programs, processes, signal, seed, seconds, bug = null } = options;
   const history = join(out, `${name}.history.jsonl`);
   const counters = join(out, `${name}.counters.jsonl`);
   const log = join(out, `${name}.log`);
@@ -72,6 +73,7 @@ export async function runScenario(
   };
   for (const file of [history, counters, log]) await rm(file, { force: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(out, { recursive: true });
 
   let network: Network | null = null;
   let rounds = 0;
@@ -81,7 +83,7 @@ export async function runScenario(
       network = await makeNetwork(nodeIds);
       options.onNetwork(network);
     }
-    const cluster = new Cluster({ nodeIds, folder, programs, processes, network, barrier, say, signal });
+    const cluster = new Cluster({ nodeIds, folder, programs, processes, network, bug, say, signal });
     await cluster.assemble();
     await cluster.startLoad({ history, counters, seed, clients, countingClients });
     say(`${nodes} nodes, ${clients + countingClients} clients; seed ${seed}`);

@@ -8,7 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeNetwork, whyNoNetwork } from '../src/network.ts';
 import { Processes } from '../src/processes.ts';
 import { bundlePrograms } from '../src/programs.ts';
-import { runScenario } from '../src/run-scenario.ts';
+import type { PlantedBug } from '../src/programs/protocol.ts';
+import { runScenario, type ScenarioResult } from '../src/run-scenario.ts';
 import { chooseScenarios } from '../src/scenario.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -130,25 +131,35 @@ describe('the nemesis', () => {
     expect([foldersLeft(), processesRunning(), networksLeft(child.pid ?? 0)]).toEqual([[], [], []]);
   });
 
-  it('finds out reads that skip the barrier', async () => {
-    const processes = new Processes();
-    const [scenario] = chooseScenarios(['kill-leader-3']);
-    if (scenario === undefined) throw new Error('There is such a scenario.');
-    const result = await runScenario(scenario, {
-      seconds: 1,
-      seed: 1,
-      folder: join(temporary, 'run'),
-      out: temporary,
-      programs: await bundlePrograms(join(temporary, 'programs')),
-      processes,
-      barrier: false,
-      say: () => undefined,
-      signal: new AbortController().signal,
-      onNetwork: () => undefined,
-    });
-    processes.killAll();
-    expect(result).toMatchObject({ ok: false, linearizable: false });
-    expect(result.failures.join()).toContain('not linearizable');
+  it('finds bugs that were planted: reads without a barrier, sessions that count for nothing, logs forgotten', async () => {
+    const programs = await bundlePrograms(join(temporary, 'programs'));
+    const run = (bug: PlantedBug, name: string): Promise<ScenarioResult> => {
+      const [scenario] = chooseScenarios([name]);
+      if (scenario === undefined) throw new Error('There is such a scenario.');
+      return runScenario(scenario, {
+        seconds: 1,
+        seed: 1,
+        processes: new Processes(),
+        programs,
+        bug,
+        folder: join(temporary, bug),
+        out: join(temporary, `${bug}-out`),
+        say: () => undefined,
+        signal: new AbortController().signal,
+        onNetwork: () => undefined,
+      });
+    };
+    const [stale, repeated, forgotten] = await Promise.all([
+      run('no-barrier', 'kill-leader-3'),
+      run('no-session', 'kill-leader-3'),
+      run('no-log', 'kill-all-3'),
+    ]);
+    expect(stale).toMatchObject({ ok: false, linearizable: false, countersExact: true });
+    expect(stale.failures.join()).toContain('not linearizable');
+    expect(repeated).toMatchObject({ ok: false, linearizable: false, countersExact: false });
+    expect(repeated.failures.join()).toContain('counter 0 came to');
+    expect(forgotten).toMatchObject({ ok: false, linearizable: false });
+    expect(forgotten.failures.join()).toContain('acknowledged writes are gone');
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * Closed-loop clients: each does one thing, waits for what becomes of it, writes that down, and does the next.
  *
- * Half of the clients use sessions and repeat what got no answer; the others give up on it, and their operation counts as unknown. A
+ * Half of the clients use sessions and repeat what got no answer, and now and then what nobody had a chance to answer; the others give up on it, and their operation counts as unknown. A
  * refusal that claims to have had no effect is repeated by all, so a false claim shows as a write applied twice.
  */
 import type { Prng } from '@cluster/core';
@@ -30,6 +30,8 @@ interface Outcome<R> {
 }
 
 const pauseMs = 20;
+/** Of a session's commands. */
+const repeatEvery = 8;
 const pause = (): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, pauseMs);
@@ -110,8 +112,13 @@ export class Client {
     const deadlineMs = performance.now() + patienceMs;
     const session = await this.#session(deadlineMs);
     if (session === undefined) return { result: null, maybe: false };
+    const request: Request = { type: 'write', write, session };
+    const twice = session !== null && this.#prng.below(repeatEvery) === 0;
+    // Through another node, which may be faster or much slower; what it answers does not matter.
+    if (twice) void this.#around.gateway.ask(this.#around.nodeIds[this.#other()] ?? '', request);
     const left = deadlineMs - performance.now();
-    return this.#insist<WriteResult>(() => ({ type: 'write', write, session }), session !== null, left);
+    const { result, maybe } = await this.#insist<WriteResult>(() => request, session !== null, left);
+    return { result, maybe: maybe || twice };
   }
 
   /** The session's next command; null without a session; undefined when none could be opened. */
@@ -132,6 +139,11 @@ export class Client {
     return { clientId: this.#clientId, sequence: ++this.#sequence };
   }
 
+  #other(): number {
+    const { nodeIds } = this.#around;
+    return (this.#node + 1 + this.#prng.below(nodeIds.length - 1)) % nodeIds.length;
+  }
+
   /** Asks until there is an answer, somebody has to be believed that there will be none, or patience ends. */
   async #insist<R>(request: () => Request, mayRepeat: boolean, patienceMs: number): Promise<Outcome<R>> {
     const { gateway, nodeIds } = this.#around;
@@ -140,7 +152,7 @@ export class Client {
     for (;;) {
       const reply: Reply = await gateway.ask(nodeIds[this.#node] ?? '', request());
       if (reply.type === 'answered') return { result: reply.result as R, maybe };
-      this.#node = (this.#node + 1 + this.#prng.below(nodeIds.length - 1)) % nodeIds.length;
+      this.#node = this.#other();
       // To repeat is safe within a session; that says nothing about what the first attempt did.
       if (reply.type === 'unknown' || (mayRepeat && reply.sent)) maybe = true;
       if (reply.code === 'RAFT_SESSION_EXPIRED') {

@@ -1,5 +1,5 @@
 /** One node as a process of its own: a replica over the encrypted transport, its log on disk. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { type Address, ClusterError, describeError } from '@cluster/core';
 import { type Raft, raftCodecHash } from '@cluster/raft';
 import { startRaft } from '@cluster/raft/node';
@@ -15,7 +15,7 @@ import {
   type WriteResult,
 } from '../kv/commands.ts';
 import { KeyValueStore } from '../kv/state-machine.ts';
-import type { FromNode, NodeConfig, ToNode } from './protocol.ts';
+import type { FromNode, NodeConfig, PlantedBug, ToNode } from './protocol.ts';
 
 const statusEveryMs = 50;
 /** Shorter than the client's patience, so that it hears what became of its request. */
@@ -30,7 +30,8 @@ process.on('disconnect', () => process.exit());
 
 async function main(): Promise<void> {
   const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NodeConfig;
-  const { nodeId, clusterName, voters, bind, dataDir, wal, tls, barrier } = config;
+  const { nodeId, clusterName, voters, bind, dataDir, wal, tls, bug } = config;
+  if (bug === 'no-log') rmSync(dataDir, { recursive: true, force: true });
   const addresses = new Map<string, Address>();
   const transport = await startTransport(
     { nodeId, clusterName, bind, tls, codecHashes: { raft: raftCodecHash } },
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
   );
   transport.handle(
     requestType,
-    async (bytes) => encode(await serve({ raft, store, barrier }, decode<Request>(bytes))),
+    async (bytes) => encode(await serve({ raft, store, bug }, decode<Request>(bytes))),
     {
       roles: ['client'],
     },
@@ -76,22 +77,22 @@ function raftChannel(transport: Transport): Parameters<typeof startRaft>[1]['cha
 interface Served {
   readonly raft: Raft;
   readonly store: KeyValueStore;
-  readonly barrier: boolean;
+  readonly bug: PlantedBug | null;
 }
 
-async function serve({ raft, store, barrier }: Served, request: Request): Promise<Answer> {
+async function serve({ raft, store, bug }: Served, request: Request): Promise<Answer> {
   try {
     switch (request.type) {
       case 'openSession':
         return { ok: true, result: { clientId: await raft.openSession({ timeoutMs: waitMs }) } };
       case 'read':
         // What was agreed on before the question is applied here before the answer.
-        if (barrier) await raft.barrier({ timeoutMs: waitMs });
+        if (bug !== 'no-barrier') await raft.barrier({ timeoutMs: waitMs });
         return { ok: true, result: { value: store.read(request.key), count: store.count(request.key) } };
       case 'write': {
         const { write, session } = request;
         const { result } = await raft.propose(encode(write), {
-          session: session ?? undefined,
+          session: bug === 'no-session' ? undefined : (session ?? undefined),
           timeoutMs: waitMs,
         });
         return { ok: true, result: decode<WriteResult>(result) };

@@ -8,6 +8,14 @@ export interface Credentials {
   readonly key: string;
 }
 
+/**
+ * Bugs that the verdict has to find, or it is worth nothing:
+ * - `no-barrier`: reads answer from what this node happens to have applied.
+ * - `no-session`: what a client repeats is a new command.
+ * - `no-log`: a node that starts again has forgotten everything.
+ */
+export type PlantedBug = 'no-barrier' | 'no-session' | 'no-log';
+
 export interface NodeConfig {
   readonly nodeId: string;
   readonly clusterName: string;
@@ -16,8 +24,7 @@ export interface NodeConfig {
   readonly dataDir: string;
   readonly wal: WalConfigInput;
   readonly tls: Credentials;
-  /** False plants a bug that the checker has to find: reads answer from what this node happens to have applied. */
-  readonly barrier: boolean;
+  readonly bug: PlantedBug | null;
 }
 
 export interface NodeStatus {
