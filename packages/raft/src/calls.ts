@@ -18,7 +18,7 @@ export interface ProposalResult {
 
 interface Waiting {
   readonly done: Done<ProposalResult>;
-  readonly hasSession: boolean;
+  readonly kind: 'command' | 'sessionCommand' | 'read';
   readonly startedMs: number;
 }
 
@@ -59,9 +59,26 @@ export class Calls {
       return refuse(done, errors.busy());
     }
     const ref = ++this.#refs;
-    this.#waiting.set(ref, { done, hasSession: draft.session !== null, startedMs: clock.nowMs() });
+    const kind = draft.session === null ? 'command' : 'sessionCommand';
+    this.#waiting.set(ref, { done, kind, startedMs: clock.nowMs() });
     this.#queue.push({ ...draft, ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
     this.pump();
+    return () => this.#abandon(ref);
+  }
+
+  /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
+  read(timeoutMs: number | undefined, done: Done<number>): () => void {
+    const { config, clock, metrics, dispatch } = this.#options;
+    metrics.reads.add();
+    if (this.#waiting.size >= config.pendingProposalsMax) {
+      metrics.readsFailed.add();
+      return refuse(done, errors.busy());
+    }
+    const ref = ++this.#refs;
+    const indexOnly: Done<ProposalResult> = (outcome) =>
+      done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome);
+    this.#waiting.set(ref, { done: indexOnly, kind: 'read', startedMs: clock.nowMs() });
+    dispatch({ type: 'READ', ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
     return () => this.#abandon(ref);
   }
 
@@ -94,13 +111,18 @@ export class Calls {
     if (waiting === undefined) return;
     this.#waiting.delete(ref);
     const { clock, metrics } = this.#options;
+    const isRead = waiting.kind === 'read';
     if (answer.status === 'applied') {
-      metrics.proposalMs.observe(clock.nowMs() - waiting.startedMs);
+      (isRead ? metrics.readMs : metrics.proposalMs).observe(clock.nowMs() - waiting.startedMs);
       const { index, term, result } = answer;
       return waiting.done({ ok: true, value: { index, term, result } });
     }
-    metrics.proposalsFailed.add();
-    waiting.done({ ok: false, error: errors.answerError(answer, waiting.hasSession) });
+    (isRead ? metrics.readsFailed : metrics.proposalsFailed).add();
+    const error =
+      isRead && answer.status === 'timeout'
+        ? errors.readTimedOut()
+        : errors.answerError(answer, waiting.kind === 'sessionCommand');
+    waiting.done({ ok: false, error });
   }
 
   /** The replica has stopped: nobody gets an answer any more. */
@@ -111,8 +133,8 @@ export class Calls {
     this.#queue = [];
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const [ref, { done, hasSession }] of waiting) {
-      const retry = hasSession || queued.has(ref) ? 'safe' : 'unsafe';
+    for (const [ref, { done, kind }] of waiting) {
+      const retry = kind !== 'command' || queued.has(ref) ? 'safe' : 'unsafe';
       done({ ok: false, error: errors.stoppedMeanwhile(retry, cause) });
     }
   }

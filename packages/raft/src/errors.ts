@@ -159,6 +159,16 @@ export const timedOut = (retry: 'safe' | 'unsafe'): ClusterError =>
     retry,
   });
 
+export const readTimedOut = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_TIMEOUT',
+    fault: 'environment',
+    message:
+      'In time, no leader with a majority behind it said how far the log is, or it was not applied here.',
+    advice: 'Check that a majority of the voters runs and can reach each other, then try again.',
+    retry: 'safe',
+  });
+
 export const aborted = (retry: 'safe' | 'unsafe'): ClusterError =>
   new ClusterError({
     code: 'RAFT_ABORTED',

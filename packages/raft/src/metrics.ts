@@ -14,12 +14,15 @@ export interface RaftMetrics {
   readonly openSessions: Gauge;
   readonly proposals: Counter;
   readonly proposalsFailed: Counter;
+  readonly reads: Counter;
+  readonly readsFailed: Counter;
   readonly messagesSent: Counter;
   readonly messagesReceived: Counter;
   readonly messagesRejected: (reason: string) => Counter;
   readonly entriesAppended: Counter;
   readonly bytesAppended: Counter;
   readonly proposalMs: Histogram;
+  readonly readMs: Histogram;
   readonly appendMs: Histogram;
   readonly flushMs: Histogram;
 }
@@ -49,6 +52,8 @@ export function raftMetrics(metrics: Metrics = silentMetrics, groupId = 0): Raft
       'raft_proposals_failed',
       'Proposals made at this node that ended without a result.',
     ),
+    reads: counter('raft_reads', 'Linearizable reads made at this node.'),
+    readsFailed: counter('raft_reads_failed', 'Linearizable reads made at this node that got no index.'),
     messagesSent: counter('raft_messages_sent', 'Messages handed to the channel.'),
     messagesReceived: counter('raft_messages_received', 'Messages from the channel, bad ones included.'),
     messagesRejected: (reason) =>
@@ -56,6 +61,10 @@ export function raftMetrics(metrics: Metrics = silentMetrics, groupId = 0): Raft
     entriesAppended: counter('raft_entries_appended', 'Entries written to the log.'),
     bytesAppended: counter('raft_bytes_appended', 'Bytes of commands written to the log.'),
     proposalMs: histogram('raft_proposal_duration_ms', 'From a proposal at this node to its result.'),
+    readMs: histogram(
+      'raft_read_duration_ms',
+      'From a linearizable read at this node to its index being applied.',
+    ),
     appendMs: histogram(
       'raft_append_duration_ms',
       'From an append at the leader to its commit (one at a time is measured).',

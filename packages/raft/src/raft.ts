@@ -75,6 +75,17 @@ export class Raft {
     return this.#replica.core.sessionOwner(clientId);
   }
 
+  /**
+   * Waits until reading the state machine here is linearizable; cheaper than {@link Raft.barrier}, since nothing is written, and
+   * many reads share one round of messages.
+   *
+   * @returns an index that is applied here, and that no write acknowledged before the call lies behind.
+   * @throws ClusterError `RAFT_TIMEOUT`, `RAFT_ABORTED`, `RAFT_BUSY`, `RAFT_STOPPED`; repeating is always safe.
+   */
+  read(options: WaitOptions = {}): Promise<number> {
+    return abortable(options.signal, (done) => this.#replica.read(done, options));
+  }
+
   status(): RaftStatus {
     return this.#replica.status();
   }

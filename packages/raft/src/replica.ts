@@ -165,6 +165,15 @@ export class RaftReplica {
     return this.#place({ kind: 'barrier', session: null, command: noCommand }, options.timeoutMs, done);
   }
 
+  /**
+   * A linearizable point without an entry in the log (thesis 6.4): completes with an index that is applied here, and that no write
+   * acknowledged before the call lies behind. What the state machine shows then may be newer, never older.
+   */
+  read(done: Done<number>, options: Pick<ProposeOptions, 'timeoutMs'> = {}): () => void {
+    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    return this.#calls.read(options.timeoutMs, done);
+  }
+
   status(): RaftStatus {
     const { nodeId, groupId, voters } = this.config;
     const { role, currentTerm: term, leaderId, commitIndex, appliedIndex, lastIndex } = this.core;

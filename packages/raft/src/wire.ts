@@ -29,6 +29,10 @@ message: version u8, group u32, type u8, term u64, body
 6 commit: commit u64
 7 propose: boot u32, count u32, (ref u64, body)*
 8 proposed: boot u32, ref u64, asked u64, status u8, applied: index u64, term u64, result blob
+9 confirm: round u64
+10 confirmed: round u64
+11 readRequest: boot u32, request u64
+12 readAnswer: boot u32, request u64, index u64
 body: kind u8 + 0x80 with session, [clientId u64, sequence u64], command blob
 status: 0 applied, ${refusalStatuses.join(', ')}`;
 
@@ -44,6 +48,10 @@ const types = [
   'commit',
   'propose',
   'proposed',
+  'confirm',
+  'confirmed',
+  'readRequest',
+  'readAnswer',
 ] as const satisfies readonly RaftMessage['type'][];
 
 const headerBytes = 14;
@@ -109,6 +117,16 @@ function writeFields(writer: ByteWriter, message: RaftMessage): void {
       writer.u64(message.ref);
       writer.u64(message.asked);
       return writeVerdict(writer, message.verdict);
+    case 'confirm':
+    case 'confirmed':
+      return writer.u64(message.round);
+    case 'readRequest':
+      writer.u32(message.boot);
+      return writer.u64(message.request);
+    case 'readAnswer':
+      writer.u32(message.boot);
+      writer.u64(message.request);
+      return writer.u64(message.index);
   }
 }
 
@@ -168,6 +186,13 @@ function readFields(reader: ByteReader, type: RaftMessage['type'], term: number)
       const ref = reader.u64();
       return { type, term, boot, ref, asked: reader.u64(), verdict: readVerdict(reader) };
     }
+    case 'confirm':
+    case 'confirmed':
+      return { type, term, round: reader.u64() };
+    case 'readRequest':
+      return { type, term, boot: reader.u32(), request: reader.u64() };
+    case 'readAnswer':
+      return { type, term, boot: reader.u32(), request: reader.u64(), index: reader.u64() };
   }
 }
 

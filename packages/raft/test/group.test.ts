@@ -1,5 +1,12 @@
 /** Several engines together over fake ports, in virtual time. */
-import { memoryDisk, replay, type TraceCheckpoint, Tracer, type TraceStep } from '@cluster/core';
+import {
+  memoryDisk,
+  type Outcome,
+  replay,
+  type TraceCheckpoint,
+  Tracer,
+  type TraceStep,
+} from '@cluster/core';
 import { describe, expect, it } from 'vitest';
 import {
   encodeMessage,
@@ -33,6 +40,35 @@ describe('a group of replicas', () => {
     const call = group.propose(follower?.name ?? '', 'hello');
     group.clock.advance(20);
     expect(words(valueOf(call).result)).toBe('1');
+  });
+
+  it('answers reads everywhere, behind all that was acknowledged, and puts nothing into the log for them', () => {
+    const group = new TestGroup(three);
+    const leader = group.electLeader();
+    const { index } = valueOf(proposeAndWait(group, leader.name, 'hello'));
+    for (const { replica, ledger } of group.nodes.values()) {
+      const call: { outcome: Outcome<number> | undefined } = { outcome: undefined };
+      replica.read((outcome) => (call.outcome = outcome));
+      group.clock.advance(20);
+      expect(valueOf(call)).toBe(index);
+      expect(ledger.lines).toEqual(['hello']);
+    }
+    expect(leader.replica.status().lastIndex).toBe(index);
+  });
+
+  it('answers no read at a leader that is cut off, until it is back and follows', () => {
+    const group = new TestGroup(three);
+    const old = group.electLeader();
+    group.network.cut(old.name);
+    const call: { outcome: Outcome<number> | undefined } = { outcome: undefined };
+    old.replica.read((outcome) => (call.outcome = outcome), { timeoutMs: 60_000 });
+    group.clock.advanceUntil(() => group.leader !== old);
+    const { index } = valueOf(proposeAndWait(group, group.leader?.name ?? '', 'meanwhile'));
+    expect(call.outcome).toBeUndefined();
+    group.network.mend(old.name);
+    group.clock.advanceUntil(() => call.outcome !== undefined);
+    expect(valueOf(call)).toBeGreaterThanOrEqual(index);
+    expect(old.ledger.lines).toEqual(['meanwhile']);
   });
 
   it('goes on when its leader dies, within a second and a half, and takes it back', () => {

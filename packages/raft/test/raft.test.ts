@@ -37,6 +37,35 @@ describe('the service', () => {
     expect(raft.status()).toMatchObject({ role: 'leader', appliedIndex: 6 });
   });
 
+  it('resolves a read with an index that is applied here, and writes nothing for it', async () => {
+    const { raft, clock } = await startAlone();
+    clock.advance(600);
+    await raft.propose(text('x'));
+    expect(await Promise.all([raft.read(), raft.read()])).toEqual([2, 2]);
+    expect(raft.status()).toMatchObject({ lastIndex: 2, appliedIndex: 2 });
+  });
+
+  it('rejects a read that finds no leader, is aborted, is one too many or comes too late', async () => {
+    const { raft, clock } = await startAlone({ voters: ['a', 'b'], pendingProposalsMax: 2 });
+    const codeOf = (read: Promise<number>): Promise<unknown> =>
+      read.then(
+        () => 'read',
+        ({ code, retry }: { code: string; retry: string }) => `${code} ${retry}`,
+      );
+    const abort = new AbortController();
+    const late = codeOf(raft.read({ timeoutMs: 100 }));
+    const aborted = codeOf(raft.read({ signal: abort.signal }));
+    expect(await codeOf(raft.read())).toBe('RAFT_BUSY safe');
+    abort.abort();
+    expect(await aborted).toBe('RAFT_ABORTED safe');
+    clock.advance(200);
+    expect(await late).toBe('RAFT_TIMEOUT safe');
+    const cut = codeOf(raft.read());
+    await raft.stop();
+    expect(await cut).toBe('RAFT_STOPPED safe');
+    expect(await codeOf(raft.read())).toBe('RAFT_STOPPED safe');
+  });
+
   it('rejects with what went wrong', async () => {
     const { raft } = await startAlone({ commandBytesMax: 1024 });
     await expect(raft.propose(new Uint8Array(2000))).rejects.toMatchObject({

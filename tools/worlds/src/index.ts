@@ -6,6 +6,7 @@ export {
   acknowledgedBeforeFlush,
   type Mutant,
   notingFlushes,
+  readWithoutQuorum,
   voteNotPersisted,
   withoutFlush,
 } from './raft/mutants.ts';

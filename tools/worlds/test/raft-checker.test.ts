@@ -229,6 +229,19 @@ describe('the history objects to', () => {
     ).toMatch(/is applied where it is passed$/);
   });
 
+  test('a read that misses what was acknowledged, what another read has seen, or what it was told of', () => {
+    const { world, history } = scene();
+    const read = (behind: number, index: number, appliedIndex: number) => () =>
+      history.read('client', behind, { index, appliedIndex });
+    expect(brokenBy(world, read(3, 3, 5))).toBeNull();
+    expect(history.observedIndex).toBe(5);
+    expect(brokenBy(world, read(history.observedIndex, 4, 4))).toMatch(/^a read never misses/);
+    const unapplied = scene();
+    expect(
+      brokenBy(unapplied.world, () => unapplied.history.read('client', 1, { index: 3, appliedIndex: 2 })),
+    ).toMatch(/^a read never misses/);
+  });
+
   test('a replica that in the end lacks what was acknowledged, or has it twice', () => {
     const { world, history } = scene();
     history.applied('a', 1, 1, one, encodeNumber(0));

@@ -6,6 +6,7 @@ import {
   type Mutant,
   notingFlushes,
   raftWorldWith,
+  readWithoutQuorum,
   voteNotPersisted,
   withoutFlush,
 } from '../src/index.ts';
@@ -22,8 +23,8 @@ const purposes: Readonly<Record<FlushPurpose, number>> = {
 const weights = { crashTwice: 25, crashAtDisk: 10 };
 
 /** The first seed that finds it, and how; null when none does. */
-function hunt(mutant: Mutant, seeds: number): { seed: number; invariant: string } | null {
-  const world = raftWorldWith(mutant, weights);
+function hunt(mutant: Mutant, seeds: number, faults = weights): { seed: number; invariant: string } | null {
+  const world = raftWorldWith(mutant, faults);
   for (let seed = 1; seed <= seeds; seed++) {
     try {
       world.run(seed, { trace: false, started: () => undefined });
@@ -35,7 +36,7 @@ function hunt(mutant: Mutant, seeds: number): { seed: number; invariant: string 
   return null;
 }
 
-describe('planted bugs of the log are found', () => {
+describe('planted bugs are found', () => {
   test.each(Object.entries(purposes) as [FlushPurpose, number][])(
     'a log that does not flush for %s, within %i seeds',
     (purpose, seeds) => {
@@ -50,6 +51,12 @@ describe('planted bugs of the log are found', () => {
 
   test('a write that is acknowledged before its flush', () => {
     expect(hunt(acknowledgedBeforeFlush, 5)).not.toBeNull();
+  });
+
+  test('a read that is answered without a round of messages', () => {
+    expect(hunt(readWithoutQuorum, 10, { crashTwice: 0, crashAtDisk: 0 })).toMatchObject({
+      invariant: 'a read never misses what was observed before it',
+    });
   });
 
   test('and nothing is found where nothing is planted, though every flush is made for a purpose listed here', () => {

@@ -19,6 +19,8 @@ import { Election, type ElectionCheckpoint } from './election.ts';
 import { Following, type FollowingCheckpoint } from './following.ts';
 import type { LogView } from './log.ts';
 import { Proposals } from './proposals.ts';
+import { ReadRounds, type ReadRoundsCheckpoint } from './read-rounds.ts';
+import { Reads, type ReadsCheckpoint } from './reads.ts';
 import { Reception, type ReceptionCheckpoint } from './reception.ts';
 import { Replication, type ReplicationCheckpoint } from './replication.ts';
 import { type RoleEvent, roleMachine } from './role.machine.ts';
@@ -36,6 +38,8 @@ interface CoreCheckpoint {
   readonly replication: ReplicationCheckpoint;
   readonly applying: ApplyingCheckpoint;
   readonly proposals: ReturnType<Proposals['checkpoint']>;
+  readonly reads: ReadsCheckpoint;
+  readonly readRounds: ReadRoundsCheckpoint;
   readonly reception: ReceptionCheckpoint;
   readonly told: Told;
 }
@@ -53,6 +57,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   readonly #replication: Replication;
   readonly #applying: Applying;
   readonly #proposals: Proposals;
+  readonly #reads: Reads;
+  readonly #readRounds: ReadRounds;
   readonly #announcements: Announcements;
   readonly #reception: Reception;
   #started = false;
@@ -66,6 +72,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#replication = new Replication(this.#shared);
     this.#applying = new Applying(this.#shared);
     this.#proposals = new Proposals(this.#shared, (entries, out) => this.#replication.append(entries, out));
+    this.#reads = new Reads(this.#shared, (node, key) => this.#readRounds.request(node, key));
+    this.#readRounds = new ReadRounds(this.#shared, (key, index) => this.#reads.answered(key, index));
     this.#announcements = new Announcements(this.#shared);
     this.#reception = new Reception(
       {
@@ -75,6 +83,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         replication: this.#replication,
         applying: this.#applying,
         proposals: this.#proposals,
+        reads: this.#reads,
+        readRounds: this.#readRounds,
       },
       (event, nowMs, out) => this.#raise(event, nowMs, out),
     );
@@ -123,6 +133,13 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   get rejections(): number {
     return this.#reception.rejections;
   }
+  /** Rounds in which others were asked whether this node leads, for its reads and theirs. */
+  get readRounds(): number {
+    return this.#readRounds.count;
+  }
+  get pendingReads(): number {
+    return this.#reads.size;
+  }
   get pendingProposals(): number {
     return this.#proposals.size;
   }
@@ -140,6 +157,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     if (!this.#started || this.hasFailed) return;
     this.#applyMore(nowMs, out);
     this.#tellChanges(nowMs, out);
+    this.#serveReads(nowMs, out);
   }
 
   #dispatch(input: Exclude<RaftInput, { type: 'START' }> | TimerInput, nowMs: number, out: Out): void {
@@ -154,7 +172,10 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         return this.#applied(input.results, nowMs, out);
       case 'TIMER':
         return this.#fire(input.timer, nowMs, out);
+      case 'READ':
+        return this.#reads.read(input.ref, input.timeoutMs, nowMs, out);
       case 'ABANDON':
+        this.#reads.abandon(input.ref, out);
         return this.#proposals.abandon(input.ref, out);
       case 'MALFORMED':
         return this.#reception.reject(input.from, input.reason, out);
@@ -176,7 +197,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     shared.commitIndex = appliedIndex;
     this.#applying.load(appliedIndex, sessions);
     // The time makes two incarnations differ that were given the same seed.
-    this.#proposals.start(this.#seed + Math.floor(nowMs), hardState.term, log.termAt(appliedIndex) ?? 0);
+    const incarnation = this.#seed + Math.floor(nowMs);
+    this.#proposals.start(incarnation, hardState.term, log.termAt(appliedIndex) ?? 0);
+    this.#reads.start(incarnation);
     this.#reception.start(nowMs);
     const { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum } = config;
     const prng = Prng.fromSeed(this.#seed, `election ${config.nodeId}`).state;
@@ -187,8 +210,11 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     if (timer === heartbeatTimer) {
       if (!this.#shared.isLeader) return;
       this.#replication.heartbeat(out);
+      this.#readRounds.repeat(out);
       out.emit({ type: 'setTimer', timer, delayMs: this.#shared.config.heartbeatMs });
-    } else if (!this.#proposals.fire(timer, nowMs, out)) this.#role.fire(timer, nowMs, out);
+    } else if (!this.#proposals.fire(timer, nowMs, out) && !this.#reads.fire(timer, nowMs, out)) {
+      this.#role.fire(timer, nowMs, out);
+    }
   }
 
   #raise(event: RoleEvent, nowMs: number, out: Out): void {
@@ -221,6 +247,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'layDownLead':
         shared.leaderId = null;
         this.#replication.end(out);
+        this.#readRounds.end();
         return out.emit({ type: 'cancelTimer', timer: heartbeatTimer });
       case 'stopServing':
         shared.role = 'follower';
@@ -276,6 +303,13 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     while (this.#applying.begin(out)) this.#settle([], nowMs, out);
   }
 
+  /** A round of one's own vote alone is over at once, and what waited for it gets the next. */
+  #serveReads(nowMs: number, out: Out): void {
+    do this.#reads.advance(nowMs, out);
+    while (this.#readRounds.advance(out));
+    this.#reads.serve(this.appliedIndex, out);
+  }
+
   #fail(what: FailureCause, reason: string, nowMs: number, out: Out): void {
     this.#failure = { what, reason };
     this.#raise({ type: 'FAILED' }, nowMs, out);
@@ -294,6 +328,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       replication: this.#replication.checkpoint(),
       applying: this.#applying.checkpoint(),
       proposals: this.#proposals.checkpoint(),
+      reads: this.#reads.checkpoint(),
+      readRounds: this.#readRounds.checkpoint(),
       reception: this.#reception.checkpoint(),
       told: this.#announcements.checkpoint(),
     };
@@ -310,6 +346,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#replication.restore(from.replication);
     this.#applying.restore(from.applying);
     this.#proposals.restore(from.proposals);
+    this.#reads.restore(from.reads);
+    this.#readRounds.restore(from.readRounds);
     this.#reception.restore(from.reception);
     this.#announcements.restore(from.told);
   }

@@ -4,10 +4,12 @@ import type { Applying } from './applying.ts';
 import { type Election, isProspective } from './election.ts';
 import type { Following } from './following.ts';
 import type { Proposals } from './proposals.ts';
+import type { ReadRounds } from './read-rounds.ts';
+import type { Reads } from './reads.ts';
 import type { Replication } from './replication.ts';
 import type { RoleEvent } from './role.machine.ts';
 import type { Shared } from './state.ts';
-import type { Append, Commit, RaftEffect, RaftMessage, VoteResponse } from './types.ts';
+import type { Append, Commit, Confirm, RaftEffect, RaftMessage, VoteResponse } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 
@@ -18,6 +20,8 @@ export interface Parts {
   readonly replication: Replication;
   readonly applying: Applying;
   readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly readRounds: ReadRounds;
 }
 
 export interface ReceptionCheckpoint {
@@ -75,7 +79,7 @@ export class Reception {
 
   /** @returns why the message is impossible, or null. */
   #take(from: string, message: RaftMessage, nowMs: number, out: Out): string | null {
-    const { shared, election, following, replication, applying, proposals } = this.#parts;
+    const { shared, election, following, replication, applying, proposals, reads, readRounds } = this.#parts;
     const isOld = message.term < shared.term;
     switch (message.type) {
       case 'voteRequest':
@@ -101,10 +105,23 @@ export class Reception {
       case 'proposed':
         proposals.proposed(message, applying.appliedIndex, nowMs, out);
         return null;
+      case 'confirm':
+        // Of an earlier term: the answer, of this one, ends that lead.
+        return isOld ? this.#confirm(from, 0, out) : this.#follow(from, message, nowMs, out);
+      case 'confirmed':
+        if (!isOld && shared.isLeader) readRounds.confirmed(from, message.round, out);
+        return null;
+      case 'readRequest':
+        // Not asked in vain where this node leads no more: the sender asks again when it hears of a leader.
+        if (!isOld && shared.isLeader) readRounds.request(from, message);
+        return null;
+      case 'readAnswer':
+        reads.answered(message, message.index);
+        return null;
     }
   }
 
-  #follow(from: string, message: Append | Commit, nowMs: number, out: Out): string | null {
+  #follow(from: string, message: Append | Commit | Confirm, nowMs: number, out: Out): string | null {
     const { shared, following } = this.#parts;
     if (shared.isLeader || (shared.leaderId !== null && shared.leaderId !== from)) return 'secondLeader';
     if (shared.role !== 'follower') this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
@@ -112,7 +129,14 @@ export class Reception {
     shared.leaderContactMs = nowMs;
     this.#timerBaseMs = nowMs;
     if (message.type === 'append') return following.append(from, message, out);
+    if (message.type === 'confirm') return this.#confirm(from, message.round, out);
     following.commit(message);
+    return null;
+  }
+
+  #confirm(to: string, round: number, out: Out): null {
+    const { shared } = this.#parts;
+    shared.sendWhenTermIsDurable(out, to, { type: 'confirmed', term: shared.term, round });
     return null;
   }
 

@@ -117,6 +117,34 @@ export interface Proposed {
   readonly verdict: Verdict;
 }
 
+/** Whether the sender still leads in `term`: a read waits for a majority's word on it (thesis 6.4). */
+export interface Confirm {
+  readonly type: 'confirm';
+  readonly term: number;
+  readonly round: number;
+}
+/** In a later term than it was asked about, it says that the asker does not lead any more. */
+export interface Confirmed {
+  readonly type: 'confirmed';
+  readonly term: number;
+  readonly round: number;
+}
+/** Asks the leader of `term` how far the log is committed, for all reads that wait at the sender. */
+export interface ReadRequest {
+  readonly type: 'readRequest';
+  readonly term: number;
+  readonly boot: number;
+  readonly request: number;
+}
+/** Everything that was acknowledged before the request was made lies at `index` or before it. */
+export interface ReadAnswer {
+  readonly type: 'readAnswer';
+  readonly term: number;
+  readonly boot: number;
+  readonly request: number;
+  readonly index: number;
+}
+
 export type RaftMessage =
   | VoteRequest
   | VoteResponse
@@ -125,7 +153,11 @@ export type RaftMessage =
   | AppendRejected
   | Commit
   | Propose
-  | Proposed;
+  | Proposed
+  | Confirm
+  | Confirmed
+  | ReadRequest
+  | ReadAnswer;
 
 /** What the state machine remembers of a session. */
 export interface SessionRecord {
@@ -169,6 +201,8 @@ export type RaftInput =
   /** Bytes from a peer that were no message. */
   | { readonly type: 'MALFORMED'; readonly from: string; readonly reason: string }
   | { readonly type: 'PROPOSE'; readonly proposals: readonly Proposal[] }
+  /** A linearizable read; its `ref` differs from those of proposals. */
+  | { readonly type: 'READ'; readonly ref: number; readonly timeoutMs: number }
   /** The caller no longer wants to know. */
   | { readonly type: 'ABANDON'; readonly ref: number }
   /** Everything up to this `persist` is on the disk. */

@@ -14,11 +14,14 @@ type Ask =
   | { readonly type: 'open' }
   /** A point behind everything that was acknowledged before the question. */
   | { readonly type: 'barrier'; readonly behind: number }
+  /** The state of a replica, which has to hold all that anybody was told of before the question. */
+  | { readonly type: 'read'; readonly behind: number }
   | { readonly type: 'write'; readonly command: Uint8Array; readonly session: SessionKey | null };
 
 export type Reply =
   | { readonly type: 'opened'; readonly clientId: number }
   | { readonly type: 'passed'; readonly index: number; readonly appliedIndex: number }
+  | { readonly type: 'read'; readonly index: number; readonly appliedIndex: number }
   | { readonly type: 'written'; readonly index: number; readonly result: Uint8Array }
   | { readonly type: 'refused'; readonly code: string };
 
@@ -38,6 +41,7 @@ export interface Service {
   ): void;
   openSession(done: (outcome: Outcome<number>) => void): void;
   barrier(done: (outcome: Outcome<number>) => void): void;
+  read(done: (outcome: Outcome<number>) => void): void;
   status(): { readonly appliedIndex: number };
 }
 
@@ -46,6 +50,7 @@ const attemptMs = 400;
 const thinkMs = 40;
 const sessionlessRate = 0.2;
 const barrierRate = 0.1;
+const readRate = 0.3;
 
 /** The requests of a world, by number; the network carries the numbers. */
 export class Requests {
@@ -88,6 +93,13 @@ function answer(service: Service, ask: Ask, reply: (reply: Reply) => void): void
     service.barrier((outcome) => {
       if (!outcome.ok) return refuse(outcome.error);
       reply({ type: 'passed', index: outcome.value, appliedIndex: service.status().appliedIndex });
+    });
+    return;
+  }
+  if (ask.type === 'read') {
+    service.read((outcome) => {
+      if (!outcome.ok) return refuse(outcome.error);
+      reply({ type: 'read', index: outcome.value, appliedIndex: service.status().appliedIndex });
     });
     return;
   }
@@ -170,6 +182,9 @@ export class Client {
       case 'passed':
         if (this.#ask.type === 'barrier') this.#history.passed(this.#ports.name, this.#ask.behind, reply);
         return this.#next();
+      case 'read':
+        if (this.#ask.type === 'read') this.#history.read(this.#ports.name, this.#ask.behind, reply);
+        return this.#next();
       case 'written':
         this.#history.told(this.#ports.name, this.#operation, reply.index, reply.result);
         return this.#next();
@@ -198,6 +213,10 @@ export class Client {
       if (attempt !== this.#attempt) return;
       if (this.#prng.chance(barrierRate)) {
         this.#ask = { type: 'barrier', behind: this.#history.acknowledgedIndex };
+        return this.#try();
+      }
+      if (this.#prng.chance(readRate)) {
+        this.#ask = { type: 'read', behind: this.#history.observedIndex };
         return this.#try();
       }
       this.#operation = this.#nextOperation();

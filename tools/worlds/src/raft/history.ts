@@ -25,6 +25,7 @@ export class History {
   readonly #results = new Map<number, Uint8Array>();
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
+  #observedIndex = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -37,6 +38,22 @@ export class History {
   /** The highest index that a client has been told of. */
   get acknowledgedIndex(): number {
     return this.#acknowledgedIndex;
+  }
+
+  /** The highest index that a client has been told of or has seen the effect of. */
+  get observedIndex(): number {
+    return Math.max(this.#acknowledgedIndex, this.#observedIndex);
+  }
+
+  /** A read that was asked for when `behind` had been observed has been answered from a state with `appliedIndex` in it. */
+  read(client: string, behind: number, { index, appliedIndex }: Passed): void {
+    this.#world.counters.add('reads');
+    this.#observedIndex = Math.max(this.#observedIndex, appliedIndex);
+    if (appliedIndex >= index && appliedIndex >= behind) return;
+    this.#world.fail(
+      'a read never misses what was observed before it',
+      `${client} read at ${index} with ${appliedIndex} applied, asked when ${behind} was observed`,
+    );
   }
 
   /** A barrier that was asked for when `behind` was acknowledged has been passed: linearizable reads rest on it. */

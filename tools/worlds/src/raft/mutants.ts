@@ -1,13 +1,20 @@
 /** Planted bugs, put around the ports so that production code stays as it is. The checkers have to find each of them. */
 import { assert, type Clock, type Disk, type DiskFile, type Done } from '@cluster/core';
-import type { FlushPurpose, LogStorage } from '@cluster/raft';
+import {
+  decodeMessage,
+  encodeMessage,
+  type FlushPurpose,
+  type LogStorage,
+  type RaftChannel,
+} from '@cluster/raft';
 
-/** Changes what a replica's log gets; without it the world is sound. */
+/** Changes what a replica's log or network gets; without it the world is sound. */
 export interface Mutant {
   readonly name: string;
   /** Asked at each flush of the log whether to make it; one that is not made is reported as done. */
   readonly flushes?: (purpose: FlushPurpose) => boolean;
   readonly storage?: (storage: LogStorage, clock: Clock) => LogStorage;
+  readonly channel?: (channel: RaftChannel, clock: Clock) => RaftChannel;
 }
 
 /** Leaves out every flush that is made for one purpose. */
@@ -102,4 +109,22 @@ export const acknowledgedBeforeFlush: Mutant = {
       storage.write(groupId, write, tell);
     },
   }),
+};
+
+/** A leader takes every voter's word for granted that it still leads: reads are answered without a round. */
+export const readWithoutQuorum: Mutant = {
+  name: 'reads without the quorum round',
+  channel: (channel, clock) => {
+    let deliver: (from: string, bytes: Uint8Array) => void = () => undefined;
+    return {
+      onMessage: (receive) => channel.onMessage((deliver = receive)),
+      send: (to, bytes) => {
+        const decoded = decodeMessage(bytes, bytes.length);
+        if (!('message' in decoded) || decoded.message.type !== 'confirm') return channel.send(to, bytes);
+        const { groupId, message } = decoded;
+        const confirmed = encodeMessage({ groupId, message: { ...message, type: 'confirmed' } });
+        clock.setTimer(0, () => deliver(to, confirmed));
+      },
+    };
+  },
 };

@@ -29,6 +29,7 @@ const counted = [
   'conflicts',
   'acknowledged',
   'barriers',
+  'reads',
   'retries',
   'crashes',
   'restarts',
@@ -164,7 +165,7 @@ class RaftRun {
       { nodeId: name, voters: [...this.#voters] },
       {
         clock,
-        channel: ports.messages('raft'),
+        channel: mutant?.channel?.(ports.messages('raft'), clock) ?? ports.messages('raft'),
         storage: witness.watch(storage),
         stateMachine: new AppendMachine(
           name,

@@ -1,0 +1,177 @@
+/**
+ * Linearizable reads on whichever node they are made (thesis 6.4): ask the leader how far the log is, wait until that is applied here.
+ *
+ * All reads that wait share one request to the leader, and those that come while it is out share the next. A read changes nothing,
+ * so it is asked again without a second thought when a leader is lost or an answer fails to come.
+ */
+import { Prng } from '@cluster/core';
+import type { ReadKey } from './read-rounds.ts';
+import type { Shared } from './state.ts';
+import type { Answer, RaftOut } from './types.ts';
+
+interface Asked {
+  readonly request: number;
+  readonly term: number;
+  readonly refs: readonly number[];
+  sentMs: number;
+}
+
+interface Agreed {
+  readonly index: number;
+  readonly refs: readonly number[];
+}
+
+export interface ReadsCheckpoint {
+  readonly boot: number;
+  readonly requests: number;
+  readonly deadlines: readonly (readonly [number, number])[];
+  readonly waiting: readonly number[];
+  readonly asked: Asked | null;
+  readonly agreed: readonly Agreed[];
+  readonly sweeping: boolean;
+}
+
+const sweepTimer = 'reads';
+// A boot id only has to differ from that of the incarnation before.
+const bootIds = 2 ** 32;
+
+export class Reads {
+  readonly #shared: Shared;
+  readonly #askHere: (node: string, key: ReadKey) => void;
+  // By ref: every read that has no answer yet. The lists below may name others, which are passed over.
+  readonly #deadlines = new Map<number, number>();
+  #waiting: number[] = [];
+  #asked: Asked | null = null;
+  // The index is known, and not applied here yet.
+  #agreed: Agreed[] = [];
+  #boot = 0;
+  #requests = 0;
+  #sweeping = false;
+
+  /** @param askHere takes the request when this node leads. */
+  constructor(shared: Shared, askHere: (node: string, key: ReadKey) => void) {
+    this.#shared = shared;
+    this.#askHere = askHere;
+  }
+
+  get size(): number {
+    return this.#deadlines.size;
+  }
+
+  /** @param seed differs between incarnations: an answer to one must not pass for an answer to the next, whose reads are later. */
+  start(seed: number): void {
+    this.#boot = Prng.fromSeed(seed, 'reads').below(bootIds);
+  }
+
+  read(ref: number, timeoutMs: number, nowMs: number, out: RaftOut): void {
+    if (this.#deadlines.size >= this.#shared.config.pendingProposalsMax) {
+      return out.emit({ type: 'respond', ref, answer: { status: 'busy', submitted: false } });
+    }
+    this.#deadlines.set(ref, nowMs + timeoutMs);
+    this.#waiting.push(ref);
+    this.#arm(out);
+  }
+
+  abandon(ref: number, out: RaftOut): void {
+    this.#answer(ref, { status: 'abandoned', submitted: false }, out);
+  }
+
+  /** After every input: asks as soon as there is somebody to ask. */
+  advance(nowMs: number, out: RaftOut): void {
+    if (this.#deadlines.size === 0) return;
+    const { term, leaderId } = this.#shared;
+    if (this.#asked !== null && (this.#asked.term !== term || leaderId === null)) {
+      // That leader is gone. What it still may answer is true, but nobody waits for it.
+      this.#waiting.unshift(...this.#asked.refs);
+      this.#asked = null;
+    }
+    if (this.#asked !== null || this.#waiting.length === 0 || leaderId === null) return;
+    this.#asked = { request: ++this.#requests, term, refs: this.#waiting, sentMs: nowMs };
+    this.#waiting = [];
+    this.#send(this.#asked, leaderId, out);
+  }
+
+  /** The leader has answered: `index` was committed no earlier than the request was made. */
+  answered({ boot, request }: ReadKey, index: number): void {
+    if (boot !== this.#boot || this.#asked?.request !== request) return;
+    this.#agreed.push({ index, refs: this.#asked.refs });
+    this.#asked = null;
+  }
+
+  /** After every input: answers what is applied here. */
+  serve(appliedIndex: number, out: RaftOut): void {
+    if (this.#agreed.length === 0) return;
+    const { term } = this.#shared;
+    for (const { index, refs } of this.#agreed) {
+      if (index > appliedIndex) continue;
+      for (const ref of refs) {
+        this.#answer(ref, { status: 'applied', index, term, result: new Uint8Array(0) }, out);
+      }
+    }
+    this.#agreed = this.#agreed.filter(({ index }) => index > appliedIndex);
+  }
+
+  fire(timer: string, nowMs: number, out: RaftOut): boolean {
+    if (timer !== sweepTimer) return false;
+    this.#sweeping = false;
+    for (const [ref, deadlineMs] of this.#deadlines) {
+      if (deadlineMs <= nowMs) this.#answer(ref, { status: 'timeout', submitted: false }, out);
+    }
+    const isOpen = (ref: number): boolean => this.#deadlines.has(ref);
+    this.#waiting = this.#waiting.filter(isOpen);
+    this.#agreed = this.#agreed.filter(({ refs }) => refs.some(isOpen));
+    if (this.#asked !== null && !this.#asked.refs.some(isOpen)) this.#asked = null;
+    this.#repeat(nowMs, out);
+    this.#arm(out);
+    return true;
+  }
+
+  /** Sent so long ago that the request or its answer may be lost. */
+  #repeat(nowMs: number, out: RaftOut): void {
+    const { leaderId, config } = this.#shared;
+    const asked = this.#asked;
+    if (asked === null || leaderId === null || nowMs - asked.sentMs < config.electionTimeoutMinMs) return;
+    asked.sentMs = nowMs;
+    this.#send(asked, leaderId, out);
+  }
+
+  #send({ request }: Asked, leaderId: string, out: RaftOut): void {
+    const { isLeader, config, term } = this.#shared;
+    const key = { boot: this.#boot, request };
+    if (isLeader) this.#askHere(config.nodeId, key);
+    else this.#shared.send(out, leaderId, { type: 'readRequest', term, ...key });
+  }
+
+  #answer(ref: number, answer: Answer, out: RaftOut): void {
+    if (this.#deadlines.delete(ref)) out.emit({ type: 'respond', ref, answer });
+  }
+
+  #arm(out: RaftOut): void {
+    if (this.#sweeping || this.#deadlines.size === 0) return;
+    this.#sweeping = true;
+    out.emit({ type: 'setTimer', timer: sweepTimer, delayMs: this.#shared.config.heartbeatMs });
+  }
+
+  checkpoint(): ReadsCheckpoint {
+    return {
+      boot: this.#boot,
+      requests: this.#requests,
+      deadlines: [...this.#deadlines],
+      waiting: [...this.#waiting],
+      asked: this.#asked && { ...this.#asked },
+      agreed: [...this.#agreed],
+      sweeping: this.#sweeping,
+    };
+  }
+
+  restore(from: ReadsCheckpoint): void {
+    this.#boot = from.boot;
+    this.#requests = from.requests;
+    this.#deadlines.clear();
+    for (const [ref, deadlineMs] of from.deadlines) this.#deadlines.set(ref, deadlineMs);
+    this.#waiting = [...from.waiting];
+    this.#asked = from.asked && { ...from.asked };
+    this.#agreed = [...from.agreed];
+    this.#sweeping = from.sweeping;
+  }
+}
