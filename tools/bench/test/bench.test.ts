@@ -43,8 +43,10 @@ describe('bench stepper', () => {
     for (const row of result.rows) {
       expect(row).toMatchObject({ unit: 'µs/event', higherIsBetter: false });
       expect(Object.keys(row.peers)).toEqual(['transition()', 'actor.send']);
-      expect([row.ours, row.limit, ...Object.values(row.peers)].every((value) => value > 0)).toBe(true);
-      expect(row.ratioToLimit).toBeCloseTo(row.limit / row.ours, 10);
+      expect([row.ours, Number(row.limit), ...Object.values(row.peers)].every((value) => value > 0)).toBe(
+        true,
+      );
+      expect(row.ratioToLimit).toBeCloseTo(Number(row.limit) / row.ours, 10);
     }
   });
 

@@ -1,5 +1,6 @@
 /** Calls to a process that this one has started, over its IPC channel. */
 import type { ChildProcess } from 'node:child_process';
+import { startProfile, stopProfile } from './profile.ts';
 
 interface Reply {
   readonly id: number;
@@ -45,6 +46,15 @@ export class Remote {
     });
   }
 
+  /** Runs something while this process writes a CPU profile of itself; without a file it just runs. */
+  async profiled<T>(file: string | null, run: () => Promise<T>): Promise<T> {
+    if (file === null) return await run();
+    await this.call('startProfile');
+    const result = await run();
+    await this.call('stopProfile', file);
+    return result;
+  }
+
   /** Resolves when it is gone. */
   kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     this.#child.kill(signal);
@@ -60,11 +70,21 @@ export class Remote {
 
 export type Methods = Readonly<Record<string, (argument: never) => unknown>>;
 
+/** What every process answers. `cpuUs`: what it has used of its cores so far. */
+const common: Methods = {
+  startProfile,
+  stopProfile,
+  cpuUs: (): number => {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  },
+};
+
 /** The process's side: answers calls until its parent is gone. */
 export function serveParent(methods: Methods): void {
   process.on('disconnect', () => process.exit());
   process.on('message', ({ id, method, argument }: { id: number; method: string; argument: never }) => {
-    const run = async (): Promise<unknown> => await methods[method]?.(argument);
+    const run = async (): Promise<unknown> => await (methods[method] ?? common[method])?.(argument);
     run().then(
       (value) => process.send?.({ id, value }),
       (error: unknown) =>

@@ -28,6 +28,8 @@ export interface RaftBenchOptions {
   readonly failover: number;
   /** Where the logs are written. */
   readonly folder: string;
+  /** Where CPU profiles of ours go, of runs after the last round. */
+  readonly profile?: string;
 }
 
 export const raftDefaults: RaftBenchOptions = {
@@ -63,6 +65,7 @@ export function benchRaft(
   return Workplace.use(async (place) => {
     const bench = await RaftBench.prepare(place, options, say);
     for (let round = 0; round < options.rounds; round++) await bench.round(round);
+    await bench.profile();
     if (options.failover > 0) await bench.failover();
     return bench.result();
   }, options.folder);
@@ -131,11 +134,31 @@ class RaftBench {
         this.#say(`round ${round + 1} of ${rounds}: ${kind}s, ${count} clients`);
         for (const name of this.#turns([...clusters.keys()], round)) {
           if (kind === 'read' && name === 'bare') continue;
-          await this.#load(client, name, await (clusters.get(name) as Cluster).leader(), kind, count);
+          await this.#load(client, name, clusters.get(name) as Cluster, kind, count);
         }
       }
     }
     await Promise.all([client.kill(), ...[...clusters.values()].map((cluster) => cluster.stop())]);
+  }
+
+  async profile(): Promise<void> {
+    const { profile, clients, valueBytes, warmMs, runMs } = this.#options;
+    if (profile === undefined) return;
+    await mkdir(profile, { recursive: true });
+    const ours = await this.#ours();
+    const client = await this.#client(new Map([['ours', ours]]));
+    for (const kind of ['put', 'read'] as const) {
+      for (const count of clients) {
+        const server = await ours.leader();
+        const load: RaftLoad = { store: 'ours', server, kind, clients: count, valueBytes, warmMs, runMs };
+        const prefix = join(profile, `raft-${kind}-${count}`);
+        await client.profiled(`${prefix}-client.cpuprofile`, () =>
+          ours.profiled(`${prefix}-leader-${server}`, () => client.call('run', load)),
+        );
+      }
+    }
+    await Promise.all([client.kill(), ours.stop()]);
+    this.#say(`CPU profiles are in ${profile}`);
   }
 
   async failover(): Promise<void> {
@@ -198,15 +221,18 @@ class RaftBench {
   async #load(
     client: Remote,
     name: StoreName,
-    server: string,
+    cluster: Cluster,
     kind: 'put' | 'read',
     clients: number,
   ): Promise<void> {
     const { valueBytes, warmMs, runMs } = this.#options;
+    const server = await cluster.leader();
     const load: RaftLoad = { store: name, server, kind, clients, valueBytes, warmMs, runMs };
+    const before = await cluster.cpuUs();
     const result = await client.call<RaftLoadResult>('run', load);
+    const cpuUs = ((await cluster.cpuUs()) - before) / result.operations;
     const key = `${name} ${kind} ${clients}`;
-    this.#loads.set(key, [...(this.#loads.get(key) ?? []), result]);
+    this.#loads.set(key, [...(this.#loads.get(key) ?? []), { ...result, cpuUs }]);
   }
 
   /** Who goes first changes from round to round. */

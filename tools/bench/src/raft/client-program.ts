@@ -19,6 +19,8 @@ export interface RaftLoadResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly failed: number;
+  /** Altogether, those of the warm-up included. */
+  readonly operations: number;
 }
 
 export interface Attempts {
@@ -44,6 +46,7 @@ function run({
   const value = randomBytes(valueBytes);
   const tookMs: number[] = [];
   let failed = 0;
+  let operations = 0;
   const startMs = performance.now() + times.warmMs;
   const endMs = startMs + times.runMs;
   const loop = (client: number): Promise<void> =>
@@ -55,6 +58,7 @@ function run({
         const key = `c${client}:${turn++ % keysPerClient}`;
         const done = (ok: boolean): void => {
           const nowMs = performance.now();
+          operations++;
           if (!ok) failed++;
           else if (nowMs >= startMs && nowMs < endMs) tookMs.push(nowMs - askedMs);
           next();
@@ -71,6 +75,7 @@ function run({
       p50Ms: quantile(sorted, 0.5),
       p99Ms: quantile(sorted, 0.99),
       failed,
+      operations,
     };
   });
 }

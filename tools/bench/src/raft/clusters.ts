@@ -1,4 +1,5 @@
 /** Three servers each: ours, etcd, and the bare loop. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RaftStatus } from '@cluster/raft';
 import type { Address } from '@cluster/core';
@@ -18,7 +19,17 @@ export interface Cluster {
   kill(server: string): Promise<void>;
   restart(server: string): Promise<void>;
   stop(): Promise<void>;
+  /** What its processes have used of the cores so far. */
+  cpuUs(): Promise<number>;
+  /** Runs something while every server of ours writes a CPU profile of itself; null: just runs it. */
+  profiled<T>(prefix: string | null, run: () => Promise<T>): Promise<T>;
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const cpuOf = async (remotes: Iterable<Remote>): Promise<number> =>
+  sum(await Promise.all([...remotes].map((remote) => remote.call<number>('cpuUs'))));
+
+const notProfiled: Cluster['profiled'] = (_prefix, run) => run();
 
 export const serverNames = ['n1', 'n2', 'n3'] as const;
 const patienceMs = 20_000;
@@ -81,6 +92,15 @@ export async function startOurs({
     },
     stop: async () => {
       await Promise.all([...remotes.values()].map((remote) => remote.kill('SIGKILL')));
+    },
+    cpuUs: () => cpuOf(remotes.values()),
+    profiled: async (prefix, run) => {
+      let nested = run;
+      for (const [name, remote] of remotes) {
+        const inner = nested;
+        nested = () => remote.profiled(prefix === null ? null : `${prefix}-${name}.cpuprofile`, inner);
+      }
+      return await nested();
     },
   };
 }
@@ -150,7 +170,17 @@ export async function startEtcd({ place, folder, timings }: EtcdOptions): Promis
     stop: async () => {
       await Promise.all([...processes.values()].map((one) => one.kill('SIGKILL')));
     },
+    cpuUs: async () => sum(await Promise.all([...processes.values()].map(({ pid }) => cpuOfProcess(pid)))),
+    profiled: notProfiled,
   };
+}
+
+/** From Linux, in steps of its clock tick of 10 ms; elsewhere unknown. */
+async function cpuOfProcess(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The name in brackets may hold spaces; user and system time are the 12th and 13th fields after it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
 interface EtcdStatus {
@@ -198,5 +228,7 @@ export async function startBare({ place, program, identities, folder }: BareOpti
     stop: async () => {
       await Promise.all(remotes.map((remote) => remote.kill('SIGKILL')));
     },
+    cpuUs: () => cpuOf(remotes),
+    profiled: notProfiled,
   };
 }

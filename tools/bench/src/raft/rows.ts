@@ -2,22 +2,28 @@ import type { BenchRow } from '../result.ts';
 import { ascending, pairedRatio, quantile, summarize } from '../statistics.ts';
 import type { RaftLoadResult } from './client-program.ts';
 
+export interface RaftRunResult extends RaftLoadResult {
+  /** What an operation has cost the servers of their cores: less shaken than time when others are at work. */
+  readonly cpuUs: number;
+}
+
 export type StoreName = 'ours' | 'bare' | 'etcd';
 
 /** By `store kind clients`: the results of the rounds. */
-export type RaftSamples = Map<string, RaftLoadResult[]>;
+export type RaftSamples = Map<string, RaftRunResult[]>;
 
 interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly higherIsBetter: boolean;
-  readonly read: (result: RaftLoadResult) => number;
+  readonly read: (result: RaftRunResult) => number;
 }
 
 const figures = (unit: string): readonly Figure[] => [
   { name: '', unit: `${unit}/s`, higherIsBetter: true, read: ({ perSecond }) => perSecond },
   { name: ', p50', unit: 'ms', higherIsBetter: false, read: ({ p50Ms }) => p50Ms },
   { name: ', p99', unit: 'ms', higherIsBetter: false, read: ({ p99Ms }) => p99Ms },
+  { name: ', CPU of all servers', unit: 'µs', higherIsBetter: false, read: ({ cpuUs }) => cpuUs },
 ];
 
 export function loadRows(samples: RaftSamples, clients: readonly number[]): BenchRow[] {

@@ -2,7 +2,7 @@
  * How fast messages travel: `@cluster/transport` as shipped beside raw TLS with the same codec, in pairs, and beside what else
  * there is. Every contender has two processes of its own, so that what one teaches the compiler does not slow down another.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from '@cluster/programs';
@@ -12,8 +12,14 @@ import { type Foreign, freePorts, hasCommand, Workplace } from '../process/workp
 import type { BenchResult, BenchRow } from '../result.ts';
 import { pairedRatio, summarize } from '../statistics.ts';
 import { type LoadCase, loadCases } from './cases.ts';
-import type { LoadResult } from './load.ts';
-import { type Identities, issueIdentities, Pair, type PairOptions, type TransportPrograms } from './pair.ts';
+import {
+  type Identities,
+  issueIdentities,
+  Pair,
+  type PairOptions,
+  type RunResult,
+  type TransportPrograms,
+} from './pair.ts';
 
 export interface TransportBenchOptions {
   /** Pairs of ours and raw TLS. */
@@ -24,6 +30,8 @@ export interface TransportBenchOptions {
   readonly idleConnections: number;
   readonly idleTrials: number;
   readonly peers: readonly string[];
+  /** Where CPU profiles of ours and the limit go, of runs after the last round. */
+  readonly profile?: string;
 }
 
 export const transportDefaults: TransportBenchOptions = {
@@ -70,7 +78,7 @@ export function benchTransport(
   });
 }
 
-type Samples = Map<string, LoadResult[][]>;
+type Samples = Map<string, RunResult[][]>;
 
 class TransportBench {
   readonly #place: Workplace;
@@ -108,6 +116,7 @@ class TransportBench {
         for (const name of order) await this.#sample(name, pairs[name], loadCase);
       }
     }
+    await this.#profile(pairs);
     await Promise.all([pairs.ours.stop(), pairs.tls.stop()]);
   }
 
@@ -206,9 +215,26 @@ class TransportBench {
   async #sample(name: string, pair: Pair, loadCase: LoadCase): Promise<void> {
     const { warmMs, runMs } = this.#options;
     const result = await pair.run({ ...loadCase.load, warmMs, runMs });
-    const cases = this.#samples.get(name) ?? loadCases.map((): LoadResult[] => []);
+    const cases = this.#samples.get(name) ?? loadCases.map((): RunResult[] => []);
     this.#samples.set(name, cases);
     cases[loadCases.indexOf(loadCase)]?.push(result);
+  }
+
+  /** Runs that count for nothing else. */
+  async #profile(pairs: Readonly<Record<string, Pair>>): Promise<void> {
+    const { profile, warmMs, runMs } = this.#options;
+    if (profile === undefined) return;
+    await mkdir(profile, { recursive: true });
+    for (const { load, readings } of loadCases) {
+      const name = readings[0]?.case.replaceAll(' ', '-') ?? '';
+      for (const [contender, pair] of Object.entries(pairs)) {
+        await pair.run(
+          { ...load, warmMs, runMs: 4 * runMs },
+          join(profile, `transport-${contender}-${name}`),
+        );
+      }
+    }
+    this.#say(`CPU profiles are in ${profile}`);
   }
 
   #start(name: string, how: Omit<PairOptions, 'identities'> = {}): Promise<Pair> {

@@ -1,11 +1,12 @@
-import type { Load, LoadResult } from './load.ts';
+import type { Load } from './load.ts';
+import type { RunResult } from './pair.ts';
 
 /** What is read out of a run. */
 export interface Reading {
   readonly case: string;
   readonly unit: string;
   readonly higherIsBetter: boolean;
-  readonly read: (result: LoadResult) => number;
+  readonly read: (result: RunResult) => number;
 }
 
 export interface LoadCase {
@@ -15,8 +16,15 @@ export interface LoadCase {
 
 const tenGigabit = 1.25;
 
+const cpu = (name: string): Reading => ({
+  case: `${name}, CPU of both sides`,
+  unit: 'µs',
+  higherIsBetter: false,
+  read: ({ cpuUs }) => cpuUs,
+});
+
 const bulk = (name: string, payloadBytes: number): LoadCase => {
-  const gigabytes = ({ perSecond }: LoadResult): number => (perSecond * payloadBytes) / 1e9;
+  const gigabytes = ({ perSecond }: RunResult): number => (perSecond * payloadBytes) / 1e9;
   return {
     load: { kind: 'posts', payloadBytes, inFlight: 0 },
     readings: [
@@ -27,6 +35,7 @@ const bulk = (name: string, payloadBytes: number): LoadCase => {
         higherIsBetter: false,
         read: (result) => Math.ceil(tenGigabit / gigabytes(result)),
       },
+      cpu(`bulk ${name}`),
     ],
   };
 };
@@ -41,6 +50,7 @@ export const loadCases: readonly LoadCase[] = [
         higherIsBetter: true,
         read: ({ perSecond }) => perSecond,
       },
+      cpu('one-way 256 B'),
     ],
   },
   {
@@ -53,6 +63,7 @@ export const loadCases: readonly LoadCase[] = [
         read: ({ perSecond }) => perSecond,
       },
       { case: '64 in flight, p99', unit: 'ms', higherIsBetter: false, read: ({ p99Ms }) => p99Ms },
+      cpu('64 in flight'),
     ],
   },
   {

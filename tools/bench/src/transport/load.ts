@@ -17,6 +17,8 @@ export interface LoadResult {
   /** Of requests, in ms. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Messages or requests altogether, those of the warm-up included. */
+  readonly operations: number;
 }
 
 /** Posts in one turn of the event loop; then what has arrived is looked at. */
@@ -41,8 +43,9 @@ export class Driver {
     const payload = randomBytes(load.payloadBytes);
     const measure = (forMs: number): Promise<LoadResult> =>
       load.kind === 'posts' ? this.#posts(payload, forMs) : this.#requests(payload, load.inFlight, forMs);
-    await measure(load.warmMs);
-    return await measure(load.runMs);
+    const warm = await measure(load.warmMs);
+    const run = await measure(load.runMs);
+    return { ...run, operations: warm.operations + run.operations };
   }
 
   /** The clock stops when the receiver has said that it has every one. */
@@ -63,7 +66,7 @@ export class Driver {
     const arrived = await this.#count(link);
     if (arrived !== sent) throw new Error(`${sent} messages were sent, and ${arrived} have arrived`);
     const tookMs = performance.now() - startMs;
-    return { perSecond: (sent * 1000) / tookMs, p50Ms: 0, p99Ms: 0 };
+    return { perSecond: (sent * 1000) / tookMs, p50Ms: 0, p99Ms: 0, operations: sent };
   }
 
   #requests(payload: Uint8Array, inFlight: number, forMs: number): Promise<LoadResult> {
@@ -85,7 +88,12 @@ export class Driver {
         else if (asked.size === 0) {
           const sorted = Float64Array.from(times).toSorted();
           const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
-          resolve({ perSecond: (times.length * 1000) / (nowMs - startMs), p50Ms: at(0.5), p99Ms: at(0.99) });
+          resolve({
+            perSecond: (times.length * 1000) / (nowMs - startMs),
+            p50Ms: at(0.5),
+            p99Ms: at(0.99),
+            operations: times.length,
+          });
         }
       };
       for (let i = 0; i < inFlight; i++) ask();

@@ -41,6 +41,11 @@ export async function issueIdentities(idle: number): Promise<Identities> {
   };
 }
 
+export interface RunResult extends LoadResult {
+  /** What a message or request has cost both processes of their cores: less shaken than time when others are at work. */
+  readonly cpuUs: number;
+}
+
 export interface PairOptions {
   readonly identities: Identities;
   readonly nodeFlags?: readonly string[];
@@ -75,8 +80,18 @@ export class Pair {
     return this;
   }
 
-  run(load: Load): Promise<LoadResult> {
-    return this.#client.call('run', load);
+  /** @param profile where both processes write a CPU profile of the run: the beginning of the files' names. */
+  async run(load: Load, profile: string | null = null): Promise<RunResult> {
+    const before = await this.#cpuUs();
+    const file = (side: string): string | null => (profile === null ? null : `${profile}-${side}.cpuprofile`);
+    const result = await this.#server.profiled(file('server'), () =>
+      this.#client.profiled(file('client'), () => this.#client.call<LoadResult>('run', load)),
+    );
+    return { ...result, cpuUs: ((await this.#cpuUs()) - before) / result.operations };
+  }
+
+  async #cpuUs(): Promise<number> {
+    return (await this.#server.call<number>('cpuUs')) + (await this.#client.call<number>('cpuUs'));
   }
 
   /** Bytes that one idle connection costs the server. */

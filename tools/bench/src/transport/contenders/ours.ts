@@ -39,7 +39,7 @@ export const ours: Contender = {
       });
     return {
       post: (bytes) => transport.post(serverId, types.post, bytes),
-      ready: () => new Promise((resolve) => void setImmediate(resolve)),
+      ready: () => transport.ready(serverId),
       ask,
       close: () => transport.close(),
     };

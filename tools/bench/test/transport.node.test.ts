@@ -1,0 +1,36 @@
+/** Real processes: whether every contender does the work and the shape is right, never how fast. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { benchTransport, transportQuick } from '@cluster/bench';
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-test-'));
+const peers = ['http2', 'grpc-js', 'yamux'];
+
+// What is left behind there is this test's own.
+beforeEach(() => vi.stubEnv('TMPDIR', folder));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+it('bench transport measures ours, the limit and the peers in processes of their own, and leaves nothing behind', async () => {
+  const lines: string[] = [];
+  const result = await benchTransport(
+    { ...transportQuick, rounds: 1, warmMs: 10, runMs: 20, idleConnections: 5, peers },
+    (line) => lines.push(line),
+  );
+  expect(Object.keys(result)).toEqual(['name', 'config', 'rows']);
+  expect(result.rows).toHaveLength(13);
+  for (const { case: name, ours, limit, ratioToLimit, peers: measured, spread } of result.rows) {
+    // A few idle connections may fit into memory that the process has already.
+    if (name.startsWith('memory')) continue;
+    expect([name, ours > 0, Number(limit) > 0, Number(ratioToLimit) > 0]).toEqual([name, true, true, true]);
+    expect(Object.keys(measured)).toEqual(peers);
+    expect([name, Object.values(measured).every((value) => value > 0)]).toEqual([name, true]);
+    expect(spread).toBe(0);
+  }
+  expect(lines).toContain('peer yamux');
+  expect(readdirSync(folder).filter((name) => name.startsWith('cluster-bench-'))).toEqual([]);
+}, 240_000);
