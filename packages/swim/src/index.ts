@@ -21,5 +21,34 @@ export type {
   Overflow,
 } from './member.ts';
 export type { IncarnationStore, NameResolver, PacketCipher, SwimDelegate, SwimPorts } from './ports.ts';
+export {
+  parseQuorumConfig,
+  type QuorumConfig,
+  type QuorumConfigInput,
+  quorumConfigSchema,
+} from './quorum/config.ts';
+export { type LeaseAnswer, LeaseLedger, type LeaseRequest } from './quorum/lease-ledger.ts';
+export { type PartitionMode, type Permission, permits, type Standing } from './quorum/modes.ts';
+export type { StandDownReason } from './quorum/partition.machine.ts';
+export { QuorumCore } from './quorum/quorum-core.ts';
+export type { PartitionEventType, QuorumEffect, QuorumInput } from './quorum/quorum-effects.ts';
+export { QuorumEngine } from './quorum/quorum-engine.ts';
+export type {
+  LeasePort,
+  MembershipView,
+  PartitionHappening,
+  QuorumChannel,
+  QuorumOwner,
+  QuorumPorts,
+} from './quorum/quorum-ports.ts';
+export {
+  changeRoster,
+  fixedRoster,
+  type Roster,
+  type RosterChange,
+  type RosterPort,
+} from './quorum/roster.ts';
+export { stabilityWindowMs } from './quorum/stability.ts';
+export type { Strategy } from './quorum/strategy.ts';
 export { type Cancellable, Swim } from './swim.ts';
 export { decodeTags, encodeTags, parseAddress, type Tags } from './wire.ts';

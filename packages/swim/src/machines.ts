@@ -2,3 +2,4 @@
 export { agentMachine } from './core/agent.machine.ts';
 export { memberMachine } from './core/member.machine.ts';
 export { probeMachine } from './core/probe.machine.ts';
+export { partitionMachine } from './quorum/partition.machine.ts';

@@ -79,6 +79,16 @@ export class Rig<M extends AnyStateMachine> {
     return this.acts.map(({ type }) => type);
   }
 
+  /** Fires the timer that was armed with this delay. */
+  elapseAfter(delayMs: number): string[] {
+    const timer = [...this.#armed].find(([, delay]) => delay === delayMs)?.[0];
+    if (timer === undefined) throw new Error(`no timer of ${delayMs} ms is running`);
+    this.#armed.delete(timer);
+    this.#acts.length = 0;
+    this.#machine.fire(timer, 0, this.#out);
+    return this.acts.map(({ type }) => type);
+  }
+
   /** What the last event made it do. */
   get acts(): readonly Act[] {
     return [...this.#acts];
