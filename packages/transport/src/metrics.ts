@@ -46,6 +46,10 @@ export class TransportMetrics {
     this.#count('connections_rejected', 'Connections refused or failed before they were admitted.', reason);
   }
 
+  dialFailed(reason: string): void {
+    this.#count('dials_failed', 'Dials that led to no connection.', reason);
+  }
+
   frameRejected(reason: string): void {
     this.#count('frames_rejected', 'Frames that could not be taken.', reason);
   }

@@ -17,6 +17,7 @@ import type { SecureStream, TransportPorts } from '../ports.ts';
 import { encodeFrame, frameTypes, type FrameType } from '../wire/frame.ts';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../wire/messages.ts';
 import type { Delivery } from './delivery.ts';
+import { DialLog } from './dial-log.ts';
 import { WireConnection } from './wire-connection.ts';
 
 export interface ConnectionsOwner {
@@ -60,6 +61,7 @@ export class Connections {
   readonly #owner: ConnectionsOwner;
   readonly #open = new Map<number, WireConnection>();
   readonly #loggedMs = new Map<string, number>();
+  readonly #dials: DialLog;
   #accepted = -1;
   #handshakes = 0;
   #admitted = 0;
@@ -77,6 +79,7 @@ export class Connections {
     this.#metrics = metrics;
     this.#logger = logger;
     this.#owner = owner;
+    this.#dials = new DialLog(metrics, logger);
   }
 
   listen(bind: Address, done: Done<DuplexListener>): void {
@@ -131,6 +134,7 @@ export class Connections {
     this.#admitted++;
     this.#metrics.connectionsOpen.set(this.#admitted);
     connection.delivery = delivery;
+    this.#dials.reached(delivery.peer);
     connection.parser.payloadBytesMax = this.#config.messageBytesMax;
     delivery.connection = connection;
     this.#sweepLater();
@@ -314,7 +318,7 @@ export class Connections {
 
   #handshakeFailed({ dialled, peer, refusal }: Extract<TransportEffect, { type: 'handshakeFailed' }>): void {
     if (refusal.code === duplicateCode || refusal.code === shutDown.code) return;
-    if (dialled) this.#log('warn', 'a dial failed', refusal, peer);
+    if (dialled) this.#dials.failed(peer, refusal);
     else this.#rejected(refusal, peer);
   }
 
