@@ -25,7 +25,7 @@ export interface FreshnessOptions {
 export class Freshness {
   readonly #options: FreshnessOptions;
   #isCaughtUp = false;
-  #catchingUp: Promise<void> | null = null;
+  #isCatchingUp = false;
   /** Since when there is no leader; null while there is one. */
   #leaderlessMs: number | null = null;
   /** What was committed at some time, and has to be applied soon after. */
@@ -66,7 +66,9 @@ export class Freshness {
   }
 
   #startCatchingUp(): void {
-    this.#catchingUp ??= this.#catchUp().finally(() => (this.#catchingUp = null));
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    void this.#catchUp().finally(() => (this.#isCatchingUp = false));
   }
 
   /** Ends when caught up, or with the log. */

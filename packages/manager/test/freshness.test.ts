@@ -75,7 +75,7 @@ describe('a replica', () => {
     }
     log.state = { ...log.state, commitIndex: 60 };
     await clock.advance(500);
-    freshness.isFresh;
+    expect(freshness.isFresh).toBe(true);
     await clock.advance(1500);
     expect(freshness.isFresh).toBe(false);
     log.state = { ...log.state, appliedIndex: 60 };
