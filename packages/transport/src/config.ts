@@ -23,7 +23,23 @@ export const transportConfigSchema = z
       .max(64 * 1024 * 1024)
       .default(16 * 1024 * 1024)
       .describe('The largest message, sent or taken.')
-      .meta({ unit: 'bytes', advice: 'A message is one frame: a large one holds up what is behind it.' }),
+      .meta({ unit: 'bytes', advice: 'A large one leaves in chunks of 64 KiB, and others go between them.' }),
+    streamWindowBytes: z
+      .int()
+      .min(65_536)
+      .max(1024 * 1024 * 1024 - 1)
+      .default(16 * 1024 * 1024)
+      .describe(
+        'What a peer may have sent of one priority before handlers have finished with it; a message is counted with 256 bytes more.',
+      )
+      .meta({ unit: 'bytes', advice: 'At least the bandwidth times the round trip, or the link idles.' }),
+    sessionWindowBytes: z
+      .int()
+      .min(65_536)
+      .max(1024 * 1024 * 1024 - 1)
+      .default(32 * 1024 * 1024)
+      .describe('The same over High, Normal and Low together; Critical is counted by itself.')
+      .meta({ unit: 'bytes', advice: 'Bounds the memory that slow handlers cost, per peer.' }),
     queueMessagesMax: z
       .int()
       .min(16)
@@ -110,6 +126,10 @@ export const transportConfigSchema = z
   .refine((config) => config.messageBytesMax + 16 <= config.queueBytesMax, {
     path: ['queueBytesMax'],
     message: 'must hold at least one message of messageBytesMax',
+  })
+  .refine((config) => config.streamWindowBytes <= config.sessionWindowBytes, {
+    path: ['streamWindowBytes'],
+    message: 'must not be over sessionWindowBytes',
   });
 
 export type TransportConfigInput = z.input<typeof transportConfigSchema>;

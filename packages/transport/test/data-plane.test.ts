@@ -4,6 +4,7 @@ import { Prng } from '@cluster/core';
 import { type Deadline, DeadlineWheel } from '../src/core/deadlines.ts';
 import { Fifo } from '../src/core/fifo.ts';
 import type { Outgoing, Waiter } from '../src/core/outgoing.ts';
+import { SendCredit } from '../src/core/credit.ts';
 import { SendQueue } from '../src/core/send-queue.ts';
 import { after, ahead } from '../src/core/sequence.ts';
 import { Unacked } from '../src/core/unacked.ts';
@@ -18,7 +19,12 @@ const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoi
   waiter,
   attempts: 0,
   cancelled: false,
+  cut: 0,
+  total: 0,
 });
+
+const open = { streamWindowBytes: 1 << 29, sessionWindowBytes: 1 << 29 };
+const sendQueue = (): SendQueue => new SendQueue(new SendCredit(open));
 
 describe('sequence numbers', () => {
   it('compare by distance, across the wrap', () => {
@@ -107,7 +113,7 @@ describe('the unacknowledged', () => {
 
 describe('the send queue', () => {
   it('gives Critical first and lets the others share 8 : 4 : 1 by bytes', () => {
-    const queue = new SendQueue();
+    const queue = sendQueue();
     for (let i = 0; i < 2000; i++) for (const priority of [3, 2, 1]) queue.push(item(priority, 1008));
     for (let i = 0; i < 10; i++) queue.push(item(0));
     for (let i = 0; i < 10; i++) expect(queue.next()?.flags).toBe(0);
@@ -122,8 +128,67 @@ describe('the send queue', () => {
     expect(share[3]).toBeLessThan(120);
   });
 
+  it('never lets Critical starve the others: they get a fifth', () => {
+    const queue = sendQueue();
+    for (let i = 0; i < 5000; i++) queue.push(item(0, 1008));
+    for (let i = 0; i < 5000; i++) queue.push(item(3, 1008));
+    const first = Array.from({ length: 3000 }, () => queue.next()?.flags);
+    const low = first.filter((flags) => flags === 3).length;
+    expect(first.slice(0, 200)).toEqual(Array.from({ length: 200 }, () => 0));
+    expect(low).toBeGreaterThan(450);
+    expect(low).toBeLessThan(650);
+  });
+
+  it('cuts what is large, and lets others between the pieces', () => {
+    const queue = sendQueue();
+    const large = item(2, 300_000);
+    queue.push(large);
+    expect(queue.next()).toMatchObject({ type: frameTypes.chunk, stream: 300_000 });
+    queue.push(item(1));
+    queue.push(item(0));
+    expect(queue.bytes).toBe(16 + 300_000 - 65_536 + 2 * 26);
+    expect([queue.next()?.flags, queue.next()?.flags]).toEqual([0, 1]);
+    const rest: number[] = [];
+    for (let one = queue.next(); one !== undefined; one = queue.next()) rest.push(one.bytes.length);
+    expect(rest).toEqual([65_536, 65_536, 65_536, 300_000 - 4 * 65_536]);
+    expect(large).toMatchObject({ type: frameTypes.message, flags: 2 | 8, total: 300_000 });
+    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+  });
+
+  it('tells the peer when the rest of a message does not come, and charges it only once', () => {
+    const credit = new SendCredit({ streamWindowBytes: 400_000, sessionWindowBytes: 400_000 });
+    const queue = new SendQueue(credit);
+    const large = item(2, 300_000);
+    queue.push(large);
+    queue.next();
+    queue.cancel(large);
+    expect([queue.size, queue.bytes]).toEqual([1, 16]);
+    expect(queue.next()).toMatchObject({ type: frameTypes.void, flags: 2 | 8, stream: 300_256 });
+    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+    // Until the peer has given it back there is no room for as much again.
+    queue.push(item(2, 300_000));
+    expect(queue.next()).toBeUndefined();
+    expect(credit.announced(2, 300_257)).toBe(false);
+    expect(credit.announced(2, 300_256)).toBe(true);
+    expect(queue.next()).toMatchObject({ type: frameTypes.chunk });
+    // A new session begins anew what was under way.
+    queue.restart(new SendCredit(open));
+    expect(queue.bytes).toBe(300_016);
+    expect(queue.next()).toMatchObject({ type: frameTypes.chunk, bytes: { length: 65_536 } });
+  });
+
+  it('holds back a stream that is not consumed, and not the others', () => {
+    const queue = new SendQueue(new SendCredit({ streamWindowBytes: 3000, sessionWindowBytes: 4000 }));
+    for (const priority of [0, 1, 2, 3]) for (let i = 0; i < 5; i++) queue.push(item(priority, 744));
+    const taken = [0, 0, 0, 0];
+    for (let one = queue.next(); one !== undefined; one = queue.next())
+      taken[one.flags] = (taken[one.flags] ?? 0) + 1;
+    // Critical has a window of its own; the others share the session's.
+    expect(taken).toEqual([3, 3, 1, 0]);
+  });
+
   it('counts what it holds, cancelled messages not', () => {
-    const queue = new SendQueue();
+    const queue = sendQueue();
     const [first, second] = [item(2, 84), item(2, 84)];
     queue.push(first);
     queue.push(second);

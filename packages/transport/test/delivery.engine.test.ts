@@ -205,3 +205,118 @@ describe('two nodes that dial each other at once', () => {
     expect(b.metrics.value('connections_open')).toBe(1);
   });
 });
+
+describe('large messages', () => {
+  const pattern = (length: number, salt: number): Uint8Array =>
+    Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8) + salt) & 255);
+
+  it.each(count(6))('come whole and in order over connections that break anywhere (seed %i)', (seed) => {
+    const world = new EngineWorld(seed);
+    const prng = Prng.fromSeed(seed, 'large');
+    const [a, b] = [world.boot('a', patient), world.boot('b', patient)];
+    const sizes = [100, 73_728, 73_729, 131_072, 300_000, 5];
+    const got: Uint8Array[] = [];
+    b.engine.handle(type, (bytes, _context, answer) => {
+      got.push(bytes.slice());
+      answer({ ok: true, value: undefined });
+    });
+    b.engine.handle(answerType, (bytes, _context, answer) => answer({ ok: true, value: bytes.slice() }));
+    const answers: (Uint8Array | null)[] = [];
+    for (const [i, size] of sizes.entries()) {
+      a.engine.post('b', type, pattern(size, i));
+      a.engine.call('b', answerType, pattern(size, i + 100), {}, (outcome) => {
+        answers.push(outcome.ok ? outcome.value.slice() : null);
+      });
+      world.run(prng.below(8));
+      if (prng.chance(0.5)) world.network.cutAll();
+    }
+    for (let i = 0; i < 10; i++) {
+      world.run(prng.below(30));
+      world.network.cutAll();
+    }
+    world.run(60_000);
+    expect(got.map((bytes) => bytes.length)).toEqual(sizes);
+    for (const [i, bytes] of got.entries()) expect(Buffer.compare(bytes, pattern(bytes.length, i))).toBe(0);
+    // Large answers go beside the small ones.
+    const ascending = (x: number, y: number): number => x - y;
+    expect(answers.map((bytes) => bytes?.length ?? -1).toSorted(ascending)).toEqual(
+      sizes.toSorted(ascending),
+    );
+  });
+
+  it('let a more urgent message through between their pieces', () => {
+    const world = new EngineWorld(1);
+    const [a, b] = [world.boot('a'), world.boot('b')];
+    const order: string[] = [];
+    b.engine.handle(type, (bytes, { priority }, answer) => {
+      order.push(`${priority} ${bytes.length}`);
+      answer({ ok: true, value: undefined });
+    });
+    a.engine.post('b', type, new Uint8Array(2_000_000), 'Normal');
+    world.run(5);
+    a.engine.post('b', type, number(1), 'Critical');
+    a.engine.post('b', type, number(1), 'High');
+    world.run(5000);
+    expect(order).toEqual(['Critical 4', 'High 4', 'Normal 2000000']);
+  });
+
+  it('stop in the middle when their caller gives up, and leave room for the next', () => {
+    const world = new EngineWorld(1);
+    const [a, b] = [world.boot('a'), world.boot('b')];
+    const heard: number[] = [];
+    b.engine.handle(type, (bytes, _context, answer) => {
+      heard.push(bytes.length);
+      answer({ ok: true, value: undefined });
+    });
+    const ends: unknown[] = [];
+    const call = a.engine.call(
+      'b',
+      type,
+      new Uint8Array(4_000_000),
+      {},
+      (outcome) => void ends.push(outcome),
+    );
+    world.run(20);
+    if (call !== null) a.engine.cancel(call);
+    expect(ends).toMatchObject([{ ok: false, error: { code: 'TRANSPORT_ABORTED', retry: 'safe' } }]);
+    a.engine.post('b', type, new Uint8Array(4_000_000));
+    world.run(60_000);
+    expect(heard).toEqual([4_000_000]);
+    expect(a.events.map((event) => event.type)).toEqual(['up']);
+    expect(a.engine.peers()).toMatchObject([{ queued: 0, unacknowledged: 0 }]);
+  });
+});
+
+describe('a reader that stops consuming', () => {
+  it('holds the sender back by the window, not the other priorities, and all goes on when it goes on', () => {
+    const world = new EngineWorld(1);
+    const windows = { streamWindowBytes: 100_000, sessionWindowBytes: 200_000 };
+    const [a, b] = [world.boot('a', patient), world.boot('b', { ...patient, ...windows })];
+    const held: (() => void)[] = [];
+    const heard: string[] = [];
+    let reading = false;
+    b.engine.handle(type, (_bytes, { priority }, answer) => {
+      heard.push(priority);
+      const finish = (): void => answer({ ok: true, value: undefined });
+      if (reading || priority !== 'Normal') finish();
+      else held.push(finish);
+    });
+    for (let i = 0; i < 1000; i++) expect(a.engine.post('b', type, new Uint8Array(744))).toBe(true);
+    world.run(1000);
+    expect(heard).toHaveLength(100);
+    for (const priority of ['Critical', 'High', 'Low'] as const) {
+      for (let i = 0; i < 300; i++) a.engine.post('b', type, new Uint8Array(744), priority);
+    }
+    world.run(5000);
+    expect(heard).toHaveLength(1000);
+    // The window survives a reconnect.
+    world.network.cutAll();
+    world.run(5000);
+    expect(heard).toHaveLength(1000);
+    reading = true;
+    for (const finish of held) finish();
+    world.run(5000);
+    expect(heard).toHaveLength(1900);
+    expect(a.engine.peers()).toMatchObject([{ queued: 0, unacknowledged: 0 }]);
+  });
+});

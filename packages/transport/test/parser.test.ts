@@ -135,10 +135,10 @@ describe('the frame parser', () => {
   });
 
   it('refuses unknown types and flags', () => {
-    for (const type of [0, 8, 15, 22, 255]) {
+    for (const type of [0, 9, 15, 23, 255]) {
       expect(collector().parser.push(frame(type as FrameType, []))).toBe('type');
     }
-    for (const flags of [8, 16, 128])
+    for (const flags of [16, 32, 128])
       expect(collector().parser.push(frame(frameTypes.ping, [], { flags }))).toBe('flags');
   });
 
@@ -184,7 +184,7 @@ const hello = {
   expectedId: 'b',
   bootId: 'boot-1',
   capabilities: ['chunks'],
-  frameBytesMax: 1 << 24,
+  limits: { messageBytesMax: 1 << 24, streamWindowBytes: 1 << 24, sessionWindowBytes: 1 << 25 },
   codecHashes: { raft: 'sha256:abc/+=' },
   sessionId: null,
   proposedId: 'p-1',
@@ -215,7 +215,7 @@ describe('the payloads of the handshake', () => {
       { received: -1 },
       { received: 1.5 },
       { received: 2 ** 32 },
-      { frameBytesMax: 0 },
+      { limits: { ...hello.limits, messageBytesMax: 0 } },
       { codecHashes: { raft: 'with space' } },
       { codecHashes: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`c${i}`, 'h'])) },
       { capabilities: Array.from({ length: 65 }, () => 'c') },

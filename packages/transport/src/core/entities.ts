@@ -1,7 +1,7 @@
 /** What the control core keeps of each connection and peer. */
 import type { MachineInstance, Prng } from '@cluster/core';
 import type { connectionMachine, ConnectionTimings } from './connection.machine.ts';
-import type { Hello, LocalParty } from './handshake.ts';
+import type { Hello, LocalParty, PeerLimits } from './handshake.ts';
 import type { PeerIdentity, PeerRole } from './identity.ts';
 import type { linkMachine, LinkLimits } from './link.machine.ts';
 import type { TransportEffect } from './protocol.ts';
@@ -11,7 +11,7 @@ import type { sessionMachine, SessionLimits } from './session.machine.ts';
 export interface TransportCoreConfig extends LocalParty, ConnectionTimings, LinkLimits, SessionLimits {
   readonly seed: number;
   readonly capabilities: readonly string[];
-  readonly frameBytesMax: number;
+  readonly limits: PeerLimits;
   readonly peersMax: number;
 }
 

@@ -5,11 +5,17 @@
  * of it is judged here, by the same function on both sides, and a refusal is said to the peer before the stream is closed:
  * a bare close leaves the operator of the other side to guess.
  */
+import type { Windows } from './credit.ts';
 import type { PeerIdentity } from './identity.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Versions of the wire this build speaks. */
 export const protocolVersions = { min: 1, max: 1 } as const;
+
+/** How much a peer takes: of one message, and of what it has not consumed. */
+export interface PeerLimits extends Windows {
+  readonly messageBytesMax: number;
+}
 
 export interface Hello {
   readonly versionMin: number;
@@ -22,8 +28,8 @@ export interface Hello {
   /** New with every start of the process: a session never outlives it. */
   readonly bootId: string;
   readonly capabilities: readonly string[];
-  /** The largest message the speaker takes. */
-  readonly frameBytesMax: number;
+  /** What the speaker takes. */
+  readonly limits: PeerLimits;
   /** Hash of each codec's fixed structures, by the codec's name. */
   readonly codecHashes: Readonly<Record<string, string>>;
   /** HELLO: the session to resume, or null. HELLO_ACK: the session from now on. */
@@ -122,12 +128,12 @@ function judgeCodecs(hello: Hello, peer: PeerIdentity, local: LocalParty): Refus
 
 /** What this side says. `received` is added when it is sent. */
 export function makeHello(
-  local: LocalParty & Pick<Hello, 'capabilities' | 'frameBytesMax'>,
+  local: LocalParty & Pick<Hello, 'capabilities' | 'limits'>,
   expectedId: string,
   sessionId: string | null,
   proposedId: string | null,
 ): Hello {
-  const { clusterName, nodeId, bootId, capabilities, frameBytesMax, codecHashes } = local;
+  const { clusterName, nodeId, bootId, capabilities, limits, codecHashes } = local;
   const { min: versionMin, max: versionMax } = protocolVersions;
   return {
     versionMin,
@@ -137,7 +143,7 @@ export function makeHello(
     expectedId,
     bootId,
     capabilities,
-    frameBytesMax,
+    limits,
     codecHashes,
     sessionId,
     proposedId,

@@ -19,13 +19,17 @@ export interface Waiter {
  */
 export interface Outgoing {
   type: FrameType;
-  readonly flags: number;
-  readonly typeId: number;
-  readonly stream: number;
+  flags: number;
+  typeId: number;
+  stream: number;
   bytes: Uint8Array;
   waiter: Waiter | null;
   /** On how many connections it has been written. */
   attempts: number;
   /** Taken back before it was written. */
   cancelled: boolean;
+  /** Bytes of it that have left in chunks. */
+  cut: number;
+  /** Length of the whole, once `bytes` is only a part of it. */
+  total: number;
 }

@@ -1,5 +1,5 @@
 /** What the control core hears and says. Payload bytes never pass through it. */
-import type { Hello } from './handshake.ts';
+import type { Hello, PeerLimits } from './handshake.ts';
 import type { PeerIdentity, PeerRole } from './identity.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionEnd } from './session.machine.ts';
@@ -64,7 +64,7 @@ export type TransportEffect =
       readonly role: PeerRole;
       readonly resumed: boolean;
       readonly received: number;
-      readonly frameBytesMax: number;
+      readonly limits: PeerLimits;
     }
   | { readonly type: 'detach'; readonly peer: string }
   | { readonly type: 'drain'; readonly connection: number; readonly peer: string }

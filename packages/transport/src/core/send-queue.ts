@@ -1,20 +1,34 @@
 /**
  * What waits to be written to a peer, by priority. The order is decided when there is room in the socket, not when the message
- * was given: Critical first; the others share by deficit round robin (Shreedhar and Varghese, 1995), 8 : 4 : 1 by bytes, so
- * that nothing starves. Within a priority, first come first served.
+ * was given: Critical first, but never more than four fifths while others wait; the others share by deficit round robin
+ * (Shreedhar and Varghese, 1995), 8 : 4 : 1 by bytes, so that nothing starves. Within a priority, first come first served, except
+ * that large answers go in a lane of their own beside it, because nobody waits for answers in order.
+ *
+ * A large message leaves in chunks, and between two chunks anything else may go.
  */
+import { laneCount } from './assembly.ts';
+import { messageOverheadBytes, type SendCredit } from './credit.ts';
 import { Fifo } from './fifo.ts';
 import type { Outgoing } from './outgoing.ts';
-import { headerBytes } from '../wire/frame.ts';
+import { chunkBytes, flagBits, frameTypes, headerBytes, wholeBytesMax } from '../wire/frame.ts';
 
-const quanta = [0, 8 * 4096, 4 * 4096, 4096];
+/** By lane; those aside have the share of their priority, and nothing large is critical. */
+const quanta = [0, 8, 4, 1, 8, 8, 4, 1].map((share) => share * 4096);
+/** What Critical may owe the others before one of them goes first. */
+const owedBytesMax = 65_536;
 
 export class SendQueue {
-  readonly #lanes = [new Fifo<Outgoing>(), new Fifo<Outgoing>(), new Fifo<Outgoing>(), new Fifo<Outgoing>()];
-  readonly #deficits = [0, 0, 0, 0];
-  #turn = 1;
+  readonly #lanes = Array.from({ length: laneCount }, () => new Fifo<Outgoing>());
+  readonly #deficits = new Float64Array(laneCount);
+  #turn = laneCount - 1;
+  #owed = 0;
   #size = 0;
   #bytes = 0;
+  #credit: SendCredit;
+
+  constructor(credit: SendCredit) {
+    this.#credit = credit;
+  }
 
   /** Messages waiting. */
   get size(): number {
@@ -27,54 +41,167 @@ export class SendQueue {
   }
 
   push(item: Outgoing): void {
-    (this.#lanes[item.flags & 3] as Fifo<Outgoing>).push(item);
+    (this.#lanes[laneOf(item)] as Fifo<Outgoing>).push(item);
     this.#size++;
-    this.#bytes += headerBytes + item.bytes.length;
+    this.#bytes += sizeOf(item);
   }
 
-  /** Takes back what has not been written yet. */
+  /** Takes back what has not been written yet; of what has been written in part, the peer is told to drop it. */
   cancel(item: Outgoing): void {
     if (item.cancelled) return;
+    this.#bytes -= sizeOf(item);
     item.cancelled = true;
-    this.#size--;
-    this.#bytes -= headerBytes + item.bytes.length;
+    if (item.cut > 0) this.#bytes += headerBytes;
+    else this.#size--;
     // The object stays in its lane until its turn; what it holds need not.
+    item.total = item.bytes.length;
     item.bytes = empty;
   }
 
+  /** A new session: what has been written in part begins again. */
+  restart(credit: SendCredit): void {
+    this.#credit = credit;
+    for (const lane of this.#lanes) {
+      const head = lane.peek();
+      if (head === undefined || head.cut === 0) continue;
+      if (head.cancelled) {
+        this.#size--;
+        this.#bytes -= headerBytes;
+      } else this.#bytes += head.cut;
+      head.cut = 0;
+    }
+  }
+
+  /** What to write next: a message, or a chunk of one. Undefined when nothing waits, or the peer has no room for it. */
   next(): Outgoing | undefined {
     if (this.#size === 0) {
       // Only cancelled ones are left, if any: let them go.
       for (const lane of this.#lanes) while (lane.shift() !== undefined);
       return undefined;
     }
-    const critical = this.#take(0);
-    if (critical !== undefined) return critical;
-    for (;;) {
-      const turn = this.#turn;
-      if ((this.#deficits[turn] as number) > 0) {
-        const item = this.#take(turn);
-        if (item !== undefined) {
-          this.#deficits[turn] = (this.#deficits[turn] as number) - headerBytes - item.bytes.length;
-          return item;
-        }
-        this.#deficits[turn] = 0;
-      }
-      this.#turn = turn === 3 ? 1 : turn + 1;
-      this.#deficits[this.#turn] = (this.#deficits[this.#turn] as number) + (quanta[this.#turn] as number);
+    const critical = this.#head(0);
+    if (critical === undefined) this.#owed = 0;
+    else if (this.#owed <= owedBytesMax) return this.#critical(critical);
+    const other = this.#others();
+    if (other !== undefined) {
+      this.#owed = Math.max(0, this.#owed - headerBytes - other.bytes.length);
+      return other;
     }
+    this.#owed = 0;
+    return critical === undefined ? undefined : this.#critical(critical);
   }
 
-  #take(index: number): Outgoing | undefined {
-    const lane = this.#lanes[index] as Fifo<Outgoing>;
-    for (let item = lane.shift(); item !== undefined; item = lane.shift()) {
-      if (item.cancelled) continue;
-      this.#size--;
-      this.#bytes -= headerBytes + item.bytes.length;
-      return item;
+  /** For abandoning all: whole messages, in any order, whether or not the peer has room. */
+  drain(visit: (item: Outgoing) => void): void {
+    for (const lane of this.#lanes) {
+      for (let item = lane.shift(); item !== undefined; item = lane.shift()) if (!item.cancelled) visit(item);
+    }
+    this.#size = 0;
+    this.#bytes = 0;
+  }
+
+  #critical(head: Outgoing): Outgoing {
+    const item = this.#take(0, head);
+    this.#owed += (headerBytes + item.bytes.length) / 4;
+    return item;
+  }
+
+  #others(): Outgoing | undefined {
+    // Lanes in a row that have nothing to give.
+    for (let idle = 0; idle < laneCount - 1;) {
+      const turn = this.#turn;
+      const head = this.#head(turn);
+      if (head === undefined) {
+        idle++;
+        this.#deficits[turn] = 0;
+      } else if ((this.#deficits[turn] as number) > 0) {
+        const item = this.#take(turn, head);
+        this.#deficits[turn] = (this.#deficits[turn] as number) - headerBytes - item.bytes.length;
+        return item;
+      } else idle = 0;
+      this.#turn = turn === laneCount - 1 ? 1 : turn + 1;
+      this.#deficits[this.#turn] = (this.#deficits[this.#turn] as number) + (quanta[this.#turn] as number);
     }
     return undefined;
   }
+
+  /** The first of a lane that may be written now. */
+  #head(index: number): Outgoing | undefined {
+    const lane = this.#lanes[index] as Fifo<Outgoing>;
+    for (let item = lane.peek(); item !== undefined; item = lane.peek()) {
+      if (item.cancelled && item.cut === 0) {
+        lane.shift();
+        continue;
+      }
+      const cost = item.cut > 0 ? 0 : costOf(item);
+      return cost === 0 || this.#credit.allows(index, cost) ? item : undefined;
+    }
+    return undefined;
+  }
+
+  #take(index: number, item: Outgoing): Outgoing {
+    if (item.cut === 0) {
+      const cost = costOf(item);
+      if (cost > 0) this.#credit.charge(index, cost);
+    }
+    const left = item.bytes.length - item.cut;
+    if (!item.cancelled && left > wholeBytesMax) {
+      const chunk = chunkOf(item, index);
+      this.#bytes -= chunk.bytes.length;
+      item.cut += chunk.bytes.length;
+      return chunk;
+    }
+    (this.#lanes[index] as Fifo<Outgoing>).shift();
+    this.#size--;
+    this.#bytes -= sizeOf(item);
+    if (item.cut === 0) return item;
+    item.flags |= flagBits.completes;
+    if (item.cancelled) giveUp(item);
+    else {
+      item.total = item.bytes.length;
+      item.bytes = item.bytes.subarray(item.cut);
+    }
+    return item;
+  }
+}
+
+const isLarge = ({ bytes }: Outgoing): boolean => bytes.length > wholeBytesMax;
+const isAnswer = ({ type }: Outgoing): boolean => type === frameTypes.response || type === frameTypes.error;
+
+const laneOf = (item: Outgoing): number => (item.flags & 3) + (isAnswer(item) && isLarge(item) ? 4 : 0);
+
+const sizeOf = ({ bytes, cut, cancelled }: Outgoing): number =>
+  headerBytes + (cancelled ? 0 : bytes.length - cut);
+
+/** What a message is charged for; answers are bounded by the calls they answer. */
+export function costOf({ type, bytes, total }: Outgoing): number {
+  return type === frameTypes.message || type === frameTypes.request
+    ? messageOverheadBytes + Math.max(total, bytes.length)
+    : 0;
+}
+
+/** Makes it the frame that tells the peer to expect nothing more: how much was charged is in its `stream`. */
+export function giveUp(item: Outgoing): void {
+  const cost = costOf(item);
+  item.typeId = isAnswer(item) ? 1 : 0;
+  item.type = frameTypes.void;
+  item.stream = cost;
+  item.bytes = empty;
+}
+
+function chunkOf({ flags, bytes, cut }: Outgoing, lane: number): Outgoing {
+  return {
+    type: frameTypes.chunk,
+    flags: flags & flagBits.priority,
+    typeId: lane > 3 ? 1 : 0,
+    stream: bytes.length,
+    bytes: bytes.subarray(cut, cut + chunkBytes),
+    waiter: null,
+    attempts: 0,
+    cancelled: false,
+    cut: 0,
+    total: 0,
+  };
 }
 
 const empty = new Uint8Array(0);

@@ -292,7 +292,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
           role: peer.role,
           resumed: action.type === 'resume',
           received: connection.peerReceived,
-          frameBytesMax: connection.hello.frameBytesMax,
+          limits: connection.hello.limits,
         });
         return;
       }

@@ -4,6 +4,7 @@
  */
 import { assert } from '@cluster/core';
 import type { Outgoing } from './outgoing.ts';
+import { giveUp } from './send-queue.ts';
 import { after, ahead } from './sequence.ts';
 import { frameTypes, headerBytes } from '../wire/frame.ts';
 
@@ -80,18 +81,18 @@ export class Unacked {
 
   /**
    * The next frame to send again. One that has been written `attemptsMax` times is given up: an empty VOID frame takes its
-   * number, so that the peer sees no gap.
+   * number, so that the peer sees no gap. Chunks share the fate of the last one of their message.
    */
   nextResend(attemptsMax: number): Outgoing | undefined {
     if (this.resending <= 0) return undefined;
     const item = this.#ring[this.#resend & (this.#ring.length - 1)] as Outgoing;
     this.#resend = after(this.#resend);
     item.attempts++;
-    if (item.attempts > attemptsMax && item.type !== frameTypes.void) {
+    const mayEnd = item.type !== frameTypes.void && item.type !== frameTypes.chunk;
+    if (item.attempts > attemptsMax && mayEnd) {
       const { waiter } = item;
       this.#bytes -= item.bytes.length;
-      item.type = frameTypes.void;
-      item.bytes = empty;
+      giveUp(item);
       item.waiter = null;
       waiter?.abandoned(true);
     }
@@ -129,5 +130,3 @@ export class Unacked {
     this.#ring = ring;
   }
 }
-
-const empty = new Uint8Array(0);

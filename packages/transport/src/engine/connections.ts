@@ -14,7 +14,7 @@ import { duplicateCode, type Refusal, shutDown } from '../core/refusal.ts';
 import { reasonLabel } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { SecureStream, TransportPorts } from '../ports.ts';
-import { encodeFrame, frameTypes, type FrameType } from '../wire/frame.ts';
+import { encodeFrame, frameTypes, type FrameType, wholeBytesMax } from '../wire/frame.ts';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../wire/messages.ts';
 import type { Delivery } from './delivery.ts';
 import { DialLog } from './dial-log.ts';
@@ -135,7 +135,7 @@ export class Connections {
     this.#metrics.connectionsOpen.set(this.#admitted);
     connection.delivery = delivery;
     this.#dials.reached(delivery.peer);
-    connection.parser.payloadBytesMax = this.#config.messageBytesMax;
+    connection.parser.payloadBytesMax = wholeBytesMax;
     delivery.connection = connection;
     this.#sweepLater();
   }
@@ -267,7 +267,7 @@ export class Connections {
     const { delivery } = connection;
     if (delivery === null) return;
     if (delivery.ackIsDue) this.#owner.flush(delivery);
-    else if (delivery.owesAck) this.#acknowledgeLater(delivery);
+    else if (delivery.owesAck) this.acknowledgeLater(delivery);
   }
 
   /** Before a connection is admitted only the handshake is taken from it. */
@@ -306,7 +306,8 @@ export class Connections {
     else this.#owner.flush(connection.delivery);
   }
 
-  #acknowledgeLater(delivery: Delivery): void {
+  /** Acknowledges, or gives credit, within `ackDelayMs` unless something is sent anyway. */
+  acknowledgeLater(delivery: Delivery): void {
     if (delivery.ackTimerArmed) return;
     delivery.ackTimerArmed = true;
     this.#ports.clock.setTimer(this.#config.ackDelayMs, () => {

@@ -7,6 +7,9 @@ import type { PeerRole } from '../core/identity.ts';
 import { priorities, type Outgoing, type Priority } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
+import { Assembly } from '../core/assembly.ts';
+import { ReceiveCredit, SendCredit } from '../core/credit.ts';
+import type { PeerLimits } from '../core/handshake.ts';
 import { SendQueue } from '../core/send-queue.ts';
 import { after, ahead } from '../core/sequence.ts';
 import { Unacked } from '../core/unacked.ts';
@@ -20,6 +23,9 @@ export interface DeliveryLimits {
   readonly queueBytesMax: number;
   readonly windowMessages: number;
   readonly readyBytes: number;
+  readonly messageBytesMax: number;
+  readonly streamWindowBytes: number;
+  readonly sessionWindowBytes: number;
 }
 
 /** A call of ours, as the session sees it. */
@@ -49,7 +55,11 @@ const ackEveryBytes = 262_144;
 export class Delivery {
   readonly peer: string;
   readonly #limits: DeliveryLimits;
-  readonly queue = new SendQueue();
+  readonly queue: SendQueue;
+  /** Messages of the peer's that are coming in chunks. */
+  assembly = new Assembly();
+  /** What the peer may send. Replaced with the session: what handlers of the last one finish counts for nothing. */
+  receiveCredit: ReceiveCredit;
   /** Calls of ours that wait, by stream. */
   readonly calls = new Map<number, PendingCall>();
   /** Requests of the peer's, by its stream. */
@@ -67,14 +77,14 @@ export class Delivery {
   /** It is in the engine's list of those to flush. */
   scheduled = false;
   ackTimerArmed = false;
-  /** The largest message the peer takes. */
-  peerBytesMax = Infinity;
   takenSequence = 0;
   /** Frames taken since they were last counted: for the first time, and again. */
   taken = 0;
   resent = 0;
   /** What handlers were last told about a one-way message. */
   lastOneWay: Inbound | null = null;
+  #sendCredit: SendCredit;
+  #peerLimits: PeerLimits;
   #unacked: Unacked;
   #received = 0;
   #nextStream = 1;
@@ -85,7 +95,23 @@ export class Delivery {
   constructor(peer: string, limits: DeliveryLimits) {
     this.peer = peer;
     this.#limits = limits;
+    // Until the peer has said what it takes: nothing is written before.
+    this.#peerLimits = limits;
+    this.#sendCredit = new SendCredit(limits);
+    this.receiveCredit = new ReceiveCredit(limits);
+    this.queue = new SendQueue(this.#sendCredit);
     this.#unacked = new Unacked(limits.windowMessages);
+  }
+
+  /** What the peer takes. */
+  set limits(limits: PeerLimits) {
+    this.#peerLimits = limits;
+    this.#sendCredit.windows = limits;
+  }
+
+  /** The largest message that both sides take. */
+  get messageBytesMax(): number {
+    return Math.min(this.#limits.messageBytesMax, this.#peerLimits.messageBytesMax);
   }
 
   get queued(): number {
@@ -158,6 +184,11 @@ export class Delivery {
   begin(): void {
     this.#received = 0;
     this.#unacked = new Unacked(this.#limits.windowMessages);
+    this.#sendCredit = new SendCredit(this.#peerLimits);
+    this.queue.restart(this.#sendCredit);
+    this.receiveCredit = new ReceiveCredit(this.#limits);
+    this.assembly = new Assembly();
+    this.lastOneWay = null;
     this.#clearAck();
     this.leaving = false;
     this.refusal = null;
@@ -168,6 +199,7 @@ export class Delivery {
     if (!this.acknowledged(received)) return false;
     this.#unacked.rewind();
     this.#clearAck();
+    this.receiveCredit.repeat();
     this.refusal = null;
     return true;
   }
@@ -175,6 +207,11 @@ export class Delivery {
   /** False when the peer acknowledges what it was never sent. */
   acknowledged(sequence: number): boolean {
     return this.#unacked.acknowledge(sequence);
+  }
+
+  /** False when the peer has consumed what it was never sent. */
+  credited(stream: number, consumed: number): boolean {
+    return this.#sendCredit.announced(stream, consumed);
   }
 
   /** Judges the number of a sequenced frame that came in. */
@@ -190,22 +227,34 @@ export class Delivery {
   }
 
   get owesAck(): boolean {
-    return this.#ackMessages > 0;
+    return this.#ackMessages > 0 || this.receiveCredit.dirty;
   }
 
   /** It is time to acknowledge even if nothing else is to be sent. */
   get ackIsDue(): boolean {
-    return this.#ackNow || this.#ackMessages >= ackEveryMessages || this.#ackBytes >= ackEveryBytes;
+    return (
+      this.#ackNow ||
+      this.#ackMessages >= ackEveryMessages ||
+      this.#ackBytes >= ackEveryBytes ||
+      this.receiveCredit.urgent
+    );
   }
 
   acknowledgeSoon(): void {
-    if (this.#ackMessages > 0) this.#ackNow = true;
+    if (this.owesAck) this.#ackNow = true;
   }
 
   writeAck(into: Uint8Array, at: number): number {
     writeHeader(into, at, 0, frameTypes.ack, 0, 0, 0, this.#received);
     this.#clearAck();
-    return at + headerBytes;
+    let end = at + headerBytes;
+    if (this.receiveCredit.dirty) {
+      this.receiveCredit.announce((stream, consumed) => {
+        writeHeader(into, end, 0, frameTypes.credit, stream, 0, 0, consumed);
+        end += headerBytes;
+      });
+    }
+    return end;
   }
 
   /** The session is over: what was written and not acknowledged is abandoned. Returns the one-way messages lost. */
@@ -225,12 +274,12 @@ export class Delivery {
   /** What was never written is given back. Returns the one-way messages dropped. */
   abandonQueued(): number {
     let dropped = 0;
-    for (let item = this.queue.next(); item !== undefined; item = this.queue.next()) {
+    this.queue.drain((item) => {
       if (item.type === frameTypes.message && item.waiter === null) dropped++;
       const { waiter } = item;
       item.waiter = null;
       waiter?.abandoned(false);
-    }
+    });
     return dropped;
   }
 

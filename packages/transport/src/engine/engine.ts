@@ -14,6 +14,7 @@ import {
   silentLogger,
 } from '@cluster/core';
 import { type TransportConfig, type TransportConfigInput, transportConfigSchema } from '../config.ts';
+import type { PeerLimits } from '../core/handshake.ts';
 import type { PeerRole } from '../core/identity.ts';
 import { type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
@@ -35,6 +36,7 @@ import type { Call } from './call.ts';
 import { Calls } from './calls.ts';
 import { Connections, lingerMs } from './connections.ts';
 import type { Delivery } from './delivery.ts';
+import { Effects } from './effects.ts';
 import { Flusher } from './flusher.ts';
 import { type EngineHandler, Handlers } from './handlers.ts';
 import { PeerEvents } from './peer-events.ts';
@@ -47,12 +49,15 @@ const empty = new Uint8Array(0);
 export class TransportEngine {
   readonly config: TransportConfig;
   readonly metrics: TransportMetrics;
+  /** What this node takes, as it tells its peers. */
+  readonly limits: PeerLimits;
   readonly #ports: TransportPorts;
   readonly #logger: Logger;
   readonly #core: TransportCore;
   readonly #driver: Driver<TransportInput, TransportEffect>;
   readonly #sessions: Sessions;
   readonly #connections: Connections;
+  readonly #effects: Effects;
   readonly #handlers = new Handlers();
   readonly #calls: Calls;
   readonly #peerEvents: PeerEvents;
@@ -64,6 +69,8 @@ export class TransportEngine {
   /** @throws ClusterError `TRANSPORT_CONFIG_INVALID`. */
   constructor(config: TransportConfigInput, ports: TransportPorts) {
     this.config = parseConfig(transportConfigSchema, config, 'TRANSPORT_CONFIG_INVALID');
+    const { messageBytesMax, streamWindowBytes, sessionWindowBytes } = this.config;
+    this.limits = { messageBytesMax, streamWindowBytes, sessionWindowBytes };
     this.#ports = ports;
     this.#logger = ports.logger ?? silentLogger;
     this.#peerEvents = new PeerEvents(this.#logger);
@@ -77,7 +84,7 @@ export class TransportEngine {
       seed: ports.seed,
       bootId: ports.bootId,
       capabilities: [],
-      frameBytesMax: this.config.messageBytesMax,
+      limits: this.limits,
       lingerMs,
       yieldTimeoutMs: 1000,
     });
@@ -86,7 +93,7 @@ export class TransportEngine {
       name: 'transport',
       core: this.#core,
       clock: ports.clock,
-      execute: (effect) => this.#execute(effect),
+      execute: (effect) => this.#effects.execute(effect),
       onBug: (error) => this.#stopWithBug(error),
       tracer: ports.tracer,
     });
@@ -101,13 +108,17 @@ export class TransportEngine {
         pong: (delivery, token) => {
           if (delivery.pings.delete(token)) delivery.calls.get(token)?.succeed(empty);
         },
+        acknowledgeLater: (delivery) => this.#connections.acknowledgeLater(delivery),
+        credited: (delivery) => {
+          if (delivery.queue.size > 0) this.#flusher.schedule(delivery);
+        },
         reply: (delivery, type, flags, stream, bytes) => this.#reply(delivery, type, flags, stream, bytes),
         progressed: (delivery) => this.#progressed(delivery),
       },
       this.#handlers,
       this.metrics,
       this.#logger,
-      this.config.inboundCallsMax,
+      this.config,
     );
     this.#connections = new Connections(this.config, ports, this.metrics, this.#logger, {
       dispatch: (input) => this.#driver.dispatch(input),
@@ -116,6 +127,12 @@ export class TransportEngine {
       flush: (delivery) => this.#flusher.schedule(delivery),
       redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
       swept: () => this.metrics.queueDepth.set(this.#sessions.queued()),
+    });
+    this.#effects = new Effects(this.#sessions, this.#connections, this.#peerEvents, this.metrics, {
+      dispatch: (input) => this.#driver.dispatch(input),
+      flush: (delivery) => this.#flusher.schedule(delivery),
+      closing: () => this.#closing !== 'no',
+      stopped: () => this.#stop(),
     });
   }
 
@@ -142,9 +159,7 @@ export class TransportEngine {
   post(to: string, typeId: number, bytes: Uint8Array, priority: Priority = 'Normal'): boolean {
     const delivery = this.#route(to);
     const taken =
-      delivery !== null &&
-      delivery.accepts(bytes.length) &&
-      bytes.length <= Math.min(this.config.messageBytesMax, delivery.peerBytesMax);
+      delivery !== null && delivery.accepts(bytes.length) && bytes.length <= delivery.messageBytesMax;
     if (!taken) {
       this.metrics.messagesDropped.add();
       return false;
@@ -263,7 +278,7 @@ export class TransportEngine {
         return refusalError(to, { code: 'TRANSPORT_PEER_LEFT', reason: 'it is closing' });
       return known?.refusal == null ? peerUnknown(to) : refusalError(to, known.refusal);
     }
-    const max = Math.min(this.config.messageBytesMax, delivery.peerBytesMax);
+    const max = delivery.messageBytesMax;
     if (bytes > max) return messageTooLarge(bytes, max);
     if (!delivery.accepts(bytes) || delivery.calls.size >= this.config.callsMax) {
       return backpressure(to, delivery.queued, delivery.queuedBytes);
@@ -289,14 +304,25 @@ export class TransportEngine {
     bytes: Uint8Array,
     waiter: Call | null = null,
   ): Outgoing {
-    const item: Outgoing = { type, flags, typeId, stream, bytes, waiter, attempts: 0, cancelled: false };
+    const item: Outgoing = {
+      type,
+      flags,
+      typeId,
+      stream,
+      bytes,
+      waiter,
+      attempts: 0,
+      cancelled: false,
+      cut: 0,
+      total: 0,
+    };
     delivery.queue.push(item);
     this.#wake(delivery);
     return item;
   }
 
   #reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void {
-    const max = Math.min(this.config.messageBytesMax, delivery.peerBytesMax);
+    const max = delivery.messageBytesMax;
     if (bytes.length <= max && delivery.accepts(bytes.length)) {
       this.#enqueue(delivery, type, flags, 0, stream, bytes);
       return;
@@ -323,73 +349,6 @@ export class TransportEngine {
     else if (this.#core.linkState(delivery.peer) === 'idle' && delivery.role === 'node') {
       this.#driver.dispatch({ type: 'NEEDED', peer: delivery.peer });
     }
-  }
-
-  #execute(effect: TransportEffect): void {
-    switch (effect.type) {
-      case 'attach':
-        this.#attach(effect);
-        return;
-      case 'detach':
-        this.#sessions.detach(effect.peer);
-        return;
-      case 'lose':
-        this.#sessions.lose(effect.peer, effect.why, effect.keepQueued, effect.refusal);
-        return;
-      case 'giveUp':
-        this.#sessions.giveUp(effect.peer, effect.refusal);
-        return;
-      case 'forget':
-        this.#sessions.forget(effect.peer);
-        return;
-      case 'peerUp':
-        if (effect.resumed) this.metrics.reconnects.add();
-        this.#peerEvents.publish({
-          type: 'up',
-          peer: effect.peer,
-          reason: effect.resumed ? 'resumed' : 'connected',
-        });
-        return;
-      case 'peerDown': {
-        const delivery = this.#sessions.get(effect.peer);
-        if (delivery) delivery.refusal = effect.refusal;
-        this.#peerEvents.publish({ type: 'down', peer: effect.peer, reason: effect.refusal.code });
-        return;
-      }
-      case 'drain': {
-        const delivery = this.#sessions.get(effect.peer);
-        if (delivery && this.#closing === 'no') delivery.leaving = true;
-        return;
-      }
-      case 'stopped':
-        this.#stop();
-        return;
-      case 'sendHello':
-      case 'sendHelloAck': {
-        const received = effect.resumes ? (this.#sessions.get(effect.peer)?.received ?? 0) : 0;
-        this.#connections.execute({ ...effect, hello: { ...effect.hello, received } });
-        return;
-      }
-      case 'dial':
-      case 'sendRefused':
-      case 'sendPing':
-      case 'sendGoaway':
-      case 'closeStream':
-      case 'handshakeFailed':
-        this.#connections.execute(effect);
-    }
-  }
-
-  #attach({ connection, peer, ...session }: Extract<TransportEffect, { type: 'attach' }>): void {
-    const delivery = this.#sessions.attach(peer, session);
-    if (delivery === null) {
-      const refusal = { code: 'TRANSPORT_PROTOCOL_ERROR', reason: 'it has received what was never sent' };
-      this.#driver.dispatch({ type: 'BROKEN', connection, refusal });
-      return;
-    }
-    this.#connections.admit(connection, delivery);
-    for (const stream of delivery.pings) this.#connections.ping(connection, stream);
-    this.#flusher.schedule(delivery);
   }
 
   #progressed(delivery: Delivery): void {

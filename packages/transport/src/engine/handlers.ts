@@ -5,7 +5,8 @@ import type { EngineContext } from './inbound.ts';
 
 /**
  * Called in the order of arrival, within a priority; not awaited. `bytes` is a view into what was read: copy what you keep
- * for long. For a request `answer` must be called once.
+ * for long. `answer` must be called once, also for a one-way message: it says that the handler has
+ * finished with it, and lets the peer send more.
  */
 export type EngineHandler = (
   bytes: Uint8Array,

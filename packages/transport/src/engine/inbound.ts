@@ -32,6 +32,8 @@ export class Inbound implements EngineContext, InboundRequest {
   readonly priority: Priority;
   readonly stream: number;
   live: boolean;
+  /** What it was charged; given back when its handler has finished with it. */
+  cost = 0;
   onCancel: (() => void) | null = null;
   readonly request: InboundRequest | null;
   readonly answer: Done<Uint8Array | undefined>;

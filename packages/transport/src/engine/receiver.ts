@@ -1,5 +1,8 @@
 /** What to do with each frame of an admitted connection. */
 import { ClusterError, describeError, type Logger } from '@cluster/core';
+import type { TransportConfig } from '../config.ts';
+import { messageOverheadBytes, type ReceiveCredit } from '../core/credit.ts';
+import { priorityIndex } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { remoteError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
@@ -16,6 +19,10 @@ export interface ReceiverOwner {
   goaway(connection: WireConnection): void;
   ping(connection: number, token: number): void;
   pong(delivery: Delivery, token: number): void;
+  /** Credit is owed: an announcement within the delay of acknowledgements will do. */
+  acknowledgeLater(delivery: Delivery): void;
+  /** The peer takes more. */
+  credited(delivery: Delivery): void;
   /** Queues an answer. */
   reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void;
   /** Something happened that may let a closing transport finish. */
@@ -31,19 +38,21 @@ export class Receiver {
   readonly #metrics: TransportMetrics;
   readonly #logger: Logger;
   readonly #inboundMax: number;
+  readonly #messageBytesMax: number;
 
   constructor(
     owner: ReceiverOwner,
     handlers: Handlers,
     metrics: TransportMetrics,
     logger: Logger,
-    inboundMax: number,
+    { inboundCallsMax, messageBytesMax }: Pick<TransportConfig, 'inboundCallsMax' | 'messageBytesMax'>,
   ) {
     this.#owner = owner;
     this.#handlers = handlers;
     this.#metrics = metrics;
     this.#logger = logger;
-    this.#inboundMax = inboundMax;
+    this.#inboundMax = inboundCallsMax;
+    this.#messageBytesMax = messageBytesMax;
   }
 
   /** False when the rest of what was read is of no interest. */
@@ -63,8 +72,8 @@ export class Receiver {
         headerBytes + payload.length,
         (flags & flagBits.acknowledgeNow) !== 0,
       );
-      if (verdict === 'new') this.#deliver(connection, delivery, type, flags, typeId, stream, payload);
-      else if (verdict === 'duplicate') this.#metrics.duplicatesDropped.add();
+      if (verdict === 'new') return this.#deliver(connection, delivery, type, flags, typeId, stream, payload);
+      if (verdict === 'duplicate') this.#metrics.duplicatesDropped.add();
       else this.#owner.broken(connection, 'sequence', violation('a message is missing in the sequence'));
       return verdict !== 'gap';
     }
@@ -74,6 +83,12 @@ export class Receiver {
         return false;
       }
       this.#owner.progressed(delivery);
+    } else if (type === frameTypes.credit) {
+      if (!delivery.credited(flags & flagBits.priority, sequence)) {
+        this.#owner.broken(connection, 'credit', violation('it has consumed what was never sent'));
+        return false;
+      }
+      this.#owner.credited(delivery);
     } else if (type === frameTypes.ping) this.#owner.ping(connection.id, stream);
     else if (type === frameTypes.pong) this.#owner.pong(delivery, stream);
     else if (type === frameTypes.goaway) this.#owner.goaway(connection);
@@ -84,25 +99,74 @@ export class Receiver {
     return true;
   }
 
+  /** A frame that is new. False when it breaks the protocol. */
   #deliver(
-    { lastHeardMs }: WireConnection,
+    connection: WireConnection,
     delivery: Delivery,
     type: FrameType,
     flags: number,
     typeId: number,
     stream: number,
     payload: Uint8Array,
-  ): void {
-    // VOID: its sender has given up the message that had this number.
-    if (type === frameTypes.void) return;
-    if (type === frameTypes.cancel) {
-      this.#cancel(delivery, stream);
-      return;
+  ): boolean {
+    if (type === frameTypes.chunk) return this.#chunk(connection, delivery, flags, typeId, stream, payload);
+    if (type === frameTypes.void || type === frameTypes.cancel) {
+      if (type === frameTypes.void) this.#void(delivery, flags, typeId, stream);
+      else this.#cancel(delivery, stream);
+      return true;
+    }
+    const isMessage = type === frameTypes.message || type === frameTypes.request;
+    const priority = flags & flagBits.priority;
+    let whole: Uint8Array | null = payload;
+    if ((flags & flagBits.completes) !== 0) {
+      whole = delivery.assembly.finish(isMessage ? priority : priority + 4, payload);
+      if (whole === null) return this.#violated(connection, 'chunk', 'chunks that do not add up');
+    } else if (isMessage && !delivery.receiveCredit.charge(priority, messageOverheadBytes + payload.length)) {
+      return this.#violated(connection, 'credit', 'it sends more than it may');
     }
     this.#metrics.messagesReceived.add();
-    if (type === frameTypes.message) this.#message(delivery, flags, typeId, payload);
-    else if (type === frameTypes.request) this.#request(delivery, flags, typeId, stream, payload);
-    else this.#answer(delivery, type, stream, payload, lastHeardMs);
+    if (type === frameTypes.message) this.#message(delivery, flags, typeId, whole);
+    else if (type === frameTypes.request) this.#request(delivery, flags, typeId, stream, whole);
+    else this.#answer(delivery, type, stream, whole, connection.lastHeardMs);
+    return true;
+  }
+
+  #violated(connection: WireConnection, label: string, reason: string): false {
+    this.#owner.broken(connection, label, violation(reason));
+    return false;
+  }
+
+  #chunk(
+    connection: WireConnection,
+    delivery: Delivery,
+    flags: number,
+    typeId: number,
+    total: number,
+    payload: Uint8Array,
+  ): boolean {
+    const priority = flags & flagBits.priority;
+    const ofAnswer = typeId === 1;
+    const lane = ofAnswer ? priority + 4 : priority;
+    const { assembly, receiveCredit } = delivery;
+    if (assembly.isEmpty(lane)) {
+      if (total > this.#messageBytesMax)
+        return this.#violated(connection, 'oversized', 'a message too large');
+      if (!ofAnswer && !receiveCredit.charge(priority, messageOverheadBytes + total))
+        return this.#violated(connection, 'credit', 'it sends more than it may');
+    }
+    if (assembly.add(lane, total, payload)) return true;
+    return this.#violated(connection, 'chunk', 'chunks that do not add up');
+  }
+
+  /** Its sender has given up the message that had this number, or the rest of the one that came in chunks. */
+  #void(delivery: Delivery, flags: number, typeId: number, cost: number): void {
+    const priority = flags & flagBits.priority;
+    const lane = typeId === 1 ? priority + 4 : priority;
+    const begun = (flags & flagBits.completes) !== 0 && !delivery.assembly.isEmpty(lane);
+    if (begun) delivery.assembly.drop(lane);
+    if (cost === 0) return;
+    if (begun) delivery.receiveCredit.consume(priority, cost);
+    else delivery.receiveCredit.skip(priority, cost);
   }
 
   #cancel(delivery: Delivery, stream: number): void {
@@ -128,12 +192,26 @@ export class Receiver {
 
   #message(delivery: Delivery, flags: number, typeId: number, payload: Uint8Array): void {
     const handler = this.#handlers.find(typeId, delivery.role);
+    const cost = messageOverheadBytes + payload.length;
     if (typeof handler === 'string') {
       this.#metrics.frameRejected(handler === 'TRANSPORT_UNKNOWN_TYPE' ? 'unknown_type' : 'not_authorized');
+      delivery.receiveCredit.consume(flags & flagBits.priority, cost);
       return;
     }
     const inbound = this.#oneWay(delivery, flags, typeId);
+    inbound.cost = cost;
     this.#run(handler, payload, inbound, inbound.answer);
+    // It is still at work: the object is this message's alone from now on.
+    if (inbound.cost > 0) delivery.lastOneWay = null;
+  }
+
+  /** The handler has finished: the peer may send as much again. */
+  #consumed(delivery: Delivery, credit: ReceiveCredit, inbound: Inbound): void {
+    if (inbound.cost === 0) return;
+    credit.consume(priorityIndex[inbound.priority], inbound.cost);
+    inbound.cost = 0;
+    if (delivery.connection !== null && credit === delivery.receiveCredit)
+      this.#owner.acknowledgeLater(delivery);
   }
 
   /** One-way messages of a kind share what is said about them: nothing in it is of one message alone. */
@@ -142,23 +220,21 @@ export class Receiver {
     const priority = priorityOf(flags);
     if (last !== null && last.typeId === typeId && last.priority === priority && last.role === delivery.role)
       return last;
-    const inbound = new Inbound(
-      delivery.peer,
-      delivery.role,
-      typeId,
-      priority,
-      0,
-      false,
-      (_from, outcome) => {
-        if (!outcome.ok) this.#handlerFailed(delivery, typeId, outcome.error);
-      },
-    );
+    const { peer, role, receiveCredit } = delivery;
+    const inbound = new Inbound(peer, role, typeId, priority, 0, false, (from, outcome) => {
+      this.#consumed(delivery, receiveCredit, from);
+      if (!outcome.ok) this.#handlerFailed(delivery, typeId, outcome.error);
+    });
     delivery.lastOneWay = inbound;
     return inbound;
   }
 
   #request(delivery: Delivery, flags: number, typeId: number, stream: number, payload: Uint8Array): void {
     const handler = this.#handlers.find(typeId, delivery.role);
+    const { inbound, receiveCredit } = delivery;
+    const cost = messageOverheadBytes + payload.length;
+    const problem = typeof handler === 'string' || inbound.size >= this.#inboundMax || inbound.has(stream);
+    if (problem) receiveCredit.consume(flags & flagBits.priority, cost);
     if (typeof handler === 'string') {
       const unknown = handler === 'TRANSPORT_UNKNOWN_TYPE';
       this.#refuse(
@@ -173,8 +249,7 @@ export class Receiver {
       );
       return;
     }
-    const { inbound } = delivery;
-    if (inbound.size >= this.#inboundMax || inbound.has(stream)) {
+    if (problem) {
       const message = `${inbound.size} requests are being handled already`;
       this.#refuse(delivery, flags, stream, 'TRANSPORT_OVERLOADED', message, 'overloaded');
       return;
@@ -186,8 +261,12 @@ export class Receiver {
       priorityOf(flags),
       stream,
       true,
-      (from, outcome) => this.#answered(delivery, from, flags, outcome),
+      (from, outcome) => {
+        this.#consumed(delivery, receiveCredit, from);
+        this.#answered(delivery, from, flags, outcome);
+      },
     );
+    request.cost = cost;
     this.#run(handler, payload, request, request.answer);
     // Most handlers have answered by now, and nobody needs to find the request again.
     if (request.live) inbound.set(stream, request);

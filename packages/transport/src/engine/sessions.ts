@@ -1,4 +1,5 @@
 /** The data planes of all peers: what the session machine decides is carried out here. */
+import type { PeerLimits } from '../core/handshake.ts';
 import type { PeerRole } from '../core/identity.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
@@ -10,7 +11,7 @@ export interface AttachedSession {
   readonly role: PeerRole;
   readonly resumed: boolean;
   readonly received: number;
-  readonly frameBytesMax: number;
+  readonly limits: PeerLimits;
 }
 
 const over: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'the session is over' };
@@ -53,7 +54,7 @@ export class Sessions {
   attach(peer: string, session: AttachedSession): Delivery | null {
     const delivery = this.getOrAdd(peer);
     delivery.role = session.role;
-    delivery.peerBytesMax = session.frameBytesMax;
+    delivery.limits = session.limits;
     if (!session.resumed) delivery.begin();
     else if (!delivery.resume(session.received)) return null;
     return delivery;

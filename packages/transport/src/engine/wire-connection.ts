@@ -94,7 +94,7 @@ export class WireConnection {
   #nextBlock(slab: Slab, attemptsMax: number): Uint8Array | null {
     const { delivery } = this;
     if (delivery === null) return null;
-    const block = slab.reserve(headerBytes + frameBytesMax);
+    const block = slab.reserve(ackBytesMax + frameBytesMax);
     const start = slab.at;
     let at = start;
     let acknowledged = !delivery.owesAck;
@@ -123,3 +123,5 @@ export class WireConnection {
 }
 
 const frameBytesMax = headerBytes + copyBytesMax;
+/** ACK, and CREDIT for each priority. */
+const ackBytesMax = 5 * headerBytes;

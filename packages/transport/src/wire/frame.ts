@@ -3,10 +3,12 @@
  *
  *     0        payload length (u32), checked against the limit before anything is allocated
  *     4        frame type (u8)
- *     5        flags (u8): bits 0-1 priority, bit 2 "acknowledge at once"; others must be zero
+ *     5        flags (u8): bits 0-1 priority, bit 2 "acknowledge at once", bit 3 "completes the chunks before it"; others must be zero
  *     6        message type id (u16)
- *     8        stream (u32): the request a frame belongs to, numbered by who asked; 0 = none
- *     12       sequence (u32): the number of a sequenced frame; in ACK the last one received
+ *     8        stream (u32): the request a frame belongs to, numbered by who asked; 0 = none. In CHUNK the length of the whole
+ *              message; in VOID what the message was charged
+ *     12       sequence (u32): the number of a sequenced frame; in ACK the last one received; in CREDIT the bytes consumed of
+ *              the messages of its priority, modulo 2^32
  */
 export const headerBytes = 16;
 
@@ -18,6 +20,7 @@ export const frameTypes = {
   ping: 5,
   pong: 6,
   ack: 7,
+  credit: 8,
   /** From here on sequenced: numbered, acknowledged, resent, delivered once and in order. */
   message: 16,
   request: 17,
@@ -26,6 +29,8 @@ export const frameTypes = {
   cancel: 20,
   /** Takes the number of a frame that was given up. */
   void: 21,
+  /** Part of a large message, not the last. Type id 1: of an answer. */
+  chunk: 22,
 } as const;
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
@@ -35,7 +40,12 @@ export const isFrameType = (type: number): type is FrameType => known[type] === 
 
 export const isSequenced = (type: FrameType): boolean => type >= frameTypes.message;
 
-export const flagBits = { priority: 3, acknowledgeNow: 4, all: 7 } as const;
+export const flagBits = { priority: 3, acknowledgeNow: 4, completes: 8, all: 15 } as const;
+
+/** A message up to this size is one frame. */
+export const wholeBytesMax = 73_728;
+/** A larger one is cut in pieces of this size; the last is what is left. */
+export const chunkBytes = 65_536;
 
 /** Writes a header at `at`. */
 export function writeHeader(

@@ -25,7 +25,11 @@ const helloSchema = z.object({
   expectedId: name,
   bootId: name,
   capabilities: z.array(name).max(64),
-  frameBytesMax: z.int().min(1024).max(0x7fff_ffff),
+  limits: z.object({
+    messageBytesMax: z.int().min(1024).max(0x7fff_ffff),
+    streamWindowBytes: z.int().min(1024).max(0x3fff_ffff),
+    sessionWindowBytes: z.int().min(1024).max(0x3fff_ffff),
+  }),
   codecHashes: z.record(printable, printable).refine((hashes) => Object.keys(hashes).length <= 64),
   sessionId: name.nullable(),
   proposedId: name.nullable(),

@@ -1,0 +1,38 @@
+/** Large messages that are coming in, chunk by chunk: at most one for each lane, gathered where its announced length has room. */
+export class Assembly {
+  readonly #buffers: (Uint8Array | null)[] = Array.from({ length: laneCount }, () => null);
+  readonly #have = new Uint32Array(laneCount);
+
+  /** True when the next chunk of this lane begins a message. */
+  isEmpty(lane: number): boolean {
+    return this.#buffers[lane] === null;
+  }
+
+  /** A chunk that is not the last. False when it does not fit. */
+  add(lane: number, total: number, chunk: Uint8Array): boolean {
+    const buffer = (this.#buffers[lane] ??= new Uint8Array(total));
+    const have = this.#have[lane] as number;
+    if (buffer.length !== total || chunk.length === 0 || have + chunk.length >= total) return false;
+    buffer.set(chunk, have);
+    this.#have[lane] = have + chunk.length;
+    return true;
+  }
+
+  /** The last chunk: the whole message, or null when it does not end there. */
+  finish(lane: number, chunk: Uint8Array): Uint8Array | null {
+    const buffer = this.#buffers[lane] ?? null;
+    const have = this.#have[lane] as number;
+    if (buffer === null || have + chunk.length !== buffer.length) return null;
+    buffer.set(chunk, have);
+    this.drop(lane);
+    return buffer;
+  }
+
+  drop(lane: number): void {
+    this.#buffers[lane] = null;
+    this.#have[lane] = 0;
+  }
+}
+
+/** For each priority one lane in order, and one aside for large answers. */
+export const laneCount = 8;

@@ -1,0 +1,103 @@
+/** What the control core decides, carried out on sessions and connections. */
+import type { TransportEffect, TransportInput } from '../core/protocol.ts';
+import type { TransportMetrics } from '../metrics.ts';
+import type { Connections } from './connections.ts';
+import type { Delivery } from './delivery.ts';
+import type { PeerEvents } from './peer-events.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface EffectsOwner {
+  dispatch(input: TransportInput): void;
+  flush(delivery: Delivery): void;
+  closing(): boolean;
+  stopped(): void;
+}
+
+export class Effects {
+  readonly #sessions: Sessions;
+  readonly #connections: Connections;
+  readonly #peerEvents: PeerEvents;
+  readonly #metrics: TransportMetrics;
+  readonly #owner: EffectsOwner;
+
+  constructor(
+    sessions: Sessions,
+    connections: Connections,
+    peerEvents: PeerEvents,
+    metrics: TransportMetrics,
+    owner: EffectsOwner,
+  ) {
+    this.#sessions = sessions;
+    this.#connections = connections;
+    this.#peerEvents = peerEvents;
+    this.#metrics = metrics;
+    this.#owner = owner;
+  }
+
+  execute(effect: TransportEffect): void {
+    switch (effect.type) {
+      case 'attach':
+        this.#attach(effect);
+        return;
+      case 'detach':
+        this.#sessions.detach(effect.peer);
+        return;
+      case 'lose':
+        this.#sessions.lose(effect.peer, effect.why, effect.keepQueued, effect.refusal);
+        return;
+      case 'giveUp':
+        this.#sessions.giveUp(effect.peer, effect.refusal);
+        return;
+      case 'forget':
+        this.#sessions.forget(effect.peer);
+        return;
+      case 'peerUp':
+        if (effect.resumed) this.#metrics.reconnects.add();
+        this.#peerEvents.publish({
+          type: 'up',
+          peer: effect.peer,
+          reason: effect.resumed ? 'resumed' : 'connected',
+        });
+        return;
+      case 'peerDown': {
+        const delivery = this.#sessions.get(effect.peer);
+        if (delivery) delivery.refusal = effect.refusal;
+        this.#peerEvents.publish({ type: 'down', peer: effect.peer, reason: effect.refusal.code });
+        return;
+      }
+      case 'drain': {
+        const delivery = this.#sessions.get(effect.peer);
+        if (delivery && !this.#owner.closing()) delivery.leaving = true;
+        return;
+      }
+      case 'stopped':
+        this.#owner.stopped();
+        return;
+      case 'sendHello':
+      case 'sendHelloAck': {
+        const received = effect.resumes ? (this.#sessions.get(effect.peer)?.received ?? 0) : 0;
+        this.#connections.execute({ ...effect, hello: { ...effect.hello, received } });
+        return;
+      }
+      case 'dial':
+      case 'sendRefused':
+      case 'sendPing':
+      case 'sendGoaway':
+      case 'closeStream':
+      case 'handshakeFailed':
+        this.#connections.execute(effect);
+    }
+  }
+
+  #attach({ connection, peer, ...session }: Extract<TransportEffect, { type: 'attach' }>): void {
+    const delivery = this.#sessions.attach(peer, session);
+    if (delivery === null) {
+      const refusal = { code: 'TRANSPORT_PROTOCOL_ERROR', reason: 'it has received what was never sent' };
+      this.#owner.dispatch({ type: 'BROKEN', connection, refusal });
+      return;
+    }
+    this.#connections.admit(connection, delivery);
+    for (const stream of delivery.pings) this.#connections.ping(connection, stream);
+    this.#owner.flush(delivery);
+  }
+}
