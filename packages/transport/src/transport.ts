@@ -133,7 +133,7 @@ export class Transport {
   }
 
   /**
-   * Resolves when little waits to be written to this peer: `post` in a loop, with `await ready` now and then, goes as fast as
+   * Resolves when what this turn has queued is written and little waits for this peer: `post` in a loop, with `await ready` now and then, goes as fast as
    * the peer takes it and holds little memory. @throws ClusterError when the peer is unknown or cannot be reached.
    */
   ready(to: string, { signal }: Pick<SendOptions, 'signal'> = noOptions): Promise<void> {

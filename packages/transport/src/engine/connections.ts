@@ -34,6 +34,8 @@ export interface ConnectionsOwner {
     payload: Uint8Array,
   ): boolean;
   flush(delivery: Delivery): void;
+  /** The socket has room again: what waits for it is written at once. */
+  drained(delivery: Delivery): void;
   redial(peer: string): boolean;
   swept(): void;
 }
@@ -243,7 +245,7 @@ export class Connections {
       },
       onDrain: () => {
         connection.drained();
-        if (connection.delivery !== null) this.#owner.flush(connection.delivery);
+        if (connection.delivery !== null) this.#owner.drained(connection.delivery);
       },
     };
   }

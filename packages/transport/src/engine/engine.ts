@@ -125,6 +125,10 @@ export class TransportEngine {
       frame: (connection, delivery, type, flags, typeId, stream, sequence, payload) =>
         receiver.frame(connection, delivery, type, flags, typeId, stream, sequence, payload),
       flush: (delivery) => this.#flusher.schedule(delivery),
+      drained: (delivery) => {
+        this.#flusher.schedule(delivery);
+        this.#flusher.flush();
+      },
       redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
       swept: () => this.metrics.queueDepth.set(this.#sessions.queued()),
     });
@@ -216,7 +220,7 @@ export class TransportEngine {
     const delivery = this.#route(to);
     if (delivery === null || this.#closing !== 'no') {
       done({ ok: false, error: this.#refuseCall(to, delivery, 0) ?? peerUnknown(to) });
-    } else if (delivery.ready) done({ ok: true, value: undefined });
+    } else if (delivery.ready && !delivery.scheduled) done({ ok: true, value: undefined });
     else if (delivery.waiting.size >= this.config.callsMax) {
       done({ ok: false, error: backpressure(to, delivery.queued, delivery.queuedBytes) });
     } else delivery.waiting.add(done);
