@@ -5,6 +5,7 @@ import type { PeerRole } from './core/identity.ts';
 import type { Priority } from './core/outgoing.ts';
 import type { Call } from './engine/call.ts';
 import { TransportEngine } from './engine/engine.ts';
+import type { HandlerOptions } from './engine/handlers.ts';
 import type { EngineContext } from './engine/inbound.ts';
 import { handlerError } from './engine/receiver.ts';
 import type { PeerEvent, PeerStatus } from './engine/types.ts';
@@ -64,18 +65,23 @@ export class Transport {
     return this.#local ?? { host: '', port: 0 };
   }
 
-  /** Sets the handler of a message type (1–65,535). @param options.roles who may send it; default: nodes and clients. */
-  handle(
-    typeId: number,
-    handler: MessageHandler,
-    options: { readonly roles?: readonly PeerRole[] } = {},
-  ): void {
+  /** Sets the handler of a message type (1–65,535). @param options who may send it, and how often. */
+  handle(typeId: number, handler: MessageHandler, options: HandlerOptions = {}): void {
     if (!Number.isInteger(typeId) || typeId < 1 || typeId > 0xffff || this.#engine.handles(typeId)) {
       throw new ClusterError({
         code: 'TRANSPORT_TYPE_INVALID',
         fault: 'caller',
         message: `The message type ${typeId} cannot be handled: it is not 1 to 65535, or has a handler already.`,
         advice: 'Give each message type one handler; 1-15 are raft, 16-63 the manager, 64 and up are free.',
+      });
+    }
+    const { limit } = options;
+    if (limit !== undefined && !(limit.perSecond > 0 && (limit.burst ?? 1) >= 1)) {
+      throw new ClusterError({
+        code: 'TRANSPORT_CONFIG_INVALID',
+        fault: 'caller',
+        message: `The limit of message type ${typeId} lets nothing through.`,
+        advice: 'Give perSecond above 0, and burst of at least 1.',
       });
     }
     let last: Context | null = null;
@@ -92,7 +98,7 @@ export class Transport {
         (error: unknown) => answer({ ok: false, error: handlerError(error) }),
       );
     };
-    this.#engine.handle(typeId, run, options.roles);
+    this.#engine.handle(typeId, run, options);
   }
 
   /** Resolves with the answer of the remote handler. @throws ClusterError; its `retry` says whether repeating is safe. */

@@ -312,7 +312,9 @@ describe('calls', () => {
   it('of a role that may not are refused', () => {
     const { world, b } = pair();
     const client = world.boot('c', { role: 'client' });
-    b.engine.handle(type, (_bytes, _context, answer) => answer({ ok: true, value: undefined }), ['node']);
+    b.engine.handle(type, (_bytes, _context, answer) => answer({ ok: true, value: undefined }), {
+      roles: ['node'],
+    });
     const outcomes = call(client, 'b');
     world.run(100);
     expect(outcomes).toMatchObject([{ ok: false, error: { remoteCode: 'TRANSPORT_NOT_AUTHORIZED' } }]);
@@ -679,5 +681,63 @@ describe('a lone message', () => {
     world.run(10);
     a.engine.post('b', type, number(5));
     expect(soon).toHaveLength(1);
+  });
+});
+
+describe('what a peer may send', () => {
+  it('is limited by type: more is counted, answered with an error, and reaches no handler', () => {
+    const { world, a, b } = pair();
+    let handled = 0;
+    const handler = (
+      _bytes: unknown,
+      _context: unknown,
+      answer: (outcome: Outcome<undefined>) => void,
+    ): void => {
+      handled++;
+      answer({ ok: true, value: undefined });
+    };
+    b.engine.handle(type, handler, { limit: { perSecond: 10, burst: 5 } });
+    b.engine.handle(type + 1, handler);
+    const outcomes = Array.from({ length: 8 }, () => call(a, 'b')).flat();
+    const late = Array.from({ length: 8 }, () => call(a, 'b'));
+    world.run(100);
+    expect(outcomes).toEqual([]);
+    expect(handled).toBe(5);
+    expect(b.metrics.value('frames_rejected', { reason: 'rate_limited' })).toBe(11);
+    expect(late.at(-1)).toMatchObject([
+      { ok: false, error: { remoteCode: 'TRANSPORT_RATE_LIMITED', code: 'TRANSPORT_REMOTE_ERROR' } },
+    ]);
+    // Other types and peers are not concerned; a reconnect refills nothing.
+    a.engine.post('b', type + 1, number(1));
+    const c = world.boot('c');
+    call(c, 'b');
+    world.network.cutAll();
+    a.engine.post('b', type, number(1));
+    world.run(100);
+    expect(handled).toBeGreaterThanOrEqual(7);
+    world.run(10_000);
+    const before = handled;
+    for (let i = 0; i < 20; i++) a.engine.post('b', type, number(i));
+    world.run(100);
+    expect(handled - before).toBe(5);
+  });
+
+  it('follows from the role in its certificate, for one-way messages too', () => {
+    const { world, a, b } = pair();
+    const heard: string[] = [];
+    const client = world.boot('c', { role: 'client' });
+    b.engine.handle(
+      type,
+      (_bytes, { from }, answer) => {
+        heard.push(from);
+        answer({ ok: true, value: undefined });
+      },
+      { roles: ['node'] },
+    );
+    client.engine.post('b', type, number(1));
+    a.engine.post('b', type, number(1));
+    world.run(100);
+    expect(heard).toEqual(['a']);
+    expect(b.metrics.value('frames_rejected', { reason: 'not_authorized' })).toBe(1);
   });
 });

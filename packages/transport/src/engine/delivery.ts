@@ -15,6 +15,8 @@ import { after, ahead } from '../core/sequence.ts';
 import { Unacked } from '../core/unacked.ts';
 import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
 import type { Slab } from '../wire/slab.ts';
+import type { TokenBucket } from '../core/rate-limit.ts';
+import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
 import type { PeerStatus } from './types.ts';
 
@@ -69,6 +71,10 @@ export class Delivery {
   /** Callers that wait for room. */
   readonly waiting = new Set<Done<void>>();
   role: PeerRole = 'node';
+  /** What its role may send; nothing until it has been admitted. */
+  access = new Access();
+  /** Of message types with a limit. They outlive sessions: a reconnect refills nothing. */
+  readonly buckets = new Map<number, TokenBucket>();
   connection: Carrier | null = null;
   /** The last refusal, for those who ask while it cannot be reached. */
   refusal: Refusal | null = null;

@@ -3,6 +3,7 @@ import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { Connections } from './connections.ts';
 import type { Delivery } from './delivery.ts';
+import type { Handlers } from './handlers.ts';
 import type { PeerEvents } from './peer-events.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -16,6 +17,7 @@ export interface EffectsOwner {
 export class Effects {
   readonly #sessions: Sessions;
   readonly #connections: Connections;
+  readonly #handlers: Handlers;
   readonly #peerEvents: PeerEvents;
   readonly #metrics: TransportMetrics;
   readonly #owner: EffectsOwner;
@@ -23,12 +25,14 @@ export class Effects {
   constructor(
     sessions: Sessions,
     connections: Connections,
+    handlers: Handlers,
     peerEvents: PeerEvents,
     metrics: TransportMetrics,
     owner: EffectsOwner,
   ) {
     this.#sessions = sessions;
     this.#connections = connections;
+    this.#handlers = handlers;
     this.#peerEvents = peerEvents;
     this.#metrics = metrics;
     this.#owner = owner;
@@ -96,6 +100,7 @@ export class Effects {
       this.#owner.dispatch({ type: 'BROKEN', connection, refusal });
       return;
     }
+    delivery.access = this.#handlers.access(delivery.role);
     this.#connections.admit(connection, delivery);
     for (const stream of delivery.pings) this.#connections.ping(connection, stream);
     this.#owner.flush(delivery);

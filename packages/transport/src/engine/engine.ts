@@ -15,7 +15,6 @@ import {
 } from '@cluster/core';
 import { type TransportConfig, type TransportConfigInput, transportConfigSchema } from '../config.ts';
 import type { PeerLimits } from '../core/handshake.ts';
-import type { PeerRole } from '../core/identity.ts';
 import { type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { TransportCore } from '../core/transport-core.ts';
@@ -38,7 +37,7 @@ import { Connections, lingerMs } from './connections.ts';
 import type { Delivery } from './delivery.ts';
 import { Effects } from './effects.ts';
 import { Flusher } from './flusher.ts';
-import { type EngineHandler, Handlers } from './handlers.ts';
+import { type EngineHandler, type HandlerOptions, Handlers } from './handlers.ts';
 import { PeerEvents } from './peer-events.ts';
 import { Receiver } from './receiver.ts';
 import { Sessions } from './sessions.ts';
@@ -132,12 +131,19 @@ export class TransportEngine {
       redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
       swept: () => this.metrics.queueDepth.set(this.#sessions.queued()),
     });
-    this.#effects = new Effects(this.#sessions, this.#connections, this.#peerEvents, this.metrics, {
-      dispatch: (input) => this.#driver.dispatch(input),
-      flush: (delivery) => this.#flusher.schedule(delivery),
-      closing: () => this.#closing !== 'no',
-      stopped: () => this.#stop(),
-    });
+    this.#effects = new Effects(
+      this.#sessions,
+      this.#connections,
+      this.#handlers,
+      this.#peerEvents,
+      this.metrics,
+      {
+        dispatch: (input) => this.#driver.dispatch(input),
+        flush: (delivery) => this.#flusher.schedule(delivery),
+        closing: () => this.#closing !== 'no',
+        stopped: () => this.#stop(),
+      },
+    );
   }
 
   /** Listens, if there is an address to bind. */
@@ -151,8 +157,8 @@ export class TransportEngine {
       });
   }
 
-  handle(typeId: number, handler: EngineHandler, roles: readonly PeerRole[] = ['node', 'client']): void {
-    this.#handlers.set(typeId, handler, roles);
+  handle(typeId: number, handler: EngineHandler, options: HandlerOptions = {}): void {
+    this.#handlers.set(typeId, handler, options);
   }
 
   handles(typeId: number): boolean {

@@ -1,6 +1,7 @@
 /** What is done with messages that arrive: one handler a type, behind a check of the sender's role. */
 import type { Done } from '@cluster/core';
 import type { PeerRole } from '../core/identity.ts';
+import { type RateLimit, TokenBucket } from '../core/rate-limit.ts';
 import type { EngineContext } from './inbound.ts';
 
 /**
@@ -14,29 +15,73 @@ export type EngineHandler = (
   answer: Done<Uint8Array | undefined>,
 ) => void;
 
-export interface Registration {
-  readonly handler: EngineHandler;
-  readonly roles: ReadonlySet<PeerRole>;
+/** Which message types a role may send: one bit each, looked up once a message. */
+export class Access {
+  readonly #bits = new Uint8Array(8192);
+
+  allow(typeId: number): void {
+    this.#bits[typeId >>> 3] = (this.#bits[typeId >>> 3] as number) | (1 << (typeId & 7));
+  }
+
+  allows(typeId: number): boolean {
+    return ((this.#bits[typeId >>> 3] as number) & (1 << (typeId & 7))) !== 0;
+  }
 }
 
-export class Handlers {
-  readonly #byType = new Map<number, Registration>();
+export interface HandlerOptions {
+  /** Who may send it, by the role in the certificate. Default: nodes and clients. */
+  readonly roles?: readonly PeerRole[] | undefined;
+  /** How often each peer may send it. Default: no limit. */
+  readonly limit?: RateLimit | undefined;
+}
 
-  set(typeId: number, handler: EngineHandler, roles: readonly PeerRole[]): void {
-    this.#byType.set(typeId, { handler, roles: new Set(roles) });
+/** Why a message is not handled. */
+export interface Unhandled {
+  readonly code: string;
+  readonly label: string;
+}
+
+const unknownType: Unhandled = { code: 'TRANSPORT_UNKNOWN_TYPE', label: 'unknown_type' };
+const notAuthorized: Unhandled = { code: 'TRANSPORT_NOT_AUTHORIZED', label: 'not_authorized' };
+const rateLimited: Unhandled = { code: 'TRANSPORT_RATE_LIMITED', label: 'rate_limited' };
+
+export class Handlers {
+  readonly #byType = new Map<number, EngineHandler>();
+  readonly #limits = new Map<number, RateLimit>();
+  readonly #access: Readonly<Record<PeerRole, Access>> = { node: new Access(), client: new Access() };
+
+  set(typeId: number, handler: EngineHandler, { roles = ['node', 'client'], limit }: HandlerOptions): void {
+    this.#byType.set(typeId, handler);
+    if (limit !== undefined) this.#limits.set(typeId, limit);
+    for (const role of roles) this.#access[role].allow(typeId);
   }
 
   has(typeId: number): boolean {
     return this.#byType.has(typeId);
   }
 
-  /** The handler, or the code of what is wrong. */
-  find(
-    typeId: number,
-    role: PeerRole,
-  ): EngineHandler | 'TRANSPORT_UNKNOWN_TYPE' | 'TRANSPORT_NOT_AUTHORIZED' {
-    const registration = this.#byType.get(typeId);
-    if (registration === undefined) return 'TRANSPORT_UNKNOWN_TYPE';
-    return registration.roles.has(role) ? registration.handler : 'TRANSPORT_NOT_AUTHORIZED';
+  /** Of a role, for as long as the connection lives: handlers that are added later are in it. */
+  access(role: PeerRole): Access {
+    return this.#access[role];
   }
+
+  /** The handler, or why there is none for this sender now. */
+  find(typeId: number, { access, buckets }: Sender, nowMs: number): EngineHandler | Unhandled {
+    const handler = this.#byType.get(typeId);
+    if (handler === undefined) return unknownType;
+    if (!access.allows(typeId)) return notAuthorized;
+    if (this.#limits.size === 0) return handler;
+    const limit = this.#limits.get(typeId);
+    if (limit === undefined) return handler;
+    let bucket = buckets.get(typeId);
+    // At most one for each type that has a limit.
+    if (bucket === undefined) buckets.set(typeId, (bucket = new TokenBucket(limit, nowMs)));
+    return bucket.take(nowMs) ? handler : rateLimited;
+  }
+}
+
+/** What is kept of a peer for judging its messages. */
+export interface Sender {
+  readonly access: Access;
+  readonly buckets: Map<number, TokenBucket>;
 }

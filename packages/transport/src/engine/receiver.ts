@@ -9,7 +9,7 @@ import type { TransportMetrics } from '../metrics.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
-import type { EngineHandler, Handlers } from './handlers.ts';
+import type { EngineHandler, Handlers, Unhandled } from './handlers.ts';
 import { Inbound } from './inbound.ts';
 import type { WireConnection } from './wire-connection.ts';
 
@@ -30,6 +30,7 @@ export interface ReceiverOwner {
 }
 
 const empty = new Uint8Array(0);
+const overloaded: Unhandled = { code: 'TRANSPORT_OVERLOADED', label: 'overloaded' };
 const violation = (reason: string): Refusal => ({ code: 'TRANSPORT_PROTOCOL_ERROR', reason });
 
 export class Receiver {
@@ -125,9 +126,10 @@ export class Receiver {
       return this.#violated(connection, 'credit', 'it sends more than it may');
     }
     this.#metrics.messagesReceived.add();
-    if (type === frameTypes.message) this.#message(delivery, flags, typeId, whole);
-    else if (type === frameTypes.request) this.#request(delivery, flags, typeId, stream, whole);
-    else this.#answer(delivery, type, stream, whole, connection.lastHeardMs);
+    const { lastHeardMs } = connection;
+    if (type === frameTypes.message) this.#message(delivery, flags, typeId, whole, lastHeardMs);
+    else if (type === frameTypes.request) this.#request(delivery, flags, typeId, stream, whole, lastHeardMs);
+    else this.#answer(delivery, type, stream, whole, lastHeardMs);
     return true;
   }
 
@@ -190,11 +192,11 @@ export class Receiver {
     }
   }
 
-  #message(delivery: Delivery, flags: number, typeId: number, payload: Uint8Array): void {
-    const handler = this.#handlers.find(typeId, delivery.role);
+  #message(delivery: Delivery, flags: number, typeId: number, payload: Uint8Array, nowMs: number): void {
+    const handler = this.#handlers.find(typeId, delivery, nowMs);
     const cost = messageOverheadBytes + payload.length;
-    if (typeof handler === 'string') {
-      this.#metrics.frameRejected(handler === 'TRANSPORT_UNKNOWN_TYPE' ? 'unknown_type' : 'not_authorized');
+    if (typeof handler !== 'function') {
+      this.#metrics.frameRejected(handler.label);
       delivery.receiveCredit.consume(flags & flagBits.priority, cost);
       return;
     }
@@ -229,29 +231,21 @@ export class Receiver {
     return inbound;
   }
 
-  #request(delivery: Delivery, flags: number, typeId: number, stream: number, payload: Uint8Array): void {
-    const handler = this.#handlers.find(typeId, delivery.role);
+  #request(
+    delivery: Delivery,
+    flags: number,
+    typeId: number,
+    stream: number,
+    payload: Uint8Array,
+    nowMs: number,
+  ): void {
+    const handler = this.#handlers.find(typeId, delivery, nowMs);
     const { inbound, receiveCredit } = delivery;
     const cost = messageOverheadBytes + payload.length;
-    const problem = typeof handler === 'string' || inbound.size >= this.#inboundMax || inbound.has(stream);
-    if (problem) receiveCredit.consume(flags & flagBits.priority, cost);
-    if (typeof handler === 'string') {
-      const unknown = handler === 'TRANSPORT_UNKNOWN_TYPE';
-      this.#refuse(
-        delivery,
-        flags,
-        stream,
-        handler,
-        unknown
-          ? `there is no handler for message type ${typeId}`
-          : `a ${delivery.role} may not send message type ${typeId}`,
-        unknown ? 'unknown_type' : 'not_authorized',
-      );
-      return;
-    }
-    if (problem) {
-      const message = `${inbound.size} requests are being handled already`;
-      this.#refuse(delivery, flags, stream, 'TRANSPORT_OVERLOADED', message, 'overloaded');
+    const busy = inbound.size >= this.#inboundMax || inbound.has(stream) ? overloaded : null;
+    if (typeof handler !== 'function' || busy !== null) {
+      receiveCredit.consume(flags & flagBits.priority, cost);
+      this.#refuse(delivery, flags, typeId, stream, typeof handler === 'function' ? overloaded : handler);
       return;
     }
     const request = new Inbound(
@@ -293,15 +287,16 @@ export class Receiver {
     this.#owner.progressed(delivery);
   }
 
+  /** Answers with an error; no handler hears of it. */
   #refuse(
     delivery: Delivery,
     flags: number,
+    typeId: number,
     stream: number,
-    code: string,
-    message: string,
-    label: string,
+    { code, label }: Unhandled,
   ): void {
     this.#metrics.frameRejected(label);
+    const message = `message type ${typeId} of ${delivery.role} ${delivery.peer} was not handled: ${label.replaceAll('_', ' ')}`;
     const body = encodeRemoteError({ code, message });
     this.#owner.reply(delivery, frameTypes.error, flags & flagBits.priority, stream, body);
   }
