@@ -53,6 +53,15 @@ const shape = z.object({
     .max(8)
     .default([])
     .describe('Keys of 16, 24 or 32 bytes in base64: the first seals, all open. None: plain text.'),
+  keyring: z
+    .object({
+      acceptRemote: z
+        .boolean()
+        .default(false)
+        .describe("Take key changes from the pool: `serf keys` and other members' rotation.")
+        .meta({ advice: 'Whoever holds one key can then shut others out; a shared key is no identity.' }),
+    })
+    .prefault({}),
   dataDir: z
     .string()
     .optional()
@@ -156,6 +165,32 @@ const shape = z.object({
   ),
   relaysMax: whole(1, 65_535, 1024).describe('Probes made for others at a time; more are dropped.'),
   seedsMax: whole(1, 4096, 256).describe('Addresses contacted by one join, names resolved.'),
+  serf: z
+    .object({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Speak the Serf layer: intents, user events, queries. Off: the pool is plain memberlist.'),
+      eventBytesMax: whole(1, 9216, 512)
+        .describe('Largest user event of ours, name and payload together.')
+        .meta({ unit: 'bytes' }),
+      queryBytesMax: whole(1, 9216, 1024).describe('Largest query of ours, encoded.').meta({ unit: 'bytes' }),
+      responseBytesMax: whole(1, 9216, 1024)
+        .describe('Largest answer of ours, encoded.')
+        .meta({ unit: 'bytes' }),
+      eventBuffer: whole(16, 65_536, 512).describe(
+        'Lamport times of user events that are remembered, against repetition and for members that missed them.',
+      ),
+      queryBuffer: whole(16, 65_536, 512).describe('Lamport times of queries remembered against repetition.'),
+      queriesMax: whole(1, 65_536, 256).describe('Questions of ours open at a time; more are refused.'),
+      queryTimeoutMaxMs: ms(100, 3_600_000, 60_000)
+        .describe("Longest time that a query's answers are waited for.")
+        .meta({ unit: 'ms' }),
+      broadcastsMax: whole(16, 1_000_000, 4096).describe(
+        'Intents, queries and events queued, of each; at the bound the most often sent one is dropped.',
+      ),
+    })
+    .prefault({}),
   incarnationJumpMax: whole(1, 0x7fff_ffff, 1 << 24)
     .describe('A message whose incarnation is further above the known one is refused.')
     .meta({ advice: 'Guards the end of the 32-bit range, from where a member could no longer refute.' }),

@@ -20,6 +20,8 @@ import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
 import { Packets } from './engine/packets.ts';
 import { Streams } from './engine/streams.ts';
+import { InternalQueries } from './engine/internal-queries.ts';
+import { type QueryHandler, type QueryRequest, type QuerySink, SerfLayer } from './engine/serf-layer.ts';
 import { MemberViews } from './engine/views.ts';
 import {
   cipherMissing,
@@ -28,11 +30,14 @@ import {
   joinFailed,
   leaveAborted,
   notRunning,
+  queriesBusy,
+  serfOff,
   stopped,
   tagsTooLarge,
+  tooLargeToSpread,
   tooManySeeds,
 } from './errors.ts';
-import type { Member, MemberHappening } from './member.ts';
+import type { Member, MemberHappening, UserEvent } from './member.ts';
 import { SwimMetrics } from './metrics.ts';
 import type { SwimPorts } from './ports.ts';
 import { encodeTags, envelopeBytes, hostBytes, metaBytesMax, type StreamOptions, type Tags } from './wire.ts';
@@ -52,7 +57,10 @@ export class SwimEngine {
   readonly #core: SwimCore;
   readonly #driver: Driver<SwimInput, SwimEffect>;
   readonly #streams: Streams;
+  /** Off where another delegate takes its place. */
+  readonly #serf: SerfLayer | null;
   readonly #listeners = new Set<(event: MemberHappening) => void>();
+  readonly #userListeners = new Set<(event: UserEvent) => void>();
   readonly #joins = new Map<number, PendingJoin>();
   readonly #leaves = new Set<Done<void>>();
   readonly #packets: Packets;
@@ -95,12 +103,14 @@ export class SwimEngine {
       onBug: (error) => this.#broke(error),
       tracer: ports.tracer,
     });
+    this.#serf = config.serf.enabled && !ports.delegate ? this.#serfLayer() : null;
+    const serf = this.#serf;
     this.#streams = new Streams({
       config,
       wire: this.#wire,
       clock: ports.clock,
       port: ports.streams,
-      delegate: ports.delegate,
+      delegate: serf === null ? ports.delegate : { localState: () => serf.localState() },
       dispatch: (input) => this.#dispatch(input),
     });
   }
@@ -149,7 +159,9 @@ export class SwimEngine {
       return () => undefined;
     }
     this.#leaves.add(done);
-    this.#dispatch({ type: 'LEAVE' });
+    // Serf calls a leave that was not announced a failure, so the announcement goes first.
+    if (this.#serf === null) this.#dispatch({ type: 'LEAVE' });
+    else this.#serf.leave();
     return () => {
       if (this.#leaves.delete(done)) done({ ok: false, error: leaveAborted() });
     };
@@ -169,6 +181,7 @@ export class SwimEngine {
     const meta = encodeTags(tags);
     if (meta.length > metaBytesMax) throw tagsTooLarge(meta.length, metaBytesMax);
     this.#dispatch({ type: 'TAGS_SET', meta });
+    this.#serf?.tagsSet(tags);
   }
 
   /** Everybody on record, this member first. */
@@ -189,6 +202,72 @@ export class SwimEngine {
   onEvent(listener: (event: MemberHappening) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Tells every member, ourselves included, once. Those that join later do not hear of it.
+   * @throws ClusterError `SWIM_EVENT_TOO_LARGE`, `SWIM_NOT_RUNNING` or `SWIM_SERF_OFF`.
+   */
+  sendEvent(name: string, payload: Uint8Array, { coalesce = false }: { coalesce?: boolean } = {}): void {
+    const serf = this.#running();
+    const bytes = new TextEncoder().encode(name).length + payload.length;
+    const { eventBytesMax } = this.#config.serf;
+    if (bytes > eventBytesMax) throw tooLargeToSpread('SWIM_EVENT_TOO_LARGE', bytes, eventBytesMax);
+    serf.sendEvent(name, payload, coalesce);
+  }
+
+  /**
+   * Asks every member, or those that pass the filters; answers come until the query's time is over.
+   * @returns gives the query up.
+   * @throws ClusterError `SWIM_QUERY_TOO_LARGE`, `SWIM_QUERIES_BUSY`, `SWIM_NOT_RUNNING` or `SWIM_SERF_OFF`.
+   */
+  query(request: QueryRequest, sink: QuerySink): () => void {
+    const serf = this.#running();
+    const { queryBytesMax, queriesMax } = this.#config.serf;
+    const bytes = queryBytes(request);
+    if (bytes > queryBytesMax) throw tooLargeToSpread('SWIM_QUERY_TOO_LARGE', bytes, queryBytesMax);
+    if (serf.openQueries >= queriesMax) throw queriesBusy(queriesMax);
+    return serf.ask(request, sink);
+  }
+
+  /** Answers questions of this name; the latest handler of a name counts. @returns takes it away. */
+  onQuery(name: string, handler: QueryHandler): () => void {
+    if (this.#serf === null) throw serfOff();
+    return this.#serf.onQuery(name, handler);
+  }
+
+  /** @returns ends the subscription. */
+  onUserEvent(listener: (event: UserEvent) => void): () => void {
+    this.#userListeners.add(listener);
+    return () => void this.#userListeners.delete(listener);
+  }
+
+  #running(): SerfLayer {
+    if (this.#phase !== 'running') throw notRunning();
+    if (this.#serf === null) throw serfOff();
+    return this.#serf;
+  }
+
+  #serfLayer(): SerfLayer {
+    const { clock, seed, tracer, cipher } = this.#ports;
+    return new SerfLayer({
+      config: this.#config,
+      seed,
+      clock,
+      tracer,
+      internal: new InternalQueries({
+        keys: cipher?.keys,
+        acceptRemoteKeys: this.#config.keyring.acceptRemote,
+        onKeysChanged: () => this.#logger.log('info', 'The gossip keys were changed by the pool.'),
+      }),
+      dispatchSwim: (input) => this.#dispatch(input),
+      onUserEvent: (event) => {
+        for (const listener of this.#userListeners) listener(event);
+      },
+      onLeaveAnnounced: () => this.#dispatch({ type: 'LEAVE' }),
+      countRejected: (reason) => this.#metrics.rejected('packets', reason),
+      onBug: (error) => this.#broke(error),
+    });
   }
 
   *#start(): Task<Address> {
@@ -215,6 +294,7 @@ export class SwimEngine {
       }
       this.#self = advertised(this.#config, bound.local);
       this.#phase = 'running';
+      this.#serf?.start(this.#self);
       this.#dispatch({ type: 'START', address: this.#self, incarnation, reserved });
       return this.#self;
     } catch (error) {
@@ -258,6 +338,7 @@ export class SwimEngine {
       case 'send':
         return this.#send(effect);
       case 'startExchange':
+        this.#metrics.exchanges.add();
         return this.#streams.startExchange(effect);
       case 'answerExchange':
         return this.#streams.answerExchange(effect);
@@ -281,8 +362,10 @@ export class SwimEngine {
       case 'leaveFinished':
         return this.#settleLeaves((done) => done({ ok: true, value: undefined }));
       case 'deliverUserState':
+        this.#serf?.mergeState(effect.state, effect.join && this.#joins.size > 0);
         return this.#ports.delegate?.mergeRemoteState?.(effect.state, effect.join);
       case 'deliverUserMessage':
+        this.#serf?.hear(effect.payload);
         return this.#ports.delegate?.onUserMessage?.(effect.payload, effect.from);
       case 'countRejected':
         return this.#metrics.rejected(effect.channel, effect.reason);
@@ -322,6 +405,7 @@ export class SwimEngine {
       member: this.#views.of(record),
       atMs: this.#ports.clock.nowMs(),
     };
+    this.#serf?.noticed(event);
     for (const listener of this.#listeners) listener(event);
   }
 
@@ -334,6 +418,7 @@ export class SwimEngine {
   }
 
   #joinFinished({ join, reached, failures, aborted }: Extract<SwimEffect, { type: 'joinFinished' }>): void {
+    if (reached > 0) this.#serf?.joined();
     this.#settleJoin(join, (pending) => {
       const all = [...pending.failures, ...failures];
       if (aborted) pending.done({ ok: false, error: joinAborted() });
@@ -371,6 +456,7 @@ export class SwimEngine {
   #close(): void {
     this.#phase = 'stopped';
     this.#driver.stop();
+    this.#serf?.stop();
     this.#streams.close();
     this.#unbind();
   }
@@ -385,4 +471,16 @@ export class SwimEngine {
     this.#bound?.socket.close();
     this.#bound = null;
   }
+}
+
+// Of an encoded query, beside what the asker chooses.
+const queryOverheadBytes = 160;
+
+function queryBytes({ name, payload, filters }: QueryRequest): number {
+  const encoder = new TextEncoder();
+  const texts = filters.flatMap((filter) =>
+    filter.kind === 'nodes' ? filter.nodes : [filter.tag, filter.pattern],
+  );
+  const inFilters = texts.reduce((sum, text) => sum + encoder.encode(text).length + 8, 0);
+  return queryOverheadBytes + encoder.encode(name).length + payload.length + inFilters;
 }

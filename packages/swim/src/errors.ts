@@ -143,3 +143,32 @@ export const incarnationDamaged = (path: string): ClusterError =>
     message: `The file ${path} does not hold an incarnation.`,
     advice: 'Remove it: the member then starts at 1 and refutes what is left of its former life.',
   });
+
+export const tooLargeToSpread = (
+  code: 'SWIM_EVENT_TOO_LARGE' | 'SWIM_QUERY_TOO_LARGE',
+  bytes: number,
+  max: number,
+): ClusterError =>
+  new ClusterError({
+    code,
+    fault: 'caller',
+    message: `What is to be spread takes ${bytes} bytes, more than ${max}.`,
+    advice: 'Gossip is for short notices: send a reference, and fetch the content over the transport.',
+  });
+
+export const queriesBusy = (max: number): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_QUERIES_BUSY',
+    fault: 'caller',
+    message: `${max} queries are open already.`,
+    advice: 'Wait for one to end, give it a shorter timeoutMs, or raise serf.queriesMax.',
+    retry: 'safe',
+  });
+
+export const serfOff = (): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_SERF_OFF',
+    fault: 'caller',
+    message: 'Events and queries need the Serf layer, which is off here.',
+    advice: 'Leave serf.enabled on, and give no delegate of your own.',
+  });

@@ -11,6 +11,7 @@ export type { MemberRecord, SeedFailure, SwimEffect, SwimInput } from './core/ef
 export type { CoreOptions } from './core/pool.ts';
 export { SwimCore } from './core/swim-core.ts';
 export { SwimEngine } from './engine.ts';
+export type { Query, QueryAnswer, QueryHandler, QueryRequest, QuerySink } from './engine/serf-layer.ts';
 export { diskIncarnations } from './incarnation-store.ts';
 export type {
   Member,
@@ -19,8 +20,13 @@ export type {
   MembershipEvent,
   MemberState,
   Overflow,
+  UserEvent,
 } from './member.ts';
-export type { IncarnationStore, NameResolver, PacketCipher, SwimDelegate, SwimPorts } from './ports.ts';
+export type { IncarnationStore, Keys, NameResolver, PacketCipher, SwimDelegate, SwimPorts } from './ports.ts';
+export type { SerfEffect, SerfInput } from './serf/effects.ts';
+export type { QueryFilter } from './serf/messages.ts';
+export { SerfCore, type SerfOptions } from './serf/serf-core.ts';
+export { type Cancellable, type QueryOptions, type QueryReply, Swim } from './swim.ts';
 export {
   parseQuorumConfig,
   type QuorumConfig,
@@ -50,5 +56,4 @@ export {
 } from './quorum/roster.ts';
 export { stabilityWindowMs } from './quorum/stability.ts';
 export type { Strategy } from './quorum/strategy.ts';
-export { type Cancellable, Swim } from './swim.ts';
 export { decodeTags, encodeTags, parseAddress, type Tags } from './wire.ts';

@@ -45,4 +45,17 @@ export interface Overflow {
   readonly atMs: number;
 }
 
-export type MembershipEvent = MemberHappening | Overflow;
+/** Somebody's `sendEvent`, ours included, or another Serf agent's event. */
+export interface UserEvent {
+  readonly type: 'UserEvent';
+  readonly member: null;
+  readonly name: string;
+  readonly payload: Uint8Array;
+  /** Lamport time: an event sent after another was received bears a later one. */
+  readonly lTime: number;
+  /** The sender says that only the latest of this name matters. */
+  readonly coalesce: boolean;
+  readonly atMs: number;
+}
+
+export type MembershipEvent = MemberHappening | UserEvent | Overflow;

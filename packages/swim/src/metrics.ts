@@ -16,6 +16,7 @@ export class SwimMetrics {
   readonly bytesSent: Counter;
   readonly bytesReceived: Counter;
   readonly packetBytes: Histogram;
+  readonly exchanges: Counter;
   readonly droppedBroadcasts: Counter;
   readonly health: Gauge;
   readonly queued: Gauge;
@@ -37,6 +38,7 @@ export class SwimMetrics {
     this.bytesSent = metrics.counter('gossip_bytes_sent', { help: 'UDP payload sent.' });
     this.bytesReceived = metrics.counter('gossip_bytes_received', { help: 'UDP payload received.' });
     this.packetBytes = metrics.histogram('gossip_packet_bytes', { help: 'Size of the packets sent.' });
+    this.exchanges = metrics.counter('push_pull_count', { help: 'Push/pull exchanges begun here.' });
     this.droppedBroadcasts = metrics.counter('broadcasts_dropped', {
       help: 'Broadcasts dropped because the queue was full.',
     });

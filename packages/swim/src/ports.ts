@@ -1,6 +1,16 @@
 /** What membership needs from outside, beside the ports of `@cluster/core`. */
 import type { Address, Clock, DatagramPort, Done, DuplexPort, Logger, Metrics, Tracer } from '@cluster/core';
 
+/** The keys of a cipher, to be changed while it is in use. */
+export interface Keys {
+  /** The one that seals is first. */
+  list(): readonly Uint8Array[];
+  /** Each gives null, or why it cannot be done, with nothing changed. */
+  install(key: Uint8Array): string | null;
+  use(key: Uint8Array): string | null;
+  remove(key: Uint8Array): string | null;
+}
+
 /** Seals and opens what goes over the network, with every key that is in force. */
 export interface PacketCipher {
   /** Bytes that sealing adds. */
@@ -9,6 +19,8 @@ export interface PacketCipher {
   seal(plain: Uint8Array, aad: Uint8Array): Uint8Array;
   /** Null when no key opens it. */
   open(sealed: Uint8Array, aad: Uint8Array): Uint8Array | null;
+  /** Where its keys can be changed. */
+  readonly keys?: Keys | undefined;
 }
 
 /**
@@ -27,7 +39,7 @@ export interface NameResolver {
   resolve(host: string, done: Done<readonly string[]>): void;
 }
 
-/** The layer above (Serf's, in time): what it carries is opaque here. */
+/** A layer above in the place of Serf's, which is then off: what it carries is opaque here. */
 export interface SwimDelegate {
   /** State added to a push/pull exchange. */
   localState?(join: boolean): Uint8Array;

@@ -2,13 +2,34 @@
 import { type Address, type Done, EventHub } from '@cluster/core';
 import { parseSwimConfig, type SwimConfigInput } from './config.ts';
 import { SwimEngine } from './engine.ts';
+import type { Query, QueryAnswer } from './engine/serf-layer.ts';
 import type { Member, MembershipEvent } from './member.ts';
 import type { SwimPorts } from './ports.ts';
+import type { QueryFilter } from './serf/messages.ts';
 import { parseAddress, type Tags } from './wire.ts';
 
 export interface Cancellable {
   readonly signal?: AbortSignal | undefined;
 }
+
+export interface QueryOptions extends Cancellable {
+  /** Only these members. Default: all. */
+  readonly nodes?: readonly string[] | undefined;
+  /** Only members whose tags match these regular expressions. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** Also yield an `ack` from every member that has the question. */
+  readonly acks?: boolean | undefined;
+  /** Answers are also sent through so many other members. Default 0. */
+  readonly relayFactor?: number | undefined;
+  /** Default: 16 gossip rounds, times log10 of the pool size. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export type QueryReply = Uint8Array | string | undefined;
+
+const answersMax = 200_000;
+const bytesOf = (payload: Uint8Array | string): Uint8Array =>
+  typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
 
 export class Swim {
   readonly #engine: SwimEngine;
@@ -21,6 +42,7 @@ export class Swim {
       onOverflow: (dropped) => ({ type: 'Overflow', member: null, dropped, atMs: nowMs() }),
     });
     engine.onEvent((event) => this.#events.publish(event));
+    engine.onUserEvent((event) => this.#events.publish(event));
   }
 
   /**
@@ -73,6 +95,65 @@ export class Swim {
   /** Replaces the tags and spreads them. @throws ClusterError `SWIM_TAGS_TOO_LARGE`. */
   setTags(tags: Tags): void {
     this.#engine.setTags(tags);
+  }
+
+  /**
+   * Tells every member once, ourselves included: it comes as `UserEvent` among the events.
+   * @param payload text is sent as UTF-8.
+   * @throws ClusterError `SWIM_EVENT_TOO_LARGE` above `serf.eventBytesMax`.
+   */
+  sendEvent(name: string, payload: Uint8Array | string = '', options: { coalesce?: boolean } = {}): void {
+    this.#engine.sendEvent(name, bytesOf(payload), options);
+  }
+
+  /**
+   * Asks the pool; yields each member's answer (and `ack`, where asked for) until the time is over or `signal` aborts.
+   * @throws ClusterError `SWIM_QUERY_TOO_LARGE` or `SWIM_QUERIES_BUSY`.
+   */
+  query(
+    name: string,
+    payload: Uint8Array | string = '',
+    options: QueryOptions = {},
+  ): AsyncIterableIterator<QueryAnswer> {
+    const { nodes, tags = {}, acks = false, relayFactor = 0, timeoutMs = null, signal } = options;
+    signal?.throwIfAborted();
+    const filters: QueryFilter[] = Object.entries(tags).map(([tag, pattern]) => ({
+      kind: 'tag',
+      tag,
+      pattern,
+    }));
+    if (nodes !== undefined) filters.push({ kind: 'nodes', nodes });
+    // Never more than two a member: nothing is dropped before the member table is full.
+    const answers = new EventHub<QueryAnswer>({
+      capacity: answersMax,
+      onOverflow: () => ({ type: 'ack', from: '', payload: new Uint8Array(0) }),
+    });
+    const reading = answers.subscribe();
+    let cancel: (() => void) | null = null;
+    const abort = (): void => cancel?.();
+    const finished = (): void => {
+      signal?.removeEventListener('abort', abort);
+      answers.close();
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    const request = { name, payload: bytesOf(payload), filters, acks, relayFactor, timeoutMs };
+    cancel = this.#engine.query(request, { answer: (answer) => answers.publish(answer), finished });
+    return reading;
+  }
+
+  /**
+   * Answers questions of this name; what the handler gives is sent, `undefined` is no answer.
+   * @returns takes the handler away.
+   */
+  onQuery(name: string, handler: (query: Query) => QueryReply | Promise<QueryReply>): () => void {
+    return this.#engine.onQuery(name, (query, respond) => {
+      const answer = async (): Promise<void> => {
+        const reply = await handler(query);
+        if (reply !== undefined) respond(bytesOf(reply));
+      };
+      // A handler that fails has no answer; the asker's time runs out.
+      answer().catch(() => undefined);
+    });
   }
 
   /** Says goodbye and waits until the others have been told; the member then only waits to be stopped. */

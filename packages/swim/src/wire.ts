@@ -1,6 +1,15 @@
 /** Bytes <-> messages. What a peer sent is checked here and only here; nothing here throws for it. */
 export { dialable, hostBytes, parseAddress } from './wire/addresses.ts';
 export { decodeMessage, encodeMessage, nameBytesMax } from './wire/messages.ts';
+export {
+  decodeKeyRequest,
+  decodeSerf,
+  decodeSerfState,
+  encodeKeyAnswer,
+  encodeSerf,
+  encodeSerfState,
+  type KeyAnswer,
+} from './wire/serf.ts';
 export { decodeTags, encodeTags, metaBytesMax, type Tags } from './wire/meta.ts';
 export {
   compoundBytes,

@@ -10,5 +10,7 @@ export {
   voteNotPersisted,
   withoutFlush,
 } from './raft/mutants.ts';
+export { epochIgnored, fencesForgotten, leaseWithoutMargin, rosterFromView } from './quorum/mutants.ts';
+export { type QuorumMutant, quorumWorld, quorumWorldWith } from './quorum/quorum-world.ts';
 export { swimWorld } from './swim/swim-world.ts';
 export type { SeedOptions, SeedResult, WorldKind } from './world-kind.ts';

@@ -23,7 +23,7 @@ export function membershipComponent(
     swim.events(),
     (event) => {
       // A conflict of names changes no member.
-      if (event.type === 'Conflict') return;
+      if (event.type === 'Conflict' || event.type === 'UserEvent') return;
       const change: MembershipChange =
         event.type === 'Overflow'
           ? { type: 'Overflow', member: null }

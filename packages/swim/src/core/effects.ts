@@ -1,6 +1,7 @@
 /** What a core of membership is told, and what it asks for. */
 import type { Address } from '@cluster/core';
 import type { MemberEventType } from '../member.ts';
+import type { UserRank } from './user-broadcasts.ts';
 import type { Message, PeerRecord, PeerState, Ping, PushPull, RejectReason } from './messages.ts';
 
 export type SwimInput =
@@ -39,6 +40,18 @@ export type SwimInput =
   | { readonly type: 'STREAM_REJECTED'; readonly from: Address; readonly reason: RejectReason }
   | { readonly type: 'TAGS_SET'; readonly meta: Uint8Array }
   | { readonly type: 'INCARNATION_STORED'; readonly reserved: number }
+  /** The layer above has something for everybody, */
+  | {
+      readonly type: 'USER_BROADCAST';
+      readonly rank: UserRank;
+      /** A newer one of the same rank and name replaces it. */
+      readonly name: string;
+      readonly payload: Uint8Array;
+    }
+  /** for one, */
+  | { readonly type: 'USER_SEND'; readonly to: Address; readonly payload: Uint8Array }
+  /** or knows that a death is a leave. */
+  | { readonly type: 'DECLARED_LEFT'; readonly name: string }
   | { readonly type: 'LEAVE' }
   | { readonly type: 'STOP' };
 

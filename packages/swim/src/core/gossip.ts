@@ -5,16 +5,26 @@ import type { SwimEffect } from './effects.ts';
 import type { Claim, Message } from './messages.ts';
 import type { Pool } from './pool.ts';
 import { retransmitLimit } from './scaling.ts';
+import { UserBroadcasts, type UserBroadcastsCheckpoint, type UserRank } from './user-broadcasts.ts';
 
 // Of a compound: type and count, then a length for each part.
 const compoundBytes = 2;
 const partBytes = 2;
 const partsMax = 255;
 
+export interface GossipCheckpoint {
+  readonly claims: BroadcastsCheckpoint<Claim>;
+  readonly users: UserBroadcastsCheckpoint;
+  readonly usersFirst: boolean;
+}
+
 export class Gossip {
   readonly #pool: Pool;
   readonly #membersAlive: () => number;
   readonly #queue = new Broadcasts<Claim>();
+  readonly #users = new UserBroadcasts();
+  // While both queues wait, they have the first choice of a packet's room in turn, so that neither starves the other.
+  #usersFirst = false;
 
   constructor(pool: Pool, membersAlive: () => number) {
     this.#pool = pool;
@@ -22,7 +32,7 @@ export class Gossip {
   }
 
   get queued(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#users.size;
   }
 
   /** Whether there is news of this member yet to be sent. */
@@ -36,14 +46,36 @@ export class Gossip {
     if (dropped) out.emit({ type: 'countDroppedBroadcast' });
   }
 
+  /** Of the layer above. */
+  spreadUser(rank: UserRank, name: string, payload: Uint8Array, out: Sink<SwimEffect>): void {
+    const { config, bytesOf } = this.#pool.options;
+    const message = { type: 'user', payload } as const;
+    if (this.#users.add(rank, name, message, bytesOf(message), config.serf.broadcastsMax))
+      out.emit({ type: 'countDroppedBroadcast' });
+  }
+
   /** Sends a packet of these messages, filled up with queued claims; nothing when there is neither. */
   send(to: Address, head: readonly Message[], checksum: boolean, out: Sink<SwimEffect>): void {
     const { config, bytesOf, envelopeBytes, checksums } = this.#pool.options;
     const headBytes = head.reduce((sum, message) => sum + bytesOf(message) + partBytes, compoundBytes);
     const room = config.packetBytesMax - envelopeBytes - headBytes;
     const limit = retransmitLimit(config.retransmitMult, this.#membersAlive());
-    const messages = [...head, ...this.#queue.take(room, partBytes, limit, partsMax - head.length)];
+    const messages = [...head, ...this.#fill(room, limit, partsMax - head.length)];
     if (messages.length > 0) out.emit({ type: 'send', to, messages, checksum: checksum && checksums });
+  }
+
+  #fill(roomBytes: number, limit: number, countMax: number): readonly Message[] {
+    const { bytesOf } = this.#pool.options;
+    const claims = (room: number, count: number): readonly Message[] =>
+      this.#queue.take(room, partBytes, limit, count);
+    if (this.#users.size === 0) return claims(roomBytes, countMax);
+    const users = (room: number, count: number): readonly Message[] =>
+      this.#users.take(room, partBytes, limit, count, bytesOf);
+    const [first, second] = this.#usersFirst ? [users, claims] : [claims, users];
+    this.#usersFirst = !this.#usersFirst;
+    const chosen = first(roomBytes, countMax);
+    const taken = chosen.reduce((sum, message) => sum + bytesOf(message) + partBytes, 0);
+    return [...chosen, ...second(roomBytes - taken, countMax - chosen.length)];
   }
 
   /** The queue, fewest transmissions first: for people and tests. */
@@ -51,11 +83,17 @@ export class Gossip {
     return this.#queue.checkpoint().items;
   }
 
-  checkpoint(): BroadcastsCheckpoint<Claim> {
-    return this.#queue.checkpoint();
+  checkpoint(): GossipCheckpoint {
+    return {
+      claims: this.#queue.checkpoint(),
+      users: this.#users.checkpoint(),
+      usersFirst: this.#usersFirst,
+    };
   }
 
-  restore(checkpoint: BroadcastsCheckpoint<Claim>): void {
-    this.#queue.restore(checkpoint);
+  restore({ claims, users, usersFirst }: GossipCheckpoint): void {
+    this.#queue.restore(claims);
+    this.#users.restore(users);
+    this.#usersFirst = usersFirst;
   }
 }

@@ -121,6 +121,12 @@ export class Membership {
     this.hear(claim, nowMs, out);
   }
 
+  /** The layer above knows that a death is a leave. */
+  declareLeft(name: string, nowMs: number, out: Out): void {
+    const incarnation = this.#rows.get(name)?.incarnation ?? 0;
+    this.hear({ type: 'dead', incarnation, node: name, from: name }, nowMs, out);
+  }
+
   seen(name: string, nowMs: number): void {
     const row = this.#rows.get(name);
     if (row !== undefined) row.lastSeenMs = nowMs;

@@ -103,6 +103,8 @@ export type RejectReason =
   | 'incarnation'
   | 'key'
   | 'label'
+  | 'lamport'
+  | 'late'
   | 'members'
   | 'name'
   | 'nesting'

@@ -14,10 +14,9 @@ import {
   unpackPlain,
 } from '@cluster/core';
 import { Agent, type AgentCheckpoint } from './agent.ts';
-import type { BroadcastsCheckpoint } from './broadcasts.ts';
 import type { MemberRecord, SwimEffect, SwimInput } from './effects.ts';
 import { Exchanges, type ExchangesCheckpoint } from './exchanges.ts';
-import { Gossip } from './gossip.ts';
+import { Gossip, type GossipCheckpoint } from './gossip.ts';
 import { Membership, type MembershipCheckpoint, claimOf, recordOf } from './membership.ts';
 import {
   type Claim,
@@ -40,7 +39,7 @@ interface Checkpoint {
   readonly agent: AgentCheckpoint;
   readonly members: MembershipCheckpoint;
   readonly prober: ProberCheckpoint;
-  readonly gossip: BroadcastsCheckpoint<Claim>;
+  readonly gossip: GossipCheckpoint;
   readonly exchanges: ExchangesCheckpoint;
 }
 
@@ -180,6 +179,15 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
         return this.#agent.setTags(input.meta, nowMs, out);
       case 'INCARNATION_STORED':
         return this.#agent.incarnationStored(input.reserved, nowMs, out);
+      case 'USER_BROADCAST':
+        if (this.#agent.isActive) this.#gossip.spreadUser(input.rank, input.name, input.payload, out);
+        return;
+      case 'USER_SEND':
+        if (this.#agent.isActive)
+          this.#gossip.send(input.to, [{ type: 'user', payload: input.payload }], false, out);
+        return;
+      case 'DECLARED_LEFT':
+        return this.#members.declareLeft(input.name, nowMs, out);
       case 'LEAVE':
         return this.#agent.leave(nowMs, out);
       case 'STOP':

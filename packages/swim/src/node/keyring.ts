@@ -1,7 +1,8 @@
 /** memberlist's AES-GCM envelope: version, nonce, ciphertext, tag. The first key seals; every key opens. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { bytesEqual } from '../core/messages.ts';
 import { keyInvalid } from '../errors.ts';
-import type { PacketCipher } from '../ports.ts';
+import type { Keys, PacketCipher } from '../ports.ts';
 
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -19,13 +20,13 @@ interface Key {
 }
 
 /** @throws ClusterError `SWIM_KEY_INVALID`, without showing the key. */
-export function keyring(base64Keys: readonly string[]): PacketCipher {
+export function keyring(base64Keys: readonly string[]): PacketCipher & { readonly keys: Keys } {
   const keys = base64Keys.map(parseKey);
-  const [primary] = keys;
-  if (primary === undefined) throw keyInvalid(0, 'is missing');
+  if (keys.length === 0) throw keyInvalid(0, 'is missing');
   return {
     overheadBytes: headBytes + tagBytes,
-    seal: (plain, aad) => seal(primary, plain, aad),
+    keys: changeable(keys),
+    seal: (plain, aad) => seal(keys[0] as Key, plain, aad),
     open(sealed, aad) {
       const version = sealed[0];
       if (sealed.length < headBytes + tagBytes || (version !== versionPadded && version !== versionPlain))
@@ -34,6 +35,36 @@ export function keyring(base64Keys: readonly string[]): PacketCipher {
         const plain = open(key, sealed, aad);
         if (plain !== null) return version === versionPadded ? unpad(plain) : plain;
       }
+      return null;
+    },
+  };
+}
+
+const keysMax = 16;
+
+/** The first of the list seals, so using another means moving it to the front. */
+function changeable(keys: Key[]): Keys {
+  const find = (bytes: Uint8Array): number => keys.findIndex((key) => bytesEqual(key.bytes, bytes));
+  return {
+    list: () => keys.map(({ bytes }) => bytes),
+    install(bytes) {
+      const algorithm = algorithms[bytes.length as keyof typeof algorithms];
+      if (algorithm === undefined) return 'key size must be 16, 24 or 32 bytes';
+      if (find(bytes) !== -1) return null;
+      if (keys.length >= keysMax) return `there are ${keysMax} keys already`;
+      keys.push({ bytes, algorithm });
+      return null;
+    },
+    use(bytes) {
+      const at = find(bytes);
+      if (at === -1) return 'requested key is not in the keyring';
+      keys.unshift(...keys.splice(at, 1));
+      return null;
+    },
+    remove(bytes) {
+      const at = find(bytes);
+      if (at === 0) return 'removing the primary key is not allowed';
+      if (at > 0) keys.splice(at, 1);
       return null;
     },
   };

@@ -51,6 +51,10 @@ export class Fields {
     return this.count(name, 0xffff_ffff);
   }
 
+  value(name: string): Value | undefined {
+    return this.#map.get(name);
+  }
+
   /** False when absent, as Go has it. */
   flag(name: string): boolean {
     const value = this.#map.get(name) ?? false;

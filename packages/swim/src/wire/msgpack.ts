@@ -189,7 +189,8 @@ export class Writer {
   }
 
   map(size: number): this {
-    return size < 16 ? this.u8(0x80 | size) : this.u8(0xde).u16(size);
+    if (size < 16) return this.u8(0x80 | size);
+    return size < 0x1_0000 ? this.u8(0xde).u16(size) : this.u8(0xdf).u32(size);
   }
 
   key(name: string): this {
@@ -208,8 +209,24 @@ export class Writer {
     return this.append(bytes);
   }
 
-  /** An unsigned integer up to 32 bits. */
+  array(size: number): this {
+    if (size < 16) return this.u8(0x90 | size);
+    return size < 0x1_0000 ? this.u8(0xdc).u16(size) : this.u8(0xdd).u32(size);
+  }
+
+  f64(value: number): this {
+    this.u8(0xcb);
+    const at = this.#grow(8);
+    this.#view.setFloat64(at, value);
+    return this;
+  }
+
+  /** An unsigned integer, as small as it can be written. */
   uint(value: number): this {
+    if (value > 0xffff_ffff)
+      return this.u8(0xcf)
+        .u32(Math.floor(value / 2 ** 32))
+        .u32(value % 2 ** 32);
     if (value < 0x80) return this.u8(value);
     if (value < 0x100) return this.u8(0xcc).u8(value);
     return value < 0x1_0000 ? this.u8(0xcd).u16(value) : this.u8(0xce).u32(value);

@@ -22,6 +22,7 @@ const catchUpMs = 5000;
 const writesAfterCalm = 5;
 // How long a supervisor takes to start a replica again that gave up, e.g. because its disk failed.
 const superviseMs = 200;
+const transferEveryMs = 600;
 
 const counted = [
   'elections',
@@ -30,6 +31,8 @@ const counted = [
   'acknowledged',
   'barriers',
   'reads',
+  'transfersAsked',
+  'transfers',
   'retries',
   'crashes',
   'restarts',
@@ -99,6 +102,7 @@ class RaftRun {
         weights: { crashAtDisk: 5, crashTwice: 3, ...failing, ...this.#weights },
       }),
     );
+    this.#transferNow();
     world.runFor(faultsMs);
     this.#settle();
     return { steps: world.steps, coverage: pickCounts(world, counted) };
@@ -123,6 +127,21 @@ class RaftRun {
     this.#checker.compareLogs();
     for (const node of this.#voters) this.#history.verify(node, this.#states.get(node)?.operations ?? []);
     world.runFor(0);
+  }
+
+  /** Now and then, as long as there are faults, somebody wants another leader. */
+  #transferNow(): void {
+    const world = this.#world;
+    world.after(this.#prng.exponential(transferEveryMs), () => {
+      if (world.nowMs > faultsMs) return;
+      const leader = this.#prng.pick(this.#checker.leaders) ?? '';
+      const to = this.#prng.pick(this.#voters) ?? '';
+      this.#replicas.get(leader)?.transferLeadership(to, (outcome) => {
+        world.counters.add('transfersAsked');
+        if (outcome.ok && to !== leader) world.counters.add('transfers');
+      });
+      this.#transferNow();
+    });
   }
 
   #isCaughtUp(node: string): boolean {

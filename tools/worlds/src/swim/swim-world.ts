@@ -4,7 +4,7 @@
  * Timings are a fifth of the defaults, so that a run holds more. After the faults comes calm, in which all must agree; then one
  * member crashes and, in some seeds, another leaves, and the others must come to know it.
  */
-import type { Logger } from '@cluster/core';
+import type { Logger, Metrics } from '@cluster/core';
 import { nemesis, type NodePorts, type Process, World } from '@cluster/sim';
 import {
   diskIncarnations,
@@ -60,12 +60,21 @@ const counted = [
   'slowdowns',
 ];
 
+const unread = { add: () => undefined, set: () => undefined, observe: () => undefined };
+
 class SwimRun {
   readonly #world: World;
   readonly #names: readonly string[];
   readonly #keepsIncarnation: boolean;
   readonly #checker: SwimChecker;
   readonly #engines = new Map<string, SwimEngine>();
+  /** Of the members' numbers only the exchanges count here. */
+  readonly #metrics: Metrics = {
+    counter: (name) =>
+      name === 'push_pull_count' ? { add: () => this.#world.counters.add('pushPulls') } : unread,
+    gauge: () => unread,
+    histogram: () => unread,
+  };
   #leaver: string | null = null;
 
   constructor(seed: number, { trace, started }: SeedOptions) {
@@ -167,7 +176,7 @@ class SwimRun {
       seed,
       tracer,
       incarnations: this.#keepsIncarnation ? diskIncarnations(disk, 'swim') : undefined,
-      delegate: { localState: () => this.#pushPull() },
+      metrics: this.#metrics,
       logger: this.#logger(name),
     });
     engine.onEvent((event) => this.#hear(name, event));
@@ -209,11 +218,6 @@ class SwimRun {
     if (type === 'Reaped') this.#checker.reaped(observer, member.name);
     else if (type !== 'Conflict') this.#checker.believes(observer, member);
     else this.#world.fail('nobody disputes a name', `${observer} sees ${member.name} at two addresses`);
-  }
-
-  #pushPull(): Uint8Array {
-    this.#world.counters.add('pushPulls');
-    return new Uint8Array(0);
   }
 
   /** A member that says `error` has stopped on a bug. */
