@@ -10,6 +10,7 @@ async function written(frames: readonly Uint8Array[]): Promise<Buffer> {
       chunks.push(bytes);
       done();
     },
+    together: (writes) => writes(),
     onData: () => undefined,
     close: () => undefined,
   };
@@ -39,6 +40,7 @@ describe('the frames of the limit', () => {
   it('are not taken while too much of them waits for the stream', () => {
     const writer = new FrameWriter({
       write: () => undefined,
+      together: (writes) => writes(),
       onData: () => undefined,
       close: () => undefined,
     });

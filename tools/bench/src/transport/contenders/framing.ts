@@ -9,12 +9,19 @@ import type { Link, Receive } from '../contender.ts';
 export interface ByteStream {
   /** `written` is called when the bytes have left this process. */
   write(bytes: Uint8Array, written: () => void): void;
+  /** Writes that should become one. */
+  together(writes: () => void): void;
   onData(receive: (chunk: Uint8Array) => void): void;
   close(): void;
 }
 
 export const duplexStream = (duplex: Duplex): ByteStream => ({
   write: (bytes, written) => void duplex.write(bytes, written),
+  together: (writes) => {
+    duplex.cork();
+    writes();
+    duplex.uncork();
+  },
   onData: (receive) => void duplex.on('data', receive).on('error', () => undefined),
   close: () => void duplex.destroy(),
 });
@@ -26,7 +33,8 @@ const pendingBytesMax = 512 * 1024;
 
 export class FrameWriter {
   readonly #stream: ByteStream;
-  #block = Buffer.allocUnsafeSlow(blockBytes);
+  /** Made when there is something to write: a connection that stays idle has none. */
+  #block = Buffer.alloc(0);
   #start = 0;
   #end = 0;
   #pending = 0;
@@ -43,7 +51,9 @@ export class FrameWriter {
 
   push(bytes: Uint8Array): void {
     const size = prefixBytes + bytes.length;
-    if (this.#end + size > blockBytes) {
+    // A large message is not copied: only its length is put into the block.
+    const large = size > blockBytes / 4;
+    if (this.#end + (large ? prefixBytes : size) > this.#block.length) {
       this.flush();
       this.#block = Buffer.allocUnsafeSlow(blockBytes);
       this.#start = 0;
@@ -51,9 +61,11 @@ export class FrameWriter {
     }
     this.#block.writeUInt32LE(bytes.length, this.#end);
     this.#end += prefixBytes;
-    if (size > blockBytes / 4) {
-      this.flush();
-      this.#write(bytes);
+    if (large) {
+      this.#stream.together(() => {
+        this.flush();
+        this.#write(bytes);
+      });
       return;
     }
     this.#block.set(bytes, this.#end);

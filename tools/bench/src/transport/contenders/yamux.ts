@@ -91,6 +91,7 @@ function byteStream(stream: YamuxStream): ByteStream {
       if (full) waiting.push(written);
       else written();
     },
+    together: (writes) => writes(),
     onData: (receive) =>
       stream.addEventListener('message', (event) =>
         receive((event as unknown as { data: Bytes }).data.subarray()),
