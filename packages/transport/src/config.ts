@@ -112,6 +112,9 @@ export const transportConfigSchema = z
     resumeTimeoutMs: ms(30_000, 10, 3_600_000)
       .describe('How long a session waits for its peer after the connection is lost.')
       .meta({ unit: 'ms' }),
+    certificateWarnMs: ms(7 * 86_400_000, 0, 365 * 86_400_000)
+      .describe('How long before its end the own certificate is reported, once an hour.')
+      .meta({ unit: 'ms' }),
     ackDelayMs: ms(5, 0, 1000)
       .describe('How long an acknowledgement may wait for something to travel with.')
       .meta({ unit: 'ms' }),

@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Address, MetricsRegistry } from '@cluster/core';
 import type { Transport } from '@cluster/transport';
-import { readCredentials, startTransport, type StartOptions } from '@cluster/transport/node';
+import {
+  type NodeTransport,
+  readCredentials,
+  startTransport,
+  type StartOptions,
+} from '@cluster/transport/node';
 import { TestAuthority } from './certificates.ts';
 
 let authority: TestAuthority;
@@ -25,7 +30,7 @@ class Nodes {
   readonly metrics = new MetricsRegistry();
   readonly logged: { message: string; fields: Readonly<Record<string, unknown>> | undefined }[] = [];
 
-  async start(nodeId: string, options: Partial<StartOptions> = {}): Promise<Transport> {
+  async start(nodeId: string, options: Partial<StartOptions> = {}): Promise<NodeTransport> {
     const tls = options.tls ?? (await authority.issue(nodeId));
     const bind = options.bind === undefined ? { host: '127.0.0.1', port: 0 } : options.bind;
     const transport = await startTransport(
@@ -281,6 +286,72 @@ describe('certificates', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe('certificates that are replaced while all runs', () => {
+  it('carry on with every session, over a change of authority, and cut off who is not certified any more', async () => {
+    const nodes = new Nodes();
+    const next = await TestAuthority.create('next');
+    const [a, b, c] = [await nodes.start('a'), await nodes.start('b'), await nodes.start('c')];
+    const events: string[] = [];
+    for (const node of [a, b, c]) node.handle(64, (body) => body.slice());
+    b.onPeer(({ type, peer }) => void events.push(`${type} ${peer}`));
+    expect(text(await a.request('b', 64, bytes('1')))).toBe('1');
+    expect(text(await c.request('b', 64, bytes('1')))).toBe('1');
+    const both = [authority.ca, next.ca];
+    // Trust both, then change certificates, then trust only the new.
+    for (const [node, id] of [
+      [a, 'a'],
+      [b, 'b'],
+    ] as const)
+      node.rotate({ ...(await authority.issue(id)), ca: both });
+    for (const [node, id] of [
+      [a, 'a'],
+      [b, 'b'],
+    ] as const)
+      node.rotate({ ...(await next.issue(id)), ca: both });
+    expect(text(await a.request('b', 64, bytes('2')))).toBe('2');
+    expect(events).toEqual(['up a', 'up c']);
+    // Who comes now shows and sees the new certificates.
+    const d = await nodes.start('d', { tls: { ...(await next.issue('d')), ca: next.ca } });
+    expect(text(await d.request('b', 64, bytes('3')))).toBe('3');
+    b.rotate({ ...(await next.issue('b')), ca: next.ca });
+    await until(() => events.includes('down c') && events.includes('down a'), 'the old ones are cut');
+    await until(
+      () => events.filter((event) => event === 'up a').length === 2,
+      'a is back with its new certificate',
+    );
+    expect(text(await a.request('b', 64, bytes('4')))).toBe('4');
+    await expect(c.request('b', 64, bytes('4'))).rejects.toMatchObject({
+      code: 'TRANSPORT_CERTIFICATE_UNTRUSTED',
+    });
+    expect(events.filter((event) => event.endsWith(' d'))).toEqual(['up d']);
+  });
+
+  it('are checked first, and what does not fit changes nothing', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a');
+    const before = a.certificateExpiresAtMs;
+    const foreign = await TestAuthority.create('other');
+    for (const tls of [await authority.issue('z'), { ...(await authority.issue('a')), ca: foreign.ca }]) {
+      expect(() => a.rotate(tls)).toThrow();
+      expect(a.certificateExpiresAtMs).toBe(before);
+    }
+    a.rotate(await authority.issue('a', 'prod', { until: 60 }));
+    expect(a.certificateExpiresAtMs).toBeGreaterThan(before);
+  });
+
+  it('are reported when they expire soon', async () => {
+    const nodes = new Nodes();
+    const a = await nodes.start('a', { tls: await authority.issue('a', 'prod', { until: 3 }) });
+    const warnings = (): number =>
+      nodes.logged.filter(({ message }) => message === 'the certificate expires soon').length;
+    expect(warnings()).toBe(1);
+    expect(nodes.metrics.value('certificate_expires_seconds')).toBeGreaterThan(2 * 86_400);
+    a.rotate(await authority.issue('a'));
+    expect(warnings()).toBe(1);
+    expect(nodes.metrics.value('certificate_expires_seconds')).toBeGreaterThan(20 * 86_400);
   });
 });
 

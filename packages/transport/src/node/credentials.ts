@@ -25,9 +25,7 @@ export function checkCredentials(
   wallClock: WallClock,
 ): PeerIdentity {
   const certificate = readCertificate(cert, 'tls.cert');
-  const authorities = [ca]
-    .flat()
-    .flatMap((pem) => splitPem(pem).map((one) => readCertificate(one, 'tls.ca')));
+  const authorities = readAuthorities({ ca });
   if (authorities.length === 0) {
     throw problem(
       'TRANSPORT_CERTIFICATE_UNREADABLE',
@@ -111,6 +109,20 @@ function checkIssuer(
     'tls.cert was not issued by any authority in tls.ca.',
     'Give the authority that issued it, and the same one on all nodes.',
   );
+}
+
+export const readAuthorities = ({ ca }: Pick<TlsCredentials, 'ca'>): readonly X509Certificate[] =>
+  [ca].flat().flatMap((pem) => splitPem(pem).map((one) => readCertificate(one, 'tls.ca')));
+
+/** @param certificate of a chain that has been verified: only who stands at its end is asked. */
+export function isCertified(
+  certificate: X509Certificate,
+  authorities: readonly X509Certificate[],
+  depth = 8,
+): boolean {
+  const issued = authorities.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey));
+  const { issuerCertificate: issuer } = certificate;
+  return issued || (issuer !== undefined && depth > 0 && isCertified(issuer, authorities, depth - 1));
 }
 
 const splitPem = (pem: string): string[] =>

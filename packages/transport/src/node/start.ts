@@ -12,8 +12,8 @@ import {
 import { systemClock, systemWallClock } from '@cluster/core/node';
 import { type TransportConfigInput, transportConfigSchema } from '../config.ts';
 import type { PeerDirectory } from '../ports.ts';
-import { Transport } from '../transport.ts';
 import { checkCredentials, type TlsCredentials } from './credentials.ts';
+import { NodeTransport } from './node-transport.ts';
 import { TlsStreams } from './tls-streams.ts';
 
 export interface StartOptions extends TransportConfigInput {
@@ -35,24 +35,35 @@ export interface StartPorts {
  * @throws ClusterError: `TRANSPORT_CONFIG_INVALID`, `TRANSPORT_CERTIFICATE_*`, `TRANSPORT_IDENTITY_MISMATCH`,
  * `TRANSPORT_CLUSTER_MISMATCH`, `TRANSPORT_PORT_IN_USE`, `TRANSPORT_BIND_FAILED`.
  */
-export async function startTransport({ tls, ...input }: StartOptions, ports: StartPorts): Promise<Transport> {
+export async function startTransport(
+  { tls, ...input }: StartOptions,
+  ports: StartPorts,
+): Promise<NodeTransport> {
   const config = parseConfig(transportConfigSchema, input, 'TRANSPORT_CONFIG_INVALID');
   const { nodeId, clusterName, bind, handshakeTimeoutMs, handshakesMax } = config;
   checkCredentials(tls, { nodeId, clusterName, listens: bind !== null }, ports.wallClock ?? systemWallClock);
-  const transport = new Transport(input, {
+  const wallClock = ports.wallClock ?? systemWallClock;
+  const streams = new TlsStreams(tls, { handshakeTimeoutMs, handshakesMax });
+  const core = {
     clock: ports.clock ?? systemClock,
-    streams: new TlsStreams(tls, { handshakeTimeoutMs, handshakesMax }),
+    streams,
     directory: ports.directory,
     seed: randomBytes(4).readUInt32LE(),
     bootId: randomBytes(12).toString('hex'),
     soon: queueMicrotask,
-    defer: (run) => void setImmediate(run),
-    allocate: (bytes) => Buffer.allocUnsafe(bytes),
+    defer: (run: () => void) => void setImmediate(run),
+    allocate: (bytes: number) => Buffer.allocUnsafe(bytes),
     logger: ports.logger,
     metrics: ports.metrics,
     tracer: ports.tracer,
-  });
-  return await transport.start();
+  };
+  const transport = new NodeTransport(input, config, tls, streams, core, wallClock);
+  try {
+    return await transport.start();
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
 }
 
 /** Reads credentials from PEM files. @throws ClusterError `TRANSPORT_CERTIFICATE_UNREADABLE` naming the file. */

@@ -6,9 +6,9 @@
  * OpenSSL's verification), but the stream is handed on with "no identity, because ...", so that the engine can tell the peer why
  * before it closes. An identity exists only where `authorized` is true; without one the engine exchanges nothing but a refusal.
  */
-import { constants } from 'node:crypto';
-import { isIP, type Server, type Socket } from 'node:net';
-import { connect, createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { constants, type X509Certificate } from 'node:crypto';
+import { isIP, type Socket } from 'node:net';
+import { connect, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import {
   type Address,
   ClusterError,
@@ -21,7 +21,7 @@ import { identityOf, isRefusal } from '../core/identity.ts';
 import type { Certified } from '../core/protocol.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SecureStream, SecureStreamPort } from '../ports.ts';
-import { sanUris, type TlsCredentials } from './credentials.ts';
+import { isCertified, readAuthorities, sanUris, type TlsCredentials } from './credentials.ts';
 
 export interface TlsStreamOptions {
   readonly handshakeTimeoutMs: number;
@@ -33,21 +33,31 @@ export interface TlsStreamOptions {
 const socketQueueBytes = 65_536;
 
 export class TlsStreams implements SecureStreamPort {
-  readonly #context: SecureContextOptions;
+  #context: SecureContextOptions;
+  readonly #servers = new Set<Server>();
+  readonly #open = new Set<TlsStream>();
   readonly #options: TlsStreamOptions;
 
-  constructor({ ca, cert, key }: TlsCredentials, options: TlsStreamOptions) {
+  constructor(credentials: TlsCredentials, options: TlsStreamOptions) {
     this.#options = options;
-    this.#context = {
-      ca: [ca].flat(),
-      cert,
-      key,
-      minVersion: 'TLSv1.3',
-      maxVersion: 'TLSv1.3',
-      ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
-      // A resumed session would skip the certificates.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    };
+    this.#context = contextOf(credentials);
+  }
+
+  /** For all streams from now on; those of peers that the new authorities have not certified are cut. */
+  rotate(credentials: TlsCredentials): void {
+    this.#context = contextOf(credentials);
+    for (const server of this.#servers) server.setSecureContext(this.#context);
+    const authorities = readAuthorities(credentials);
+    for (const stream of this.#open) stream.judge(authorities);
+  }
+
+  #opened(socket: TLSSocket, handlers: DuplexHandlers): TlsStream {
+    // Asked once: on a dialled socket Node gives it away only the first time.
+    const certificate = socket.getPeerX509Certificate();
+    const stream = new TlsStream(socket, certificate, certify(socket, certificate), handlers);
+    this.#open.add(stream);
+    socket.once('close', () => this.#open.delete(stream));
+    return stream;
   }
 
   listen(
@@ -83,7 +93,7 @@ export class TlsStreams implements SecureStreamPort {
     });
     server.on('secureConnection', (socket: TLSSocket) => {
       pending.delete(remoteOf(socket));
-      accept(new TlsStream(socket, certify(socket), noHandlers));
+      accept(this.#opened(socket, noHandlers));
     });
     server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
       socket.destroy();
@@ -92,6 +102,8 @@ export class TlsStreams implements SecureStreamPort {
     const failed = (error: NodeJS.ErrnoException): void =>
       done({ ok: false, error: listenError(local, error) });
     server.once('error', failed);
+    this.#servers.add(server);
+    server.once('close', () => this.#servers.delete(server));
     server.listen({ host: local.host, port: local.port }, () => {
       server.off('error', failed);
       // An accept that fails (out of descriptors) is that connection's loss, not the server's.
@@ -146,10 +158,21 @@ export class TlsStreams implements SecureStreamPort {
     socket.once('error', failed);
     socket.once('close', closed);
     socket.once('secureConnect', () =>
-      finish(() => done({ ok: true, value: new TlsStream(socket, certify(socket), handlers) })),
+      finish(() => done({ ok: true, value: this.#opened(socket, handlers) })),
     );
   }
 }
+
+const contextOf = ({ ca, cert, key }: TlsCredentials): SecureContextOptions => ({
+  ca: [ca].flat(),
+  cert,
+  key,
+  minVersion: 'TLSv1.3',
+  maxVersion: 'TLSv1.3',
+  ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+  // A resumed session would skip the certificates.
+  secureOptions: constants.SSL_OP_NO_TICKET,
+});
 
 const remoteOf = (socket: Socket): string => `${socket.remoteAddress ?? ''} ${socket.remotePort ?? 0}`;
 
@@ -164,9 +187,16 @@ class TlsStream implements SecureStream {
   readonly remote: Address;
   handlers: DuplexHandlers;
   readonly #socket: TLSSocket;
+  readonly #certificate: X509Certificate | undefined;
 
-  constructor(socket: TLSSocket, certified: Certified, handlers: DuplexHandlers) {
+  constructor(
+    socket: TLSSocket,
+    certificate: X509Certificate | undefined,
+    certified: Certified,
+    handlers: DuplexHandlers,
+  ) {
     this.#socket = socket;
+    this.#certificate = certificate;
     this.certified = certified;
     this.handlers = handlers;
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
@@ -181,6 +211,12 @@ class TlsStream implements SecureStream {
       failure ??= dialError('TRANSPORT_CONNECTION_LOST', `${describeError(error)}.`, error);
     });
     socket.on('close', () => this.handlers.onClose(failure));
+  }
+
+  /** Ends it unless one of these authorities stands behind the certificate that its peer has shown. */
+  judge(authorities: readonly X509Certificate[]): void {
+    if (this.#certificate !== undefined && isCertified(this.#certificate, authorities)) return;
+    this.#socket.destroy(new Error('no authority of ours certifies the peer any more'));
   }
 
   write(bytes: Uint8Array): boolean {
@@ -198,11 +234,10 @@ class TlsStream implements SecureStream {
 }
 
 /** Who the other side is, if its chain is good. */
-function certify(socket: TLSSocket): Certified {
+function certify(socket: TLSSocket, certificate: X509Certificate | undefined): Certified {
   if (socket.isSessionReused()) {
     return refused('TRANSPORT_CERTIFICATE_MISSING', 'a resumed TLS session proves no certificate');
   }
-  const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined)
     return refused('TRANSPORT_CERTIFICATE_MISSING', 'the peer showed no certificate');
   if (!socket.authorized) {
