@@ -2,6 +2,7 @@
 import { parseConfig } from '@cluster/core';
 import * as z from 'zod';
 import { stabilityWindowMs } from './stability.ts';
+import type { QuorumRule } from './strategy.ts';
 
 const shape = z.object({
   name: z
@@ -111,6 +112,13 @@ export type QuorumConfigInput = z.input<typeof shape>;
 /** @throws ClusterError `SWIM_QUORUM_CONFIG_INVALID`. */
 export const parseQuorumConfig = (input: QuorumConfigInput): QuorumConfig =>
   parseConfig(quorumConfigSchema, input, 'SWIM_QUORUM_CONFIG_INVALID');
+
+/** The strategy with what it depends on. */
+export const ruleOf = ({ strategy, staticQuorum = 1, downIfAlone }: QuorumConfig): QuorumRule => ({
+  strategy,
+  staticQuorum,
+  downIfAlone,
+});
 
 /** What somebody waits until no grant and no lease from before can count anywhere. */
 export const outlastMs = ({ quorumTtlMs, clockMargin }: QuorumConfig): number =>

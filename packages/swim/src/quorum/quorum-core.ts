@@ -16,13 +16,20 @@ import {
   type TimerInput,
   unpackPlain,
 } from '@cluster/core';
-import { type QuorumConfig, timingsFor } from './config.ts';
+import { type QuorumConfig, ruleOf, timingsFor } from './config.ts';
 import { Grants, type GrantsCheckpoint } from './grants.ts';
 import { partitionMachine } from './partition.machine.ts';
 import type { PartitionEventType, QuorumEffect, QuorumInput } from './quorum-effects.ts';
 import type { Roster } from './roster.ts';
 import { sideOf } from './side.ts';
-import { type Evidence, evidenceOf, isMajorityOrTieWinner, majorityOf, type QuorumRule } from './strategy.ts';
+import {
+  changeObjection,
+  type Evidence,
+  evidenceOf,
+  isMajorityOrTieWinner,
+  majorityOf,
+  type QuorumRule,
+} from './strategy.ts';
 
 type Out = Sink<QuorumEffect>;
 type Of<T extends QuorumInput['type']> = Extract<QuorumInput, { type: T }>;
@@ -85,9 +92,8 @@ export class QuorumCore implements ProtocolCore<QuorumInput, QuorumEffect> {
 
   constructor(config: QuorumConfig) {
     this.#config = config;
-    const { strategy, staticQuorum = 1, downIfAlone } = config;
-    this.#rule = { strategy, staticQuorum, downIfAlone };
-    this.#evidence = evidenceOf(strategy);
+    this.#rule = ruleOf(config);
+    this.#evidence = evidenceOf(config.strategy);
     this.#grants = new Grants(config);
     this.#machine = new MachineInstance('partition', stepper, (action, nowMs, out) =>
       this.#perform(action, nowMs, out),
@@ -396,11 +402,9 @@ export class QuorumCore implements ProtocolCore<QuorumInput, QuorumEffect> {
     const { roster, side, missing, taken, proposing } = state;
     if (!config.shrink || proposing || side[0] !== config.name || !this.holdsQuorum(nowMs)) return;
     if (roster.members.length <= config.rosterFloor) return;
+    if (changeObjection(this.#rule, roster.members.length, 'remove') !== null) return;
     const gone = new Set(taken.map(nameOf));
-    // The oldest is what keep-oldest counts by: without it the next roster's quorums would share nobody with this one's.
-    const mayGo = (name: string): boolean =>
-      gone.has(name) && !(config.strategy === 'keep-oldest' && name === roster.members[0]);
-    const name = missing.findLast(mayGo);
+    const name = missing.findLast((one) => gone.has(one));
     if (name === undefined) return;
     state.proposing = true;
     out.emit({ type: 'proposeRoster', change: { type: 'remove', name }, epoch: roster.epoch });

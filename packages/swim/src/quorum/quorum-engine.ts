@@ -8,14 +8,14 @@ import {
   type Metrics,
   silentLogger,
 } from '@cluster/core';
-import type { QuorumConfig } from './config.ts';
+import { type QuorumConfig, ruleOf } from './config.ts';
 import { decodeQuorumMessage, encodeQuorumMessage, type QuorumMessage } from './messages.ts';
 import { type PartitionMode, type Permission, permits } from './modes.ts';
 import { QuorumCore } from './quorum-core.ts';
 import type { QuorumEffect, QuorumInput } from './quorum-effects.ts';
 import type { PartitionHappening, QuorumPorts } from './quorum-ports.ts';
 import { changeInvalid, type Roster, type RosterChange } from './roster.ts';
-import { evidenceOf, staticMembersMax } from './strategy.ts';
+import { changeObjection, evidenceOf, staticMembersMax } from './strategy.ts';
 
 export class QuorumEngine {
   readonly #config: QuorumConfig;
@@ -140,17 +140,15 @@ export class QuorumEngine {
   }
 
   #objection(change: RosterChange): ClusterError | null {
-    const { strategy, staticQuorum = 1, rosterFloor, rosterMax } = this.#config;
-    const { members } = this.#core.roster;
+    const { rosterFloor, rosterMax } = this.#config;
+    const { length } = this.#core.roster.members;
     if (!this.holdsQuorum) return noQuorum();
-    if (change.type === 'add') {
-      const max = strategy === 'static-quorum' ? staticMembersMax(staticQuorum) : rosterMax;
-      if (members.length >= max) return changeInvalid(change, `${max} members are the most`);
-    } else {
-      if (members.length <= rosterFloor) return changeInvalid(change, `${rosterFloor} members are the least`);
-      if (strategy === 'keep-oldest' && change.name === members[0])
-        return changeInvalid(change, 'keep-oldest counts by it');
-    }
+    const why = changeObjection(ruleOf(this.#config), length, change.type);
+    if (why !== null) return changeInvalid(change, why);
+    if (change.type === 'add' && length >= rosterMax)
+      return changeInvalid(change, `${rosterMax} members are the most`);
+    if (change.type === 'remove' && length <= rosterFloor)
+      return changeInvalid(change, `${rosterFloor} members are the least`);
     return null;
   }
 

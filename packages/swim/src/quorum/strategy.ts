@@ -30,6 +30,25 @@ export const majorityOf = (size: number): number => Math.floor(size / 2) + 1;
 /** With more members than this, two sides could each have the quorum of static-quorum. */
 export const staticMembersMax = (quorum: number): number => 2 * quorum - 1;
 
+/**
+ * Why a roster may not change by one member under this rule; null when it may. Quorums of consecutive rosters must share a member:
+ * majorities do, and so do static quorums within their bound, but under keep-oldest the oldest and a newcomer at one epoch share
+ * nobody with all the others at the epoch before.
+ */
+export function changeObjection(
+  { strategy, staticQuorum }: QuorumRule,
+  size: number,
+  type: 'add' | 'remove',
+): string | null {
+  if (strategy === 'keep-oldest') return 'keep-oldest needs a roster that does not change';
+  if (strategy !== 'static-quorum') return null;
+  if (type === 'add' && size >= staticMembersMax(staticQuorum))
+    return `static-quorum ${staticQuorum} allows ${staticMembersMax(staticQuorum)} members`;
+  return type === 'remove' && size <= staticQuorum
+    ? `static-quorum ${staticQuorum} needs as many members`
+    : null;
+}
+
 /** Whether those of the roster that `counts` are a quorum of it. Nobody outside the roster ever counts. */
 export function isQuorum(
   rule: QuorumRule,
