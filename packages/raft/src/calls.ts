@@ -6,7 +6,7 @@
  */
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
-import type { Answer, Draft, Proposal, RaftInput } from './core/types.ts';
+import type { Answer, Draft, Proposal, RaftInput, TransferOutcome } from './core/types.ts';
 import * as errors from './errors.ts';
 import type { RaftMetrics } from './metrics.ts';
 
@@ -37,6 +37,7 @@ const batchBytesMax = 4 * 1024 * 1024;
 export class Calls {
   readonly #options: CallsOptions;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #transfers = new Map<number, Done<void>>();
   #queue: Proposal[] = [];
   #hold: TimerHandle | null = null;
   #refs = 0;
@@ -80,6 +81,27 @@ export class Calls {
     this.#waiting.set(ref, { done: indexOnly, kind: 'read', startedMs: clock.nowMs() });
     dispatch({ type: 'READ', ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
     return () => this.#abandon(ref);
+  }
+
+  /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
+  transfer(to: string, timeoutMs: number | undefined, done: Done<void>): () => void {
+    const { config, dispatch } = this.#options;
+    const ref = ++this.#refs;
+    this.#transfers.set(ref, done);
+    dispatch({ type: 'TRANSFER', ref, to, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
+    return () => {
+      if (this.#transfers.has(ref)) dispatch({ type: 'ABANDON', ref });
+    };
+  }
+
+  transferred(ref: number, outcome: TransferOutcome): void {
+    const done = this.#transfers.get(ref);
+    this.#transfers.delete(ref);
+    done?.(
+      outcome === 'done'
+        ? { ok: true, value: undefined }
+        : { ok: false, error: errors.transferError(outcome) },
+    );
   }
 
   /** Hands queued proposals to the core, unless a leader's disk is busy: then when it is done, or at the latest after a heartbeat. */
@@ -131,6 +153,9 @@ export class Calls {
     this.#hold = null;
     const queued = new Set(this.#queue.map(({ ref }) => ref));
     this.#queue = [];
+    const transfers = [...this.#transfers.values()];
+    this.#transfers.clear();
+    for (const done of transfers) done({ ok: false, error: errors.stoppedMeanwhile('safe', cause) });
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [ref, { done, kind }] of waiting) {

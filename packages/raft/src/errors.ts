@@ -1,6 +1,6 @@
 /** The errors of this package. Codes are stable. */
 import { ClusterError, describeError } from '@cluster/core';
-import type { Answer } from './core/types.ts';
+import type { Answer, TransferOutcome } from './core/types.ts';
 
 /** Where damage was found, for a person with a backup and a hex editor. */
 export function logDamaged(path: string, offset: number, problem: string): ClusterError {
@@ -229,5 +229,43 @@ export function answerError(
       return answer.submitted ? timedOut(retry) : noLeader();
     case 'abandoned':
       return aborted(retry);
+  }
+}
+
+export function transferError(outcome: Exclude<TransferOutcome, 'done'>): ClusterError {
+  switch (outcome) {
+    case 'abandoned':
+      return aborted('safe');
+    case 'notLeader':
+      return new ClusterError({
+        code: 'RAFT_NOT_LEADER',
+        fault: 'caller',
+        message: 'Only the leader can hand its lead over, and this node does not lead.',
+        advice: 'Ask the node that status() names as leader.',
+        retry: 'safe',
+      });
+    case 'targetUnknown':
+      return new ClusterError({
+        code: 'RAFT_TRANSFER_TARGET_UNKNOWN',
+        fault: 'caller',
+        message: 'The node that is to lead is not a voter of this group.',
+        advice: 'Name one of the voters that status() lists.',
+      });
+    case 'underWay':
+      return new ClusterError({
+        code: 'RAFT_TRANSFER_UNDER_WAY',
+        fault: 'caller',
+        message: 'The lead is being handed over already.',
+        advice: 'Wait for the outcome of that; it takes no longer than an election timeout.',
+        retry: 'safe',
+      });
+    case 'failed':
+      return new ClusterError({
+        code: 'RAFT_TRANSFER_FAILED',
+        fault: 'environment',
+        message: 'The node that was to lead did not come to lead in time.',
+        advice: 'Check that it runs, keeps up with the log and reaches a majority, then try again.',
+        retry: 'safe',
+      });
   }
 }

@@ -86,6 +86,17 @@ export class Raft {
     return abortable(options.signal, (done) => this.#replica.read(done, options));
   }
 
+  /**
+   * Hands the lead over to another voter (thesis 3.10), e.g. before this node is stopped; resolves when that leads. Proposals wait
+   * meanwhile. A node that leads already stays the leader. Aborting ends the waiting, not the transfer.
+   *
+   * @throws ClusterError `RAFT_NOT_LEADER`, `RAFT_TRANSFER_TARGET_UNKNOWN`, `RAFT_TRANSFER_UNDER_WAY`, `RAFT_TRANSFER_FAILED`,
+   * `RAFT_ABORTED`, `RAFT_STOPPED`
+   */
+  transferLeadership(to: string, options: WaitOptions = {}): Promise<void> {
+    return abortable(options.signal, (done) => this.#replica.transferLeadership(to, done, options));
+  }
+
   status(): RaftStatus {
     return this.#replica.status();
   }

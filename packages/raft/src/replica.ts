@@ -174,6 +174,16 @@ export class RaftReplica {
     return this.#calls.read(options.timeoutMs, done);
   }
 
+  /** Hands the lead over to another voter; completes when that leads. To be called at the leader. */
+  transferLeadership(
+    to: string,
+    done: Done<void>,
+    options: Pick<ProposeOptions, 'timeoutMs'> = {},
+  ): () => void {
+    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    return this.#calls.transfer(to, options.timeoutMs, done);
+  }
+
   status(): RaftStatus {
     const { nodeId, groupId, voters } = this.config;
     const { role, currentTerm: term, leaderId, commitIndex, appliedIndex, lastIndex } = this.core;
@@ -239,6 +249,8 @@ export class RaftReplica {
         return this.#apply(effect);
       case 'respond':
         return this.#calls.respond(effect.ref, effect.answer);
+      case 'transferred':
+        return this.#calls.transferred(effect.ref, effect.outcome);
       case 'roleChanged':
         this.#meter.follow(this.core, this.#calls.size);
         return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });

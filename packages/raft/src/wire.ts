@@ -21,7 +21,7 @@ const version = 1;
 /** The layout as text: its checksum is what two nodes compare before they talk. Change it with any change of the bytes. */
 const layout = `raft/${version}
 message: version u8, group u32, type u8, term u64, body
-1 voteRequest: pre flag, lastIndex u64, lastTerm u64
+1 voteRequest: u8 0 real, 1 pre, 2 real and invited, lastIndex u64, lastTerm u64
 2 voteResponse: pre flag, granted flag
 3 append: prevIndex u64, prevTerm u64, commit u64, count u32, (term u64, body)*
 4 appendAccepted: match u64
@@ -33,6 +33,7 @@ message: version u8, group u32, type u8, term u64, body
 10 confirmed: round u64
 11 readRequest: boot u32, request u64
 12 readAnswer: boot u32, request u64, index u64
+13 timeoutNow:
 body: kind u8 + 0x80 with session, [clientId u64, sequence u64], command blob
 status: 0 applied, ${refusalStatuses.join(', ')}`;
 
@@ -52,6 +53,7 @@ const types = [
   'confirmed',
   'readRequest',
   'readAnswer',
+  'timeoutNow',
 ] as const satisfies readonly RaftMessage['type'][];
 
 const headerBytes = 14;
@@ -80,7 +82,7 @@ export function encodeMessage({ groupId, message }: Envelope): Uint8Array {
 function writeFields(writer: ByteWriter, message: RaftMessage): void {
   switch (message.type) {
     case 'voteRequest':
-      writer.u8(message.pre ? 1 : 0);
+      writer.u8(message.pre ? 1 : message.invited ? 2 : 0);
       writer.u64(message.lastIndex);
       return writer.u64(message.lastTerm);
     case 'voteResponse':
@@ -127,6 +129,8 @@ function writeFields(writer: ByteWriter, message: RaftMessage): void {
       writer.u32(message.boot);
       writer.u64(message.request);
       return writer.u64(message.index);
+    case 'timeoutNow':
+      return;
   }
 }
 
@@ -156,8 +160,12 @@ export function decodeMessage(bytes: Uint8Array, bytesMax: number): Decoded {
 
 function readFields(reader: ByteReader, type: RaftMessage['type'], term: number): RaftMessage {
   switch (type) {
-    case 'voteRequest':
-      return { type, term, pre: reader.flag(), lastIndex: reader.u64(), lastTerm: reader.u64() };
+    case 'voteRequest': {
+      const kind = reader.u8();
+      if (kind > 2) reader.fail();
+      const invited = kind === 2 ? ({ invited: true } as const) : {};
+      return { type, term, pre: kind === 1, ...invited, lastIndex: reader.u64(), lastTerm: reader.u64() };
+    }
     case 'voteResponse':
       return { type, term, pre: reader.flag(), granted: reader.flag() };
     case 'append': {
@@ -193,6 +201,8 @@ function readFields(reader: ByteReader, type: RaftMessage['type'], term: number)
       return { type, term, boot: reader.u32(), request: reader.u64() };
     case 'readAnswer':
       return { type, term, boot: reader.u32(), request: reader.u64(), index: reader.u64() };
+    case 'timeoutNow':
+      return { type, term };
   }
 }
 

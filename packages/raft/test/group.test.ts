@@ -17,7 +17,7 @@ import {
   WriteAheadLog,
 } from '../src/index.ts';
 import { ManualClock } from './support/clock.ts';
-import { proposeAndWait, TestGroup, valueOf } from './support/group.ts';
+import { errorOf, proposeAndWait, TestGroup, valueOf } from './support/group.ts';
 import { Ledger, text, words } from './support/ledger.ts';
 import { TestNetwork } from './support/network.ts';
 
@@ -54,6 +54,40 @@ describe('a group of replicas', () => {
       expect(ledger.lines).toEqual(['hello']);
     }
     expect(leader.replica.status().lastIndex).toBe(index);
+  });
+
+  it('is led by whom its leader hands over to, or not when that is cut off', () => {
+    const group = new TestGroup(three);
+    const old = group.electLeader();
+    const [next, other] = group.followers;
+    if (next === undefined || other === undefined) throw new Error('there are three');
+    const calls: { outcome: Outcome<void> | undefined }[] = [];
+    const transfer = ({ replica }: typeof old, to: string): (() => void) => {
+      const call: (typeof calls)[number] = { outcome: undefined };
+      calls.push(call);
+      return replica.transferLeadership(to, (outcome) => (call.outcome = outcome));
+    };
+    transfer(old, next.name);
+    group.clock.advance(20);
+    expect(calls[0]?.outcome).toEqual({ ok: true, value: undefined });
+    expect(group.leader).toBe(next);
+    group.network.cut(other.name);
+    transfer(next, other.name);
+    transfer(next, other.name);
+    group.clock.advance(300);
+    expect(calls.slice(1).map((call) => errorOf(call).code)).toEqual([
+      'RAFT_TRANSFER_FAILED',
+      'RAFT_TRANSFER_UNDER_WAY',
+    ]);
+    const abandon = transfer(next, other.name);
+    abandon();
+    abandon();
+    transfer(next, other.name);
+    group.crash(next.name);
+    expect(calls.slice(3).map((call) => errorOf(call).code)).toEqual([
+      'RAFT_ABORTED',
+      'RAFT_TRANSFER_UNDER_WAY',
+    ]);
   });
 
   it('answers no read at a leader that is cut off, until it is back and follows', () => {

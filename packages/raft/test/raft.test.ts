@@ -66,6 +66,21 @@ describe('the service', () => {
     expect(await codeOf(raft.read())).toBe('RAFT_STOPPED safe');
   });
 
+  it('says why a lead is not handed over', async () => {
+    const { raft, clock } = await startAlone();
+    const codeOf = (transfer: Promise<void>): Promise<unknown> =>
+      transfer.then(
+        () => 'done',
+        ({ code }: { code: string }) => code,
+      );
+    expect(await codeOf(raft.transferLeadership('a'))).toBe('RAFT_NOT_LEADER');
+    clock.advance(600);
+    expect(await codeOf(raft.transferLeadership('a'))).toBe('done');
+    expect(await codeOf(raft.transferLeadership('b'))).toBe('RAFT_TRANSFER_TARGET_UNKNOWN');
+    await raft.stop();
+    expect(await codeOf(raft.transferLeadership('a'))).toBe('RAFT_STOPPED');
+  });
+
   it('rejects with what went wrong', async () => {
     const { raft } = await startAlone({ commandBytesMax: 1024 });
     await expect(raft.propose(new Uint8Array(2000))).rejects.toMatchObject({

@@ -14,6 +14,8 @@ export class Election {
   #votes = new Map<string, boolean>();
   // The write that makes the vote for oneself count; null when there is none to wait for.
   #ownVoteSequence: number | null = null;
+  /** The leader has asked this node to stand: said in the next election it calls, and in that one only. */
+  invited = false;
   /** Elections this node has stood in. */
   started = 0;
 
@@ -42,11 +44,14 @@ export class Election {
     this.#votes = new Map();
     this.#ownVoteSequence = shared.durability.sequence;
     const { lastIndex, lastTerm } = shared.log;
+    const invited = this.invited ? ({ invited: true } as const) : {};
+    this.invited = false;
     for (const peer of shared.peers) {
       shared.durability.defer(peer, {
         type: 'voteRequest',
         term: shared.term,
         pre: false,
+        ...invited,
         lastIndex,
         lastTerm,
       });

@@ -41,6 +41,8 @@ export interface ProposalsCheckpoint {
   readonly waiters: readonly Waiter[];
   readonly appliedTerm: number;
   readonly origins: OriginsCheckpoint;
+  readonly held: readonly { readonly from: string; readonly message: Propose }[];
+  readonly wasHolding: boolean;
 }
 
 const sweepTimer = 'proposals';
@@ -59,6 +61,11 @@ export class Proposals {
   // Term of the latest entry applied.
   #appliedTerm = 0;
   #sweeping = false;
+  // What peers forwarded while the lead was being handed over.
+  #held: { readonly from: string; readonly message: Propose }[] = [];
+  #heldDrafts = 0;
+  // Something waits for the end of that.
+  #wasHolding = false;
   // To be made again within the input that says so; empty between inputs.
   readonly #dropped: Pending[] = [];
 
@@ -128,8 +135,10 @@ export class Proposals {
   }
 
   /** Proposals that a peer forwards. */
-  forwarded(from: string, { term, boot, drafts }: Propose, out: Out): void {
+  forwarded(from: string, message: Propose, out: Out): void {
+    const { term, boot, drafts } = message;
     const shared = this.#shared;
+    if (shared.holdsProposals) return this.#hold(from, message);
     if (!shared.isLeader || term !== shared.term) {
       for (const { ref } of drafts) {
         const verdict = this.#origins.afterwards(from, boot, ref, term);
@@ -151,6 +160,28 @@ export class Proposals {
     const logged = ({ ref }: ForwardedDraft, index: number): void =>
       this.#places.add({ index, term, node: from, boot, ref });
     this.#log(fresh, refuse, logged, out);
+  }
+
+  /** After every input: the lead has been handed over, or was not, and what was held meanwhile is judged or taken. */
+  resume(nowMs: number, out: Out): void {
+    if (this.#shared.holdsProposals || !this.#wasHolding) return;
+    this.#wasHolding = false;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldDrafts = 0;
+    for (const { from, message } of held) this.forwarded(from, message, out);
+    this.#submit(
+      [...this.#pending.values()].filter(({ at }) => at === 'waiting'),
+      nowMs,
+      out,
+    );
+  }
+
+  /** Beyond the bound it is dropped: its sender asks again. */
+  #hold(from: string, message: Propose): void {
+    this.#wasHolding = true;
+    this.#heldDrafts += message.drafts.length;
+    if (this.#heldDrafts <= this.#shared.config.pendingProposalsMax) this.#held.push({ from, message });
   }
 
   /** The leader's verdict on a proposal of this node. */
@@ -201,7 +232,9 @@ export class Proposals {
 
   #submit(proposals: readonly Pending[], nowMs: number, out: Out): void {
     if (proposals.length === 0) return;
-    const { isLeader, leaderId, term } = this.#shared;
+    const { isLeader, leaderId, term, holdsProposals } = this.#shared;
+    this.#wasHolding ||= holdsProposals;
+    if (holdsProposals) return;
     if (isLeader) {
       const refuse = (pending: Pending): void =>
         this.#answer(pending, { status: 'busy', submitted: pending.submitted }, out);
@@ -333,6 +366,8 @@ export class Proposals {
       waiters: this.#places.checkpoint(),
       appliedTerm: this.#appliedTerm,
       origins: this.#origins.checkpoint(),
+      held: [...this.#held],
+      wasHolding: this.#wasHolding,
       sweeping: this.#sweeping,
     };
   }
@@ -350,6 +385,9 @@ export class Proposals {
     }
     this.#places.restore(from.waiters);
     this.#origins.restore(from.origins);
+    this.#held = [...from.held];
+    this.#wasHolding = from.wasHolding;
+    this.#heldDrafts = from.held.reduce((sum, { message }) => sum + message.drafts.length, 0);
   }
 }
 

@@ -25,6 +25,7 @@ import { Reception, type ReceptionCheckpoint } from './reception.ts';
 import { Replication, type ReplicationCheckpoint } from './replication.ts';
 import { type RoleEvent, roleMachine } from './role.machine.ts';
 import { type CoreConfig, Shared, type SharedCheckpoint } from './state.ts';
+import { Transfers } from './transfer.ts';
 import type { FailureCause, RaftEffect, RaftInput, Role } from './types.ts';
 
 type Out = Sink<RaftEffect>;
@@ -40,6 +41,7 @@ interface CoreCheckpoint {
   readonly proposals: ReturnType<Proposals['checkpoint']>;
   readonly reads: ReadsCheckpoint;
   readonly readRounds: ReadRoundsCheckpoint;
+  readonly transfers: ReturnType<Transfers['checkpoint']>;
   readonly reception: ReceptionCheckpoint;
   readonly told: Told;
 }
@@ -59,6 +61,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   readonly #proposals: Proposals;
   readonly #reads: Reads;
   readonly #readRounds: ReadRounds;
+  readonly #transfers: Transfers;
   readonly #announcements: Announcements;
   readonly #reception: Reception;
   #started = false;
@@ -74,6 +77,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#proposals = new Proposals(this.#shared, (entries, out) => this.#replication.append(entries, out));
     this.#reads = new Reads(this.#shared, (node, key) => this.#readRounds.request(node, key));
     this.#readRounds = new ReadRounds(this.#shared, (key, index) => this.#reads.answered(key, index));
+    this.#transfers = new Transfers(this.#shared, (peer) => this.#replication.matchOf(peer));
     this.#announcements = new Announcements(this.#shared);
     this.#reception = new Reception(
       {
@@ -157,6 +161,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     if (!this.#started || this.hasFailed) return;
     this.#applyMore(nowMs, out);
     this.#tellChanges(nowMs, out);
+    this.#proposals.resume(nowMs, out);
+    this.#transfers.advance(out);
     this.#serveReads(nowMs, out);
   }
 
@@ -174,7 +180,11 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         return this.#fire(input.timer, nowMs, out);
       case 'READ':
         return this.#reads.read(input.ref, input.timeoutMs, nowMs, out);
+      case 'TRANSFER':
+        if (!this.#transfers.ask(input.ref, input.to, input.timeoutMs, out)) return;
+        return this.#raise({ type: 'TRANSFER_ASKED' }, nowMs, out);
       case 'ABANDON':
+        this.#transfers.abandon(input.ref, out);
         this.#reads.abandon(input.ref, out);
         return this.#proposals.abandon(input.ref, out);
       case 'MALFORMED':
@@ -211,9 +221,14 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       if (!this.#shared.isLeader) return;
       this.#replication.heartbeat(out);
       this.#readRounds.repeat(out);
+      this.#transfers.repeat(out);
       out.emit({ type: 'setTimer', timer, delayMs: this.#shared.config.heartbeatMs });
-    } else if (!this.#proposals.fire(timer, nowMs, out) && !this.#reads.fire(timer, nowMs, out)) {
-      this.#role.fire(timer, nowMs, out);
+    } else {
+      const isTaken =
+        this.#proposals.fire(timer, nowMs, out) ||
+        this.#reads.fire(timer, nowMs, out) ||
+        this.#transfers.fire(timer, out);
+      if (!isTaken) this.#role.fire(timer, nowMs, out);
     }
   }
 
@@ -244,6 +259,14 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         return this.#takeLead(nowMs, out);
       case 'countContacts':
         return this.#raise({ type: 'QUORUM_COUNTED', ...this.#replication.contacts(nowMs) }, nowMs, out);
+      case 'holdProposals':
+        shared.holdsProposals = true;
+        return;
+      case 'releaseProposals':
+        shared.holdsProposals = false;
+        return;
+      case 'giveUpTransfer':
+        return this.#transfers.giveUp(out);
       case 'layDownLead':
         shared.leaderId = null;
         this.#replication.end(out);
@@ -330,6 +353,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       proposals: this.#proposals.checkpoint(),
       reads: this.#reads.checkpoint(),
       readRounds: this.#readRounds.checkpoint(),
+      transfers: this.#transfers.checkpoint(),
       reception: this.#reception.checkpoint(),
       told: this.#announcements.checkpoint(),
     };
@@ -348,6 +372,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#proposals.restore(from.proposals);
     this.#reads.restore(from.reads);
     this.#readRounds.restore(from.readRounds);
+    this.#transfers.restore(from.transfers);
     this.#reception.restore(from.reception);
     this.#announcements.restore(from.told);
   }

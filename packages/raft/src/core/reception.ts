@@ -9,7 +9,7 @@ import type { Reads } from './reads.ts';
 import type { Replication } from './replication.ts';
 import type { RoleEvent } from './role.machine.ts';
 import type { Shared } from './state.ts';
-import type { Append, Commit, Confirm, RaftEffect, RaftMessage, VoteResponse } from './types.ts';
+import type { Append, Commit, Confirm, RaftEffect, RaftMessage, TimeoutNow, VoteResponse } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 
@@ -58,8 +58,8 @@ export class Reception {
   receive(from: string, message: RaftMessage, nowMs: number, out: Out): void {
     const { shared, following } = this.#parts;
     if (!shared.peers.includes(from)) return this.reject(from, 'notAMember', out);
-    const standing = message.type === 'voteRequest' && !message.pre;
-    // While a leader is at work, a candidate is ignored, its term too (thesis 4.2.3).
+    const standing = message.type === 'voteRequest' && !message.pre && message.invited !== true;
+    // While a leader is at work, a candidate is ignored, its term too (thesis 4.2.3), unless that leader wants it (thesis 3.10).
     if (standing && message.term > shared.term && shared.hearsLeader(nowMs)) return;
     if (message.term > shared.term && !isProspective(message)) {
       shared.setHardState(message.term, null);
@@ -108,6 +108,8 @@ export class Reception {
       case 'confirm':
         // Of an earlier term: the answer, of this one, ends that lead.
         return isOld ? this.#confirm(from, 0, out) : this.#follow(from, message, nowMs, out);
+      case 'timeoutNow':
+        return isOld ? null : this.#follow(from, message, nowMs, out);
       case 'confirmed':
         if (!isOld && shared.isLeader) readRounds.confirmed(from, message.round, out);
         return null;
@@ -121,7 +123,12 @@ export class Reception {
     }
   }
 
-  #follow(from: string, message: Append | Commit | Confirm, nowMs: number, out: Out): string | null {
+  #follow(
+    from: string,
+    message: Append | Commit | Confirm | TimeoutNow,
+    nowMs: number,
+    out: Out,
+  ): string | null {
     const { shared, following } = this.#parts;
     if (shared.isLeader || (shared.leaderId !== null && shared.leaderId !== from)) return 'secondLeader';
     if (shared.role !== 'follower') this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
@@ -130,7 +137,14 @@ export class Reception {
     this.#timerBaseMs = nowMs;
     if (message.type === 'append') return following.append(from, message, out);
     if (message.type === 'confirm') return this.#confirm(from, message.round, out);
+    if (message.type === 'timeoutNow') return this.#stand(nowMs, out);
     following.commit(message);
+    return null;
+  }
+
+  #stand(nowMs: number, out: Out): null {
+    this.#parts.election.invited = true;
+    this.#raise({ type: 'TIMEOUT_NOW' }, nowMs, out);
     return null;
   }
 

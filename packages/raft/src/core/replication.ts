@@ -117,6 +117,11 @@ export class Replication {
     this.#feed(peer, out);
   }
 
+  /** Up to here a follower's log is known to agree; -1 for one that is none. */
+  matchOf(id: string): number {
+    return this.#peers.get(id)?.match ?? -1;
+  }
+
   /** Voters heard from within an election timeout, this node included. */
   contacts(nowMs: number): { readonly inContact: number; readonly needed: number } {
     const { config } = this.#shared;

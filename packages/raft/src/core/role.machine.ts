@@ -33,6 +33,10 @@ export type RoleEvent =
   | { readonly type: 'HIGHER_TERM' }
   /** The leader of this term made itself known. */
   | { readonly type: 'LEADER_HEARD' }
+  /** This node is to hand its lead over to another. */
+  | { readonly type: 'TRANSFER_ASKED' }
+  /** The leader wants this node to stand at once. */
+  | { readonly type: 'TIMEOUT_NOW' }
   /** So many voters, this one included, were heard from within an election timeout; a majority is `needed`. */
   | { readonly type: 'QUORUM_COUNTED'; readonly inContact: number; readonly needed: number }
   /** The disk or the state machine failed. */
@@ -61,6 +65,9 @@ export const roleMachine = setup({
     takeLead: effect(),
     /** Comes back as QUORUM_COUNTED. */
     countContacts: effect(),
+    holdProposals: effect(),
+    releaseProposals: effect(),
+    giveUpTransfer: effect(),
     layDownLead: effect(),
     stopServing: effect(),
   },
@@ -73,6 +80,7 @@ export const roleMachine = setup({
   },
   delays: {
     electionTimeout: ({ context }) => context.waitMs,
+    transferTimeout: ({ context }) => context.electionTimeoutMinMs,
     quorumCheck: ({ context }) => context.electionTimeoutMinMs,
   },
 }).createMachine({
@@ -92,6 +100,8 @@ export const roleMachine = setup({
           { guard: 'asksBeforeStanding', target: 'preCandidate' },
           { target: 'candidate' },
         ],
+        // Nobody is asked before: the leader has done so by choosing this node (thesis 3.10).
+        TIMEOUT_NOW: 'candidate',
       },
     },
     preCandidate: {
@@ -135,7 +145,17 @@ export const roleMachine = setup({
           description:
             'Takes proposals, and steps down when a majority has been silent for an election timeout (thesis 6.2).',
           after: { quorumCheck: { actions: 'countContacts' } },
-          on: { QUORUM_COUNTED: { guard: 'quorumIsInContact', target: 'steady', reenter: true } },
+          on: {
+            QUORUM_COUNTED: { guard: 'quorumIsInContact', target: 'steady', reenter: true },
+            TRANSFER_ASKED: 'transferring',
+          },
+        },
+        transferring: {
+          description:
+            'Brings the one that is to lead next up to date, tells it to stand, and takes no proposals meanwhile; leads on when that takes longer than an election timeout (thesis 3.10).',
+          entry: 'holdProposals',
+          exit: 'releaseProposals',
+          after: { transferTimeout: { target: 'steady', actions: 'giveUpTransfer' } },
         },
       },
     },

@@ -29,6 +29,7 @@ export interface SharedCheckpoint {
   readonly leaderId: string | null;
   readonly leaderContactMs: number | null;
   readonly commitIndex: number;
+  readonly holdsProposals: boolean;
   readonly entries: readonly Entry[];
   readonly durability: DurabilityCheckpoint;
 }
@@ -47,6 +48,8 @@ export class Shared {
   /** When the leader of this term was last heard. */
   leaderContactMs: number | null = null;
   commitIndex = 0;
+  /** The lead is being handed over: nothing is taken into the log. */
+  holdsProposals = false;
   // Never true between two inputs.
   #hardStateIsNew = false;
 
@@ -112,7 +115,7 @@ export class Shared {
   }
 
   checkpoint(): SharedCheckpoint {
-    const { term, vote, role, leaderId, leaderContactMs, commitIndex } = this;
+    const { term, vote, role, leaderId, leaderContactMs, commitIndex, holdsProposals } = this;
     return {
       term,
       vote,
@@ -120,6 +123,7 @@ export class Shared {
       leaderId,
       leaderContactMs,
       commitIndex,
+      holdsProposals,
       entries: this.log.checkpoint(),
       durability: this.durability.checkpoint(),
     };
@@ -132,6 +136,7 @@ export class Shared {
     this.leaderId = from.leaderId;
     this.leaderContactMs = from.leaderContactMs;
     this.commitIndex = from.commitIndex;
+    this.holdsProposals = from.holdsProposals;
     this.log.restore(from.entries);
     this.durability.restore(from.durability);
   }

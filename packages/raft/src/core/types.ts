@@ -57,6 +57,8 @@ export interface VoteRequest {
   readonly type: 'voteRequest';
   readonly term: number;
   readonly pre: boolean;
+  /** The leader itself has asked the sender to stand: whoever hears that leader may vote all the same (thesis 3.10). */
+  readonly invited?: true;
   readonly lastIndex: number;
   readonly lastTerm: number;
 }
@@ -145,6 +147,12 @@ export interface ReadAnswer {
   readonly index: number;
 }
 
+/** The leader hands over: the receiver, whose log is complete, stands at once (thesis 3.10). */
+export interface TimeoutNow {
+  readonly type: 'timeoutNow';
+  readonly term: number;
+}
+
 export type RaftMessage =
   | VoteRequest
   | VoteResponse
@@ -157,7 +165,8 @@ export type RaftMessage =
   | Confirm
   | Confirmed
   | ReadRequest
-  | ReadAnswer;
+  | ReadAnswer
+  | TimeoutNow;
 
 /** What the state machine remembers of a session. */
 export interface SessionRecord {
@@ -203,6 +212,8 @@ export type RaftInput =
   | { readonly type: 'PROPOSE'; readonly proposals: readonly Proposal[] }
   /** A linearizable read; its `ref` differs from those of proposals. */
   | { readonly type: 'READ'; readonly ref: number; readonly timeoutMs: number }
+  /** Hand the lead over; its `ref` differs from those of proposals. */
+  | { readonly type: 'TRANSFER'; readonly ref: number; readonly to: string; readonly timeoutMs: number }
   /** The caller no longer wants to know. */
   | { readonly type: 'ABANDON'; readonly ref: number }
   /** Everything up to this `persist` is on the disk. */
@@ -222,6 +233,9 @@ export type Answer =
       readonly submitted: boolean;
     };
 
+/** How a transfer of the lead ended; `failed`: nobody or another leads, or this node does still. */
+export type TransferOutcome = 'done' | 'notLeader' | 'targetUnknown' | 'underWay' | 'failed' | 'abandoned';
+
 export interface PersistEffect {
   readonly type: 'persist';
   readonly sequence: number;
@@ -240,6 +254,7 @@ export type RaftEffect =
       readonly lastIndex: number;
     }
   | { readonly type: 'respond'; readonly ref: number; readonly answer: Answer }
+  | { readonly type: 'transferred'; readonly ref: number; readonly outcome: TransferOutcome }
   | { readonly type: 'roleChanged'; readonly role: Role; readonly term: number }
   | { readonly type: 'leaderChanged'; readonly leaderId: string | null; readonly term: number }
   /** A message was refused; nothing changed. */
