@@ -222,6 +222,61 @@ describe('hostile frames', () => {
     expect(booted.events).toMatchObject([{ type: 'up' }]);
   });
 
+  it('in a flood of requests and cancels start a bounded number of handlers', () => {
+    const world = new EngineWorld(1);
+    const b = world.boot('b', { inboundCallsMax: 50 });
+    let started = 0;
+    let running = 0;
+    let runningMax = 0;
+    b.engine.handle(type, (_bytes, _context, answer) => {
+      started++;
+      runningMax = Math.max(runningMax, ++running);
+      // It does not listen to cancels: 100 ms of work.
+      world.clock.setTimer(100, () => {
+        running--;
+        answer({ ok: true, value: undefined });
+      });
+    });
+    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+    const flood = Array.from({ length: 2000 }, (_, i) => [
+      ...frame(0, frameTypes.request, 2 * i + 1, i + 1),
+      ...frame(0, frameTypes.cancel, 2 * i + 2, i + 1),
+    ]);
+    port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
+      if (!outcome.ok) return;
+      outcome.value.write(encodeFrame(frameTypes.hello, greeting));
+      outcome.value.write(Uint8Array.from(flood.flat()));
+    });
+    world.run(50);
+    expect(runningMax).toBe(50);
+    expect(started).toBe(50);
+    expect(b.metrics.value('frames_rejected', { reason: 'overloaded' })).toBe(1950);
+    world.run(500);
+    expect(running).toBe(0);
+  });
+
+  it('that come one byte at a time are read all the same', () => {
+    const world = new EngineWorld(1);
+    const b = world.boot('b');
+    let handled = 0;
+    b.engine.handle(type, (_bytes, _context, answer) => {
+      handled++;
+      answer({ ok: true, value: undefined });
+    });
+    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+    port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
+      if (!outcome.ok) return;
+      const messages = Array.from({ length: 20 }, (_, i) => [...frame(0, frameTypes.message, i + 1)]);
+      for (const byte of [...encodeFrame(frameTypes.hello, greeting), ...messages.flat()])
+        outcome.value.write(Uint8Array.of(byte));
+    });
+    world.run(50);
+    expect(handled).toBe(20);
+    expect(b.events).toMatchObject([{ type: 'up' }]);
+  });
+
   it('before the HELLO end the connection', () => {
     const { world, b } = pair();
     const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });

@@ -355,6 +355,40 @@ describe('certificates that are replaced while all runs', () => {
   });
 });
 
+describe('a wall clock that is set back', () => {
+  it('decides nothing: calls, deadlines and keepalive go on', async () => {
+    const nodes = new Nodes();
+    let shiftMs = 0;
+    const b = await nodes.start('b');
+    b.handle(64, (body) => body.slice());
+    b.handle(65, () => new Promise(() => undefined));
+    const a = await startTransport(
+      {
+        nodeId: 'a',
+        clusterName: 'prod',
+        bind: null,
+        tls: await authority.issue('a'),
+        keepaliveIdleMs: 50,
+        pingTimeoutMs: 50,
+      },
+      {
+        directory: { lookup: (id) => nodes.addresses.get(id) },
+        wallClock: { nowMs: () => Date.now() + shiftMs },
+      },
+    );
+    open.push(a);
+    const events: string[] = [];
+    a.onPeer(({ type }) => void events.push(type));
+    expect(text(await a.request('b', 64, bytes('1')))).toBe('1');
+    for (const days of [-3650, 3650]) {
+      shiftMs = days * 86_400_000;
+      expect(await codeOf(a.request('b', 65, bytes(''), { timeoutMs: 150 }))).toBe('TRANSPORT_TIMEOUT');
+      expect(text(await a.request('b', 64, bytes('2')))).toBe('2');
+    }
+    expect(events).toEqual(['up']);
+  });
+});
+
 describe('the port', () => {
   it('in use is said so', async () => {
     const nodes = new Nodes();

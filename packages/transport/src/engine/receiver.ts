@@ -173,9 +173,9 @@ export class Receiver {
 
   #cancel(delivery: Delivery, stream: number): void {
     const request = delivery.inbound.get(stream);
-    if (request === undefined) return;
+    if (request?.live !== true) return;
+    // It keeps its place until its handler has finished: opening and resetting in a loop must not start ever more of them.
     request.live = false;
-    delivery.inbound.delete(stream);
     request.onCancel?.();
   }
 
@@ -273,9 +273,12 @@ export class Receiver {
     outcome: Parameters<Parameters<EngineHandler>[2]>[0],
   ): void {
     if (!outcome.ok) this.#handlerFailed(delivery, request.typeId, outcome.error);
-    if (!request.live) return;
+    if (delivery.inbound.get(request.stream) === request) delivery.inbound.delete(request.stream);
+    if (!request.live) {
+      this.#owner.progressed(delivery);
+      return;
+    }
     request.live = false;
-    delivery.inbound.delete(request.stream);
     const answerFlags = flags & flagBits.priority;
     if (outcome.ok) {
       this.#owner.reply(delivery, frameTypes.response, answerFlags, request.stream, outcome.value ?? empty);
