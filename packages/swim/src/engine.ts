@@ -40,6 +40,7 @@ import {
 import type { Member, MemberHappening, UserEvent } from './member.ts';
 import { SwimMetrics } from './metrics.ts';
 import type { SwimPorts } from './ports.ts';
+import { type Coordinate, distance } from './serf/vivaldi.ts';
 import { encodeTags, envelopeBytes, hostBytes, metaBytesMax, type StreamOptions, type Tags } from './wire.ts';
 
 interface PendingJoin {
@@ -242,6 +243,17 @@ export class SwimEngine {
     return () => void this.#userListeners.delete(listener);
   }
 
+  /** Where a member is in the network (Vivaldi); of others once they have answered a probe of ours. */
+  coordinate(member: string = this.#config.name): Coordinate | undefined {
+    return this.#serf?.coordinate(member);
+  }
+
+  /** Estimated round trip between two members, measured or not; undefined while a coordinate is unknown. */
+  estimateRttMs(a: string, b: string = this.#config.name): number | undefined {
+    const [from, to] = [this.coordinate(a), this.coordinate(b)];
+    return from && to ? distance(from, to) * 1000 : undefined;
+  }
+
   #running(): SerfLayer {
     if (this.#phase !== 'running') throw notRunning();
     if (this.#serf === null) throw serfOff();
@@ -294,8 +306,8 @@ export class SwimEngine {
       }
       this.#self = advertised(this.#config, bound.local);
       this.#phase = 'running';
-      this.#serf?.start(this.#self);
       this.#dispatch({ type: 'START', address: this.#self, incarnation, reserved });
+      this.#serf?.start(this.#self);
       return this.#self;
     } catch (error) {
       this.stop();
@@ -381,8 +393,11 @@ export class SwimEngine {
     this.#metrics.queued.set(this.#core.queued);
   }
 
-  #countProbe({ target, outcome, roundTripMs }: Extract<SwimEffect, { type: 'countProbe' }>): void {
-    if (roundTripMs !== null) this.#metrics.pingMs.observe(roundTripMs);
+  #countProbe({ target, outcome, roundTripMs, payload }: Extract<SwimEffect, { type: 'countProbe' }>): void {
+    if (roundTripMs !== null) {
+      this.#metrics.pingMs.observe(roundTripMs);
+      this.#serf?.measured(target, roundTripMs, payload);
+    }
     if (outcome === 'failed') this.#metrics.pingFailures.add();
     if (outcome === 'only_stream') {
       this.#metrics.streamOnlyPings.add();

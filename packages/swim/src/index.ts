@@ -25,6 +25,7 @@ export type {
 export type { IncarnationStore, Keys, NameResolver, PacketCipher, SwimDelegate, SwimPorts } from './ports.ts';
 export type { SerfEffect, SerfInput } from './serf/effects.ts';
 export type { QueryFilter } from './serf/messages.ts';
+export type { Coordinate } from './serf/vivaldi.ts';
 export { SerfCore, type SerfOptions } from './serf/serf-core.ts';
 export { type Cancellable, type QueryOptions, type QueryReply, Swim } from './swim.ts';
 export {

@@ -5,6 +5,10 @@ import { SwimEngine } from './engine.ts';
 import type { Query, QueryAnswer } from './engine/serf-layer.ts';
 import type { Member, MembershipEvent } from './member.ts';
 import type { SwimPorts } from './ports.ts';
+import { parseQuorumConfig, type QuorumConfigInput } from './quorum/config.ts';
+import { QuorumEngine } from './quorum/quorum-engine.ts';
+import type { QuorumPorts } from './quorum/quorum-ports.ts';
+import type { Coordinate } from './serf/vivaldi.ts';
 import type { QueryFilter } from './serf/messages.ts';
 import { parseAddress, type Tags } from './wire.ts';
 
@@ -34,6 +38,7 @@ const bytesOf = (payload: Uint8Array | string): Uint8Array =>
 export class Swim {
   readonly #engine: SwimEngine;
   readonly #events: EventHub<MembershipEvent>;
+  readonly #quorums: QuorumEngine[] = [];
   #joining: Promise<unknown> = Promise.resolve();
 
   private constructor(engine: SwimEngine, nowMs: () => number) {
@@ -156,6 +161,29 @@ export class Swim {
     });
   }
 
+  /** Where a member (default: this one) is in the network; of others once they have answered a probe of ours. */
+  coordinate(member?: string): Coordinate | undefined {
+    return this.#engine.coordinate(member);
+  }
+
+  /** Estimated round trip between two members (default: to this one), also where nobody has measured it. */
+  estimateRttMs(a: string, b?: string): number | undefined {
+    return this.#engine.estimateRttMs(a, b);
+  }
+
+  /**
+   * Quorum over a roster. What it reports comes in this member's stream of events, in order; it ends with the member.
+   * @throws ClusterError `SWIM_QUORUM_CONFIG_INVALID`, `SWIM_QUORUM_PORT_MISSING`.
+   */
+  quorum(config: Omit<QuorumConfigInput, 'name'>, ports: Omit<QuorumPorts, 'membership'>): QuorumEngine {
+    const parsed = parseQuorumConfig({ ...config, name: this.self.name });
+    const engine = new QuorumEngine(parsed, { ...ports, membership: this.#engine });
+    engine.onEvent((event) => this.#events.publish(event));
+    this.#quorums.push(engine);
+    engine.start();
+    return engine;
+  }
+
   /** Says goodbye and waits until the others have been told; the member then only waits to be stopped. */
   async leave({ signal }: Cancellable = {}): Promise<void> {
     signal?.throwIfAborted();
@@ -164,6 +192,7 @@ export class Swim {
 
   /** Closes everything without a goodbye; idempotent. */
   async stop(): Promise<void> {
+    for (const quorum of this.#quorums) quorum.stop();
     this.#engine.stop();
     this.#events.close();
   }

@@ -2,9 +2,11 @@
 export { dialable, hostBytes, parseAddress } from './wire/addresses.ts';
 export { decodeMessage, encodeMessage, nameBytesMax } from './wire/messages.ts';
 export {
+  decodeCoordinate,
   decodeKeyRequest,
   decodeSerf,
   decodeSerfState,
+  encodeCoordinate,
   encodeKeyAnswer,
   encodeSerf,
   encodeSerfState,

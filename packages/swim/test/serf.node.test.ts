@@ -166,6 +166,11 @@ describe.skipIf(!hasSerf && !isCi).concurrent('a pool with Serf', () => {
         acks.push(`${type} ${from}`);
       expect(acks.sort()).toEqual(['ack o1', 'ack s1', 'ack s2']);
       expect(await serf(s1, 'reachability')).toMatch(/Successfully contacted all live nodes/);
+      await until('Serf estimates the way to ours, and ours the way to Serf', async () => {
+        const theirs = /Estimated s1 <-> o1 rtt: \d/.test(await serf(s1, 'rtt', 's1', 'o1'));
+        return theirs && (o1.estimateRttMs('s1', 's2') ?? 0) > 0;
+      });
+
       // Without a word: failed. One after the other, for two silent at once have nobody to confirm a suspicion early.
       await quit(s2);
       await until(

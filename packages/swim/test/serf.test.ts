@@ -13,8 +13,16 @@ import { describe, expect, it } from 'vitest';
 import { InternalQueries } from '../src/engine/internal-queries.ts';
 import { keyring } from '../src/node/keyring.ts';
 import type { QueryMessage, SerfMessage, SerfState } from '../src/serf/messages.ts';
+import { distance, isValid, origin, Vivaldi } from '../src/serf/vivaldi.ts';
 import { compilePattern } from '../src/serf/pattern.ts';
-import { decodeSerf, decodeSerfState, encodeSerf, encodeSerfState } from '../src/wire.ts';
+import {
+  decodeCoordinate,
+  decodeSerf,
+  decodeSerfState,
+  encodeCoordinate,
+  encodeSerf,
+  encodeSerfState,
+} from '../src/wire.ts';
 import { Writer } from '../src/wire/msgpack.ts';
 import { CoreRig } from './core-rig.ts';
 
@@ -510,6 +518,107 @@ describe('the patterns of tag filters', () => {
   });
 });
 
+describe('network coordinates', () => {
+  const far = { vec: [0.1, 0, 0, 0, 0, 0, 0, 0], error: 0.5, adjustment: 0, height: 0.001 };
+
+  it('come to estimate round trips between members that never measured each other', () => {
+    // Places on a plane, a millisecond's access each: the truth that is to be found.
+    const places = Array.from(
+      { length: 12 },
+      (_, i) => [Math.cos(i) * 0.04, Math.sin(i * 2) * 0.04] as const,
+    );
+    const truth = (a: number, b: number): number => {
+      const [p, q] = [places[a] ?? [0, 0], places[b] ?? [0, 0]];
+      return Math.hypot(p[0] - q[0], p[1] - q[1]) + 0.002;
+    };
+    const nodes = places.map((_, i) => new Vivaldi(Prng.fromSeed(i)));
+    const prng = Prng.fromSeed(99);
+    // Of every pair whose numbers add up to a multiple of three nothing is ever measured.
+    for (let round = 0; round < 6000; round++) {
+      const [a, b] = [prng.below(12), prng.below(12)];
+      if (a === b || (a + b) % 3 === 0) continue;
+      nodes[a]?.measured(`n${b}`, nodes[b]?.own ?? origin, truth(a, b));
+    }
+    const errors: number[] = [];
+    for (let a = 0; a < 12; a++)
+      for (let b = 0; b < a; b++)
+        if ((a + b) % 3 === 0)
+          errors.push(
+            Math.abs(distance(nodes[a]?.own ?? origin, nodes[b]?.own ?? origin) - truth(a, b)) / truth(a, b),
+          );
+    const median = errors.sort((x, y) => x - y)[errors.length >> 1] ?? 1;
+    expect(median).toBeLessThan(0.1);
+    for (const { own } of nodes) expect(own.error).toBeLessThan(0.5);
+  });
+
+  it('are not moved by what cannot be', () => {
+    const vivaldi = new Vivaldi(Prng.fromSeed(1));
+    expect(vivaldi.measured('a', { ...far, error: NaN }, 0.01)).toBe(false);
+    expect(vivaldi.measured('a', { ...far, vec: [1] }, 0.01)).toBe(false);
+    for (const seconds of [-1, 11, NaN]) expect(vivaldi.measured('a', far, seconds)).toBe(false);
+    expect(vivaldi.own).toEqual(origin);
+    // Values whose sums overflow throw us back to the origin, not out of it.
+    const huge = { vec: Array<number>(8).fill(1.7e308), error: 1, adjustment: 0, height: 1 };
+    vivaldi.measured('a', huge, 1);
+    expect(isValid(vivaldi.own)).toBe(true);
+  });
+
+  it('are not moved by a single delayed answer', () => {
+    const vivaldi = new Vivaldi(Prng.fromSeed(1));
+    for (let i = 0; i < 50; i++) vivaldi.measured('a', far, 0.1);
+    const before = distance(vivaldi.own, far);
+    vivaldi.measured('a', far, 9);
+    expect(Math.abs(distance(vivaldi.own, far) - before)).toBeLessThan(0.01);
+  });
+
+  it('travel with our answers to pings, and theirs come back with ours', () => {
+    const rig = new SerfRig();
+    expect(rig.said('coordinateMoved')[0]?.coordinate).toEqual(origin);
+    rig.member('Joined', 'a');
+    rig.take();
+    const measured = { type: 'MEASURED', name: 'a', coordinate: far, roundTripMs: 150 } as const;
+    rig.input(measured);
+    expect(rig.core.coordinate('a')).toEqual(far);
+    expect(rig.said('coordinateMoved')[0]?.coordinate).toEqual(rig.core.coordinate('me'));
+    expect(rig.core.coordinate('me')).not.toEqual(origin);
+    const copy = SerfRig.make();
+    copy.restore(rig.core.checkpoint());
+    expect([copy.coordinate('me'), copy.coordinate('a')]).toEqual([rig.core.coordinate('me'), far]);
+    rig.take();
+    rig.input({ ...measured, roundTripMs: 1e9 });
+    expect(rig.take()).toEqual(['countRefused']);
+    rig.member('Reaped', 'a');
+    expect(rig.core.coordinate('a')).toBeUndefined();
+    rig.take();
+    rig.input(measured);
+    expect(rig.take()).toEqual([]);
+  });
+
+  it('have their form on the wire, and anything else is no coordinate', () => {
+    expect(decodeCoordinate(encodeCoordinate(far))).toEqual(far);
+    const encoded = encodeCoordinate(far);
+    expect(decodeCoordinate(bytes(''))).toBeNull();
+    expect(decodeCoordinate(encoded.subarray(0, encoded.length - 1))).toBeNull();
+    expect(decodeCoordinate(Uint8Array.of(2, ...encoded.subarray(1)))).toBeNull();
+    expect(decodeCoordinate(encodeCoordinate({ ...far, vec: [1, 2] }))).toBeNull();
+  });
+
+  it('go with an ack, and come with one', () => {
+    const rig = CoreRig.with(['a', 'b']);
+    rig.input({ type: 'ACK_PAYLOAD_SET', payload: bytes('here') });
+    rig.hear({ type: 'ping', seqNo: 5, node: 'me', source: null });
+    expect(rig.sent('ack')[0]?.message).toMatchObject({ seqNo: 5, payload: bytes('here') });
+    const restored = new CoreRig();
+    restored.core.restore(rig.core.checkpoint());
+    restored.hear({ type: 'ping', seqNo: 6, node: 'me', source: null });
+    expect(restored.sent('ack')[0]?.message.payload).toEqual(bytes('here'));
+    const ping = rig.until('send', 3000, ({ messages }) => messages[0]?.type === 'ping');
+    const [message] = ping.messages;
+    rig.hear({ type: 'ack', seqNo: message?.type === 'ping' ? message.seqNo : 0, payload: bytes('there') });
+    expect(rig.said('countProbe').at(-1)).toMatchObject({ outcome: 'answered', payload: bytes('there') });
+  });
+});
+
 describe('user broadcasts', () => {
   it('are not starved by a flood of membership news, nor membership by them', () => {
     const rig = CoreRig.with(['a', 'b', 'c'], { gossipFanout: 1 });
@@ -693,6 +802,18 @@ describe('a pool of ours in the simulated world', () => {
     );
     engine?.query(request, sink);
     expect(() => engine?.query(request, sink)).toThrow(/open already/);
+  });
+
+  it('estimates the round trip between any two members', () => {
+    const { world, engines } = pool(4, 7);
+    world.runFor(30_000);
+    const [first] = engines;
+    expect(first?.coordinate()).toEqual(first?.coordinate('n0'));
+    const estimate = first?.estimateRttMs('n1', 'n2') ?? NaN;
+    expect(estimate).toBeGreaterThan(0);
+    expect(estimate).toBeLessThan(1000);
+    expect(first?.estimateRttMs('n1')).toBeGreaterThan(0);
+    expect(first?.estimateRttMs('stranger')).toBeUndefined();
   });
 
   it('has no Serf layer where it is switched off', () => {

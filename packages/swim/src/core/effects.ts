@@ -48,6 +48,8 @@ export type SwimInput =
       readonly name: string;
       readonly payload: Uint8Array;
     }
+  /** something to go with every answer to a ping, */
+  | { readonly type: 'ACK_PAYLOAD_SET'; readonly payload: Uint8Array }
   /** for one, */
   | { readonly type: 'USER_SEND'; readonly to: Address; readonly payload: Uint8Array }
   /** or knows that a death is a leave. */
@@ -117,5 +119,7 @@ export type SwimEffect =
       readonly target: string;
       readonly outcome: 'answered' | 'only_stream' | 'failed';
       readonly roundTripMs: number | null;
+      /** What came with the answer. */
+      readonly payload: Uint8Array;
     }
   | { readonly type: 'countDroppedBroadcast' };

@@ -98,6 +98,7 @@ export type RejectReason =
   | 'address'
   | 'checksum'
   | 'compression'
+  | 'coordinate'
   | 'encrypted'
   | 'field'
   | 'incarnation'

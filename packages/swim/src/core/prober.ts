@@ -37,6 +37,7 @@ export interface ProberCheckpoint {
   readonly nextSeqNo: number;
   readonly expectedNacks: number;
   readonly health: number;
+  readonly ackPayload: Uint8Array;
   readonly relays: readonly (readonly [number, Relay])[];
 }
 
@@ -57,6 +58,9 @@ export class Prober {
   #nextSeqNo: number;
   #expectedNacks = 0;
   #health = 0;
+  #answerPayload = noBytes;
+  /** Goes with every answer of ours, for the layer above. */
+  ackPayload = noBytes;
 
   constructor(pool: Pool, members: Membership, gossip: Gossip) {
     this.#pool = pool;
@@ -105,7 +109,7 @@ export class Prober {
   /** Answers, unless somebody else is meant: then silence is the truth. */
   answer(ping: Ping, from: Address, out: Out): void {
     if (!this.isMeant(ping)) return;
-    const ack: Message = { type: 'ack', seqNo: ping.seqNo, payload: noBytes };
+    const ack: Message = { type: 'ack', seqNo: ping.seqNo, payload: this.ackPayload };
     this.#gossip.send(ping.source?.address ?? from, [ack], false, out);
   }
 
@@ -125,10 +129,12 @@ export class Prober {
     return undefined;
   }
 
-  acknowledged(seqNo: number, nowMs: number, out: Out): void {
+  acknowledged(seqNo: number, payload: Uint8Array, nowMs: number, out: Out): void {
     const relay = this.#relays.get(seqNo);
-    if (relay === undefined)
+    if (relay === undefined) {
+      this.#answerPayload = payload;
       return this.#machine.send({ type: 'ACK_RECEIVED', seqNo, atMs: nowMs }, nowMs, out);
+    }
     this.#relays.delete(seqNo);
     out.emit({ type: 'cancelTimer', timer: `${relayTimer}${seqNo}` });
     this.#gossip.send(relay.replyTo, [{ type: 'ack', seqNo: relay.seqNo, payload: noBytes }], false, out);
@@ -148,15 +154,17 @@ export class Prober {
       nextSeqNo: this.#nextSeqNo,
       expectedNacks: this.#expectedNacks,
       health: this.#health,
+      ackPayload: this.ackPayload,
       relays: [...this.#relays],
     };
   }
 
-  restore({ probe, nextSeqNo, expectedNacks, health, relays }: ProberCheckpoint): void {
+  restore({ probe, nextSeqNo, expectedNacks, health, ackPayload, relays }: ProberCheckpoint): void {
     this.#machine.restore(probe);
     this.#nextSeqNo = nextSeqNo;
     this.#expectedNacks = expectedNacks;
     this.#health = health;
+    this.ackPayload = ackPayload;
     this.#relays.clear();
     for (const [seqNo, relay] of relays) this.#relays.set(seqNo, relay);
   }
@@ -173,20 +181,26 @@ export class Prober {
         const { target, roundTripMs } = action.params;
         this.worsen(-1);
         this.#members.seen(target, nowMs);
-        out.emit({ type: 'countProbe', target, outcome: 'answered', roundTripMs });
+        out.emit({
+          type: 'countProbe',
+          target,
+          outcome: 'answered',
+          roundTripMs,
+          payload: this.#answerPayload,
+        });
         return;
       }
       case 'reportOnlyStream': {
         const { target } = action.params;
         this.worsen(-1);
         this.#members.seen(target, nowMs);
-        out.emit({ type: 'countProbe', target, outcome: 'only_stream', roundTripMs: null });
+        out.emit({ type: 'countProbe', target, outcome: 'only_stream', roundTripMs: null, payload: noBytes });
         return;
       }
       case 'reportFailure': {
         const { target, nacks } = action.params;
         this.worsen(failedProbeDelta(this.#expectedNacks, nacks));
-        out.emit({ type: 'countProbe', target, outcome: 'failed', roundTripMs: null });
+        out.emit({ type: 'countProbe', target, outcome: 'failed', roundTripMs: null, payload: noBytes });
         this.#members.accuse(target, nowMs, out);
         return;
       }

@@ -182,6 +182,9 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       case 'USER_BROADCAST':
         if (this.#agent.isActive) this.#gossip.spreadUser(input.rank, input.name, input.payload, out);
         return;
+      case 'ACK_PAYLOAD_SET':
+        this.#prober.ackPayload = input.payload;
+        return;
       case 'USER_SEND':
         if (this.#agent.isActive)
           this.#gossip.send(input.to, [{ type: 'user', payload: input.payload }], false, out);
@@ -213,7 +216,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
         return;
       }
       case 'ack':
-        return this.#prober.acknowledged(message.seqNo, nowMs, out);
+        return this.#prober.acknowledged(message.seqNo, message.payload, nowMs, out);
       case 'nack':
         return this.#prober.nacked(message.seqNo, nowMs, out);
       case 'user':

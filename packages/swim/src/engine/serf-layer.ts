@@ -7,7 +7,16 @@ import type { MemberHappening, UserEvent } from '../member.ts';
 import type { SerfEffect, SerfInput } from '../serf/effects.ts';
 import type { QueryFilter, QueryMessage } from '../serf/messages.ts';
 import { SerfCore } from '../serf/serf-core.ts';
-import { decodeSerf, decodeSerfState, encodeSerf, encodeSerfState, type Tags } from '../wire.ts';
+import type { Coordinate } from '../serf/vivaldi.ts';
+import {
+  decodeCoordinate,
+  decodeSerf,
+  decodeSerfState,
+  encodeCoordinate,
+  encodeSerf,
+  encodeSerfState,
+  type Tags,
+} from '../wire.ts';
 import type { InternalQueries } from './internal-queries.ts';
 
 /** Somebody's question. */
@@ -99,6 +108,16 @@ export class SerfLayer {
     this.#driver.dispatch({ type: 'LEAVE' });
   }
 
+  /** A ping was answered; what came with it may be a coordinate. */
+  measured(name: string, roundTripMs: number, payload: Uint8Array): void {
+    const coordinate = decodeCoordinate(payload);
+    if (coordinate !== null) this.#driver.dispatch({ type: 'MEASURED', name, coordinate, roundTripMs });
+  }
+
+  coordinate(member: string): Coordinate | undefined {
+    return this.#core.coordinate(member);
+  }
+
   localState(): Uint8Array {
     return encodeSerfState(this.#core.state());
   }
@@ -152,6 +171,8 @@ export class SerfLayer {
         return dispatchSwim({ ...effect, type: 'USER_BROADCAST' });
       case 'sendTo':
         return dispatchSwim({ ...effect, type: 'USER_SEND' });
+      case 'coordinateMoved':
+        return dispatchSwim({ type: 'ACK_PAYLOAD_SET', payload: encodeCoordinate(effect.coordinate) });
       case 'declareLeft':
         return dispatchSwim({ type: 'DECLARED_LEFT', name: effect.member });
       case 'leaveAnnounced':

@@ -2,6 +2,7 @@
 import type { Address } from '@cluster/core';
 import type { UserRank } from '../core/user-broadcasts.ts';
 import type { MemberEventType } from '../member.ts';
+import type { Coordinate } from './vivaldi.ts';
 import type { QueryFilter, QueryMessage, SerfMessage, SerfState } from './messages.ts';
 
 export type SerfInput =
@@ -18,6 +19,13 @@ export type SerfInput =
   /** `isJoin`: of a seed that we are joining, whose past events are not for us. */
   | { readonly type: 'STATE_HEARD'; readonly state: SerfState; readonly isJoin: boolean }
   | { readonly type: 'JOINED' }
+  /** A ping was answered, with the other's coordinate. */
+  | {
+      readonly type: 'MEASURED';
+      readonly name: string;
+      readonly coordinate: Coordinate;
+      readonly roundTripMs: number;
+    }
   | { readonly type: 'TAGS_SET'; readonly tags: Readonly<Record<string, string>> }
   | {
       readonly type: 'SEND_EVENT';
@@ -67,9 +75,11 @@ export type SerfEffect =
     }
   | { readonly type: 'queryFinished'; readonly query: string }
   | { readonly type: 'declareLeft'; readonly member: string }
+  /** Our coordinate, to go with what we answer to pings. */
+  | { readonly type: 'coordinateMoved'; readonly coordinate: Coordinate }
   /** The pool has been told that we leave: membership may leave. */
   | { readonly type: 'leaveAnnounced' }
   | {
       readonly type: 'countRefused';
-      readonly reason: 'lamport' | 'too_large' | 'late';
+      readonly reason: 'lamport' | 'too_large' | 'late' | 'coordinate';
     };

@@ -21,6 +21,7 @@ import { type Intent, Intents, type IntentsCheckpoint } from './intents.ts';
 import { LamportClock } from './lamport.ts';
 import type { EventMessage, QueryMessage, ResponseMessage, SerfMessage, SerfState } from './messages.ts';
 import { Queries, type QueriesCheckpoint } from './queries.ts';
+import { type Coordinate, Vivaldi, type VivaldiCheckpoint } from './vivaldi.ts';
 import { Recent, type RecentCheckpoint } from './recent.ts';
 
 type Out = Sink<SerfEffect>;
@@ -46,6 +47,8 @@ interface Checkpoint {
   readonly prng: PrngState;
   readonly intents: IntentsCheckpoint;
   readonly queries: QueriesCheckpoint;
+  readonly vivaldi: VivaldiCheckpoint;
+  readonly coordinates: readonly (readonly [string, Coordinate])[];
   readonly recentEvents: RecentCheckpoint<Said>;
   readonly recentQueries: RecentCheckpoint<number>;
 }
@@ -64,6 +67,9 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
   readonly #queryClock = new LamportClock();
   readonly #intents: Intents;
   readonly #queries = new Queries();
+  readonly #vivaldi: Vivaldi;
+  /** Of members that we have probed. */
+  readonly #coordinates = new Map<string, Coordinate>();
   readonly #recentEvents: Recent<Said>;
   readonly #recentQueries: Recent<number>;
   #address: Address;
@@ -76,6 +82,7 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     const { config, seed } = options;
     this.#options = options;
     this.#prng = Prng.fromSeed(seed, `${config.name}/serf`);
+    this.#vivaldi = new Vivaldi(this.#prng);
     this.#address = config.advertise ?? config.bind;
     this.#tags = config.tags;
     this.#intents = new Intents(config.membersMax);
@@ -91,6 +98,11 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
   /** Questions of ours that are open. */
   get openQueries(): number {
     return this.#queries.size;
+  }
+
+  /** Where a member is in the network, as far as we have heard from itself; ours is always known. */
+  coordinate(member: string): Coordinate | undefined {
+    return member === this.#options.config.name ? this.#vivaldi.own : this.#coordinates.get(member);
   }
 
   /** Our half of a push/pull. */
@@ -112,14 +124,21 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
         return void this.#queries.fire(input.timer, nowMs, out);
       case 'START':
         this.#address = input.address;
+        out.emit({ type: 'coordinateMoved', coordinate: this.#vivaldi.own });
         return this.#intents.noticed('Joined', this.#options.config.name, input.address, nowMs, out);
       case 'MEMBER':
         if (input.name === this.#options.config.name) return;
+        if (input.notice === 'Reaped') {
+          this.#coordinates.delete(input.name);
+          this.#vivaldi.forget(input.name);
+        }
         return this.#intents.noticed(input.notice, input.name, input.address, nowMs, out);
       case 'HEARD':
         return this.#hear(input.message, input.bytes, nowMs, out);
       case 'STATE_HEARD':
         return this.#merge(input.state, input.isJoin, nowMs, out);
+      case 'MEASURED':
+        return this.#measured(input, out);
       case 'JOINED':
         return this.#announce('join', nowMs, out);
       case 'TAGS_SET':
@@ -149,6 +168,8 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
       prng: this.#prng.state,
       intents: this.#intents.checkpoint(),
       queries: this.#queries.checkpoint(),
+      vivaldi: this.#vivaldi.checkpoint(),
+      coordinates: [...this.#coordinates],
       recentEvents: { slots: this.#recentEvents.slots() },
       recentQueries: { slots: this.#recentQueries.slots() },
     };
@@ -169,6 +190,9 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     this.#prng.restore(checkpoint.prng);
     this.#intents.restore(checkpoint.intents);
     this.#queries.restore(checkpoint.queries);
+    this.#vivaldi.restore(checkpoint.vivaldi);
+    this.#coordinates.clear();
+    for (const [name, coordinate] of checkpoint.coordinates) this.#coordinates.set(name, coordinate);
     this.#recentEvents.restore(checkpoint.recentEvents);
     this.#recentQueries.restore(checkpoint.recentQueries);
   }
@@ -264,6 +288,16 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     for (const { lTime: eventTime, events } of state.events)
       for (const event of events)
         this.#hearEvent({ type: 'event', lTime: eventTime, coalesce: false, ...event }, out);
+  }
+
+  #measured(input: Extract<SerfInput, { type: 'MEASURED' }>, out: Out): void {
+    const { name, coordinate, roundTripMs } = input;
+    // Reaped while it was answering: nobody would forget it again.
+    if (this.#intents.stateOf(name) === undefined) return;
+    if (!this.#vivaldi.measured(name, coordinate, roundTripMs / 1000))
+      return out.emit({ type: 'countRefused', reason: 'coordinate' });
+    this.#coordinates.set(name, coordinate);
+    out.emit({ type: 'coordinateMoved', coordinate: this.#vivaldi.own });
   }
 
   #announce(type: 'join' | 'leave', nowMs: number, out: Out): void {

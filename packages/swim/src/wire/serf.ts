@@ -2,6 +2,7 @@
 import type { Address } from '@cluster/core';
 import { noBytes, type RejectReason } from '../core/messages.ts';
 import type { EventsOfTime, QueryFilter, SerfMessage, SerfState } from '../serf/messages.ts';
+import { type Coordinate, dimensions } from '../serf/vivaldi.ts';
 import { hostBytes, hostOf } from './addresses.ts';
 import { Fields, nameBytesMax } from './messages.ts';
 import { Reader, textOf, type Value, Writer } from './msgpack.ts';
@@ -223,6 +224,38 @@ function readEvents(value: Value): EventsOfTime {
     return { name: fields.text('Name', textBytesMax), payload: fields.bytes('Payload', 65_535) };
   });
   return { lTime: wholeOf(map.get('LTime')), events };
+}
+
+const coordinateVersion = 1;
+
+/** A coordinate as the payload of an ack. */
+export function encodeCoordinate({ vec, error, adjustment, height }: Coordinate): Uint8Array {
+  const writer = new Writer().u8(coordinateVersion).map(4).key('Adjustment').f64(adjustment);
+  writer.key('Error').f64(error).key('Height').f64(height).key('Vec').array(vec.length);
+  for (const value of vec) writer.f64(value);
+  return writer.take();
+}
+
+/** Null for anything else that an ack may carry. */
+export function decodeCoordinate(payload: Uint8Array): Coordinate | null {
+  if (payload[0] !== coordinateVersion) return null;
+  try {
+    const map = new Fields(new Reader(payload, 1, payload.length).map());
+    const vec = arrayOf(map.value('Vec')).map(numberOf);
+    if (vec.length !== dimensions) return null;
+    const [error, adjustment, height] = ['Error', 'Adjustment', 'Height'].map((key) =>
+      numberOf(map.value(key)),
+    );
+    return { vec, error: error ?? 0, adjustment: adjustment ?? 0, height: height ?? 0 };
+  } catch (error) {
+    reasonOf(error);
+    return null;
+  }
+}
+
+function numberOf(value: Value | undefined): number {
+  if (typeof value !== 'number') throw new WireError('field');
+  return value;
 }
 
 /** What a key request carries. */
