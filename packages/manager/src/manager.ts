@@ -36,7 +36,6 @@ export class ClusterNetworkManager implements AsyncDisposable {
   readonly #lifecycle: Lifecycle;
   readonly #runtime: Runtime;
   #joining: JoinRequest = { seeds: [], signal: undefined };
-  #writes = 0;
 
   /** For composers; applications call `create()` of `@cluster/manager/node`. */
   constructor(environment: Environment) {
@@ -107,7 +106,10 @@ export class ClusterNetworkManager implements AsyncDisposable {
     throwIfAborted(options.signal);
     if (seeds.length === 0)
       throw managerError('MANAGER_JOIN_FAILED', 'No seed was given.', { retry: 'useless' });
-    if (this.#environment.config.voters === undefined && this.#writes > 0) {
+    if (
+      this.#environment.config.voters === undefined &&
+      this.#runtime.services?.proposer?.hasWritten === true
+    ) {
       throw managerError(
         'MANAGER_VOTERS_REQUIRED',
         'This node has written to a log of its own, which would be lost.',
@@ -155,7 +157,6 @@ export class ClusterNetworkManager implements AsyncDisposable {
    */
   async query(sql: string, options: QueryOptions = {}): Promise<QueryResult> {
     const services = this.#running('query');
-    this.#writes++;
     return services.queries.query(sql, options);
   }
 
@@ -205,7 +206,6 @@ export class ClusterNetworkManager implements AsyncDisposable {
     if ((options.group ?? 0) !== 0) throw unavailable('propose({group})');
     if (proposer === null)
       throw managerError('MANAGER_NOT_VOTER', 'propose needs a replicated log on this node.');
-    this.#writes++;
     const deadline = this.#deadline(options);
     if (options.session === undefined) return proposer.propose(command, deadline);
     await proposer.authorize(options.session, self, deadline);

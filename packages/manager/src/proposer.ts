@@ -28,6 +28,7 @@ export class Proposer {
   readonly #options: ProposerOptions;
   readonly #leaderWaiters = new Set<() => void>();
   readonly #sessions: SessionKeeper;
+  #hasWritten = false;
 
   constructor(options: ProposerOptions) {
     this.#options = options;
@@ -38,6 +39,11 @@ export class Proposer {
     });
   }
 
+  /** Whether anything may have been taken into the log through this node. */
+  get hasWritten(): boolean {
+    return this.#hasWritten;
+  }
+
   /** In a session of this node's own. */
   propose(command: Uint8Array, deadline: Deadline): Promise<Committed> {
     return this.#sessions.use(deadline, (mark) => this.proposeAs(command, mark, deadline));
@@ -45,6 +51,7 @@ export class Proposer {
 
   /** In the caller's session: a repeat with the same mark gives the same result. */
   async proposeAs(command: Uint8Array, session: SessionMark, deadline: Deadline): Promise<Committed> {
+    this.#hasWritten = true;
     let last: ClusterError | undefined;
     for (let attempt = 1; ; attempt++) {
       deadline.check('MANAGER_QUERY_TIMEOUT', last);
@@ -82,6 +89,7 @@ export class Proposer {
   }
 
   async openSession(owner: string, deadline: Deadline): Promise<number> {
+    this.#hasWritten = true;
     let last: ClusterError | undefined;
     for (;;) {
       deadline.check('MANAGER_NO_LEADER', last);

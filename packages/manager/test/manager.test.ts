@@ -187,6 +187,10 @@ describe('joining', () => {
     await expect(manager.query('write a')).rejects.toMatchObject({ code: 'MANAGER_VOTERS_REQUIRED' });
     expect(log.proposed).toHaveLength(0);
 
+    const reader = await started({ voters: undefined });
+    await reader.manager.query('read a');
+    await expect(reader.manager.joinCluster(['127.0.0.1:1'])).resolves.toBe(1);
+
     const other = await started({ voters: undefined });
     await other.manager.propose(encode('x'));
     await expect(other.manager.joinCluster(['127.0.0.1:1'])).rejects.toMatchObject({
