@@ -147,11 +147,17 @@ describe('known anomalies are rejected', () => {
   });
 
   it('names the answer that nothing explains and what the register could have held', () => {
-    const history = [put(0, 1, 'a'), put(2, null, 'b'), get(3, 4, 'z'), get(5, 6, 'a')];
+    const later = put(7, 8, 'z');
+    const history = [put(0, 1, 'a'), put(2, null, 'b'), get(3, 4, 'z'), get(5, 6, 'b'), later];
     expect(checkRegister(history, bounds)).toMatchObject({
       type: 'violation',
       operation: { op: 'get', value: 'z' },
       states: ['a', 'b'],
+    });
+    expect(checkRegister([get(0, 1, 'never written')], bounds)).toMatchObject({
+      type: 'violation',
+      operation: { value: 'never written' },
+      states: [],
     });
   });
 });
@@ -159,7 +165,7 @@ describe('known anomalies are rejected', () => {
 describe('the bounds of the search', () => {
   // Appends that all overlap, and a read no order explains: every order has to be tried.
   const hard = Array.from({ length: 12 }, (_, i) => operation('append', 0, 100, { value: `${i};` })).concat(
-    operation('get', 101, 102, { value: 'none of them' }),
+    operation('get', 101, 102, { value: 'x0;' }),
   );
 
   it('gives up after so many steps, and calls it unknown', () => {
@@ -186,12 +192,28 @@ describe('the bounds of the search', () => {
     });
   });
 
+  it('needs few steps for thirty clients that are busy with one key all the time, where every value is new', () => {
+    fc.assert(
+      fc.property(recordedHistory(300, 150), fc.nat(), (history, pick) => {
+        const short = { stepsMax: 200_000 };
+        expect(checkRegister(history, short).type).toBe('linearizable');
+        const at = pick % history.length;
+        const { op, status } = history[at] as Operation;
+        if (op !== 'get' || status !== 'ok') return;
+        const edited = history.with(at, { ...(history[at] as Operation), value: 'forged' });
+        expect(checkRegister(edited, short).type).toBe('violation');
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('needs few steps where forty writes of unknown outcome are about and a read is wrong', () => {
     const open = Array.from({ length: 40 }, (_, i) => operation('put', i, null, { value: `u${i}` }));
     const history = [
       ...open,
       operation('put', 50, 60, { value: 'a' }),
       operation('get', 70, 80, { value: 'b' }),
+      operation('put', 90, 95, { value: 'b' }),
     ];
     const verdict = checkRegister(history, bounds);
     expect(verdict.type).toBe('violation');

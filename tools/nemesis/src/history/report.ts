@@ -44,7 +44,7 @@ export function reportOn(
 export function objectionsTo(report: HistoryReport): string[] {
   const objections = report.violations.map(
     ({ key, operation, states }) =>
-      `not linearizable: no order of the operations on ${JSON.stringify(key)} explains ${JSON.stringify(operation)}; the register could have held ${states.map((state) => JSON.stringify(state)).join(' or ')}`,
+      `not linearizable: no order of the operations on ${JSON.stringify(key)} explains ${JSON.stringify(operation)}; the register could have held ${states.map((state) => JSON.stringify(state)).join(' or ') || 'no such value, ever'}`,
   );
   if (report.unknownKeys.length > 0)
     objections.push(
