@@ -58,4 +58,19 @@ export interface UserEvent {
   readonly atMs: number;
 }
 
-export type MembershipEvent = MemberHappening | UserEvent | Overflow;
+/**
+ * - `PartitionDetected`: members of the roster are missing. `PartitionHealed`: none is any more.
+ * - `QuorumLost`, `QuorumRegained`: whether this node may act for the cluster.
+ */
+export type PartitionEventType = 'PartitionDetected' | 'PartitionHealed' | 'QuorumLost' | 'QuorumRegained';
+
+export interface PartitionHappening {
+  readonly type: PartitionEventType;
+  readonly member: null;
+  /** Names of the roster on this side, this node's included, and those missing. */
+  readonly side: readonly string[];
+  readonly missing: readonly string[];
+  readonly atMs: number;
+}
+
+export type MembershipEvent = MemberHappening | PartitionHappening | UserEvent | Overflow;

@@ -22,8 +22,8 @@ export function membershipComponent(
   pump(
     swim.events(),
     (event) => {
-      // A conflict of names changes no member.
-      if (event.type === 'Conflict' || event.type === 'UserEvent') return;
+      // A conflict of names, a user's event and a partition change no member.
+      if (event.type === 'Conflict' || (event.type !== 'Overflow' && event.member === null)) return;
       const change: MembershipChange =
         event.type === 'Overflow'
           ? { type: 'Overflow', member: null }

@@ -21,6 +21,7 @@ import { Grants, type GrantsCheckpoint } from './grants.ts';
 import { partitionMachine } from './partition.machine.ts';
 import type { PartitionEventType, QuorumEffect, QuorumInput } from './quorum-effects.ts';
 import type { Roster } from './roster.ts';
+import { emptyState, nobody, type QuorumState } from './quorum-state.ts';
 import { sideOf } from './side.ts';
 import {
   changeObjection,
@@ -34,33 +35,13 @@ import {
 type Out = Sink<QuorumEffect>;
 type Of<T extends QuorumInput['type']> = Extract<QuorumInput, { type: T }>;
 
-interface State {
-  roster: Roster;
-  viewAlive: readonly string[];
-  leaseAskedAtMs: number;
-  leaseEpoch: number;
-  missing: readonly string[];
-  side: readonly string[];
-  isExpendable: boolean;
-  /** Lives that we go on without, and those of them that may be taken over. */
-  excluding: readonly string[];
-  taken: readonly string[];
-  /** keep-majority: members given up, which count no more until they are back. */
-  givenUp: readonly string[];
-  held: boolean;
-  heldAtMs: number;
-  partitionOpen: boolean;
-  proposing: boolean;
-}
-
 interface Checkpoint {
   readonly machine: InstanceCheckpoint;
   readonly grants: GrantsCheckpoint;
-  readonly state: State;
+  readonly state: QuorumState;
 }
 
 const beat = 'beat';
-const nobody: readonly string[] = [];
 const nowhere: Out = { observer: null, emit: () => undefined };
 const stepper = new Stepper(partitionMachine);
 const nameOf = (life: string): string => life.slice(0, life.indexOf('/'));
@@ -73,22 +54,7 @@ export class QuorumCore implements ProtocolCore<QuorumInput, QuorumEffect> {
   readonly #evidence: Evidence;
   readonly #grants: Grants;
   readonly #machine: MachineInstance<typeof partitionMachine, QuorumEffect>;
-  #state: State = {
-    roster: { epoch: 0, members: nobody },
-    viewAlive: nobody,
-    leaseAskedAtMs: -Infinity,
-    leaseEpoch: 0,
-    missing: nobody,
-    side: nobody,
-    isExpendable: false,
-    excluding: nobody,
-    taken: nobody,
-    givenUp: nobody,
-    held: false,
-    heldAtMs: -Infinity,
-    partitionOpen: false,
-    proposing: false,
-  };
+  #state: QuorumState = emptyState();
 
   constructor(config: QuorumConfig) {
     this.#config = config;

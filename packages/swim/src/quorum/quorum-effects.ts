@@ -1,14 +1,11 @@
 /** What the core of quorum is told, what it asks for, and what people hear of it. */
+import type { PartitionEventType } from '../member.ts';
 import type { LeaseAnswer } from './lease-ledger.ts';
 import type { QuorumMessage } from './messages.ts';
 import type { StandDownReason } from './partition.machine.ts';
 import type { Roster, RosterChange } from './roster.ts';
 
-/**
- * - `PartitionDetected`: members of the roster are missing. `PartitionHealed`: none is any more.
- * - `QuorumLost`, `QuorumRegained`: whether this node may act for the cluster.
- */
-export type PartitionEventType = 'PartitionDetected' | 'PartitionHealed' | 'QuorumLost' | 'QuorumRegained';
+export type { PartitionEventType } from '../member.ts';
 
 export type QuorumInput =
   | { readonly type: 'START'; readonly boot: string }

@@ -3,8 +3,9 @@ import type { Clock, Done, Logger, Metrics, Tracer } from '@cluster/core';
 import type { Member } from '../member.ts';
 import type { LeaseAnswer, LeaseRequest } from './lease-ledger.ts';
 import type { StandDownReason } from './partition.machine.ts';
-import type { PartitionEventType } from './quorum-effects.ts';
 import type { RosterPort } from './roster.ts';
+
+export type { PartitionHappening } from '../member.ts';
 
 /** Messages between the members of the roster; `from` must be who it says: over the transport that is the peer's certificate. */
 export interface QuorumChannel {
@@ -32,16 +33,6 @@ export interface QuorumOwner {
    * @param epoch fencing epoch of the lease, to be given with everything done under it; null where there is no lease.
    */
   takeOver?(names: readonly string[], epoch: number | null): void;
-}
-
-/** In the ordered stream, beside what happens to members. */
-export interface PartitionHappening {
-  readonly type: PartitionEventType;
-  readonly member: null;
-  /** Names of the roster on this side, this node's included, and those missing. */
-  readonly side: readonly string[];
-  readonly missing: readonly string[];
-  readonly atMs: number;
 }
 
 export interface QuorumPorts {
