@@ -8,6 +8,7 @@ import type { SwimPorts } from './ports.ts';
 import { parseQuorumConfig, type QuorumConfigInput } from './quorum/config.ts';
 import { QuorumEngine } from './quorum/quorum-engine.ts';
 import type { QuorumPorts } from './quorum/quorum-ports.ts';
+import type { Coordinate } from './serf/vivaldi.ts';
 import type { QueryFilter } from './serf/messages.ts';
 import { parseAddress, type Tags } from './wire.ts';
 
@@ -158,6 +159,16 @@ export class Swim {
       // A handler that fails has no answer; the asker's time runs out.
       answer().catch(() => undefined);
     });
+  }
+
+  /** Where a member (default: this one) is in the network; of others once they have answered a probe of ours. */
+  coordinate(member?: string): Coordinate | undefined {
+    return this.#engine.coordinate(member);
+  }
+
+  /** Estimated round trip between two members (default: to this one), also where nobody has measured it. */
+  estimateRttMs(a: string, b?: string): number | undefined {
+    return this.#engine.estimateRttMs(a, b);
   }
 
   /**
