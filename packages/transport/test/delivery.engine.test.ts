@@ -68,11 +68,14 @@ function talkOverCuts(seed: number): number {
 
 describe('delivery over connections that break', () => {
   // Cuts fall anywhere: in a dial, in the handshake, in the middle of a frame, before an acknowledgement.
-  it('loses nothing, delivers nothing twice and keeps the order, wherever the cuts fall', () => {
-    let resent = 0;
-    for (const seed of count(100)) resent += talkOverCuts(seed);
-    expect(resent).toBeGreaterThan(100);
-  });
+  it.each(count(10))(
+    'loses nothing, delivers nothing twice and keeps the order, wherever the cuts fall (seeds from %i0)',
+    (block) => {
+      let resent = 0;
+      for (const seed of count(10)) resent += talkOverCuts(block * 10 + seed);
+      expect(resent).toBeGreaterThan(5);
+    },
+  );
 
   it('drops what arrives again, when only the acknowledgement was lost', () => {
     const world = new EngineWorld(3);
