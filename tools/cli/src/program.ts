@@ -5,6 +5,7 @@ import { certsCommand } from './commands/certs.ts';
 import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diagramsCommand } from './commands/diagrams.ts';
+import { fuzzCommand } from './commands/fuzz.ts';
 import { laterCommands } from './commands/later.ts';
 import { mutateCommand } from './commands/mutate.ts';
 import { nemesisCommand } from './commands/nemesis.ts';
@@ -29,6 +30,7 @@ const makers: readonly MakeCommand[] = [
   simCommand,
   nemesisCommand,
   benchCommand,
+  fuzzCommand,
   ...laterCommands,
 ];
 

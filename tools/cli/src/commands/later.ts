@@ -22,7 +22,4 @@ const later =
         throw notYet(name);
       });
 
-export const laterCommands: readonly MakeCommand[] = [
-  later('fuzz', 'hostile bytes against every parser'),
-  later('lab', 'the debugger in a browser'),
-];
+export const laterCommands: readonly MakeCommand[] = [later('lab', 'the debugger in a browser')];
