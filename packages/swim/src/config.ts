@@ -53,6 +53,11 @@ const shape = z.object({
     .max(8)
     .default([])
     .describe('Keys of 16, 24 or 32 bytes in base64: the first seals, all open. None: plain text.'),
+  compression: z
+    .boolean()
+    .default(false)
+    .describe('Compress what we send where that makes it smaller; what comes compressed is always read.')
+    .meta({ advice: "On in memberlist's presets. Costs time, and saves where tags are long or alike." }),
   keyring: z
     .object({
       acceptRemote: z
@@ -233,7 +238,7 @@ const none = 3_600_000;
 /** memberlist's DefaultLANConfig, DefaultWANConfig and DefaultLocalConfig. */
 export const swimPresets: Readonly<Record<SwimPreset, Partial<SwimConfigInput>>> = {
   default: {},
-  lan: { suspicionMult: 4, suspicionConfirmations: 2, suspectTimeoutMs: none },
+  lan: { suspicionMult: 4, suspicionConfirmations: 2, suspectTimeoutMs: none, compression: true },
   wan: {
     probePeriodMs: 5000,
     pingTimeoutMs: 3000,
@@ -245,6 +250,7 @@ export const swimPresets: Readonly<Record<SwimPreset, Partial<SwimConfigInput>>>
     gossipToTheDeadMs: 60_000,
     pushPullPeriodMs: 60_000,
     streamTimeoutMs: 30_000,
+    compression: true,
   },
   local: {
     pingTimeoutMs: 200,
@@ -257,6 +263,7 @@ export const swimPresets: Readonly<Record<SwimPreset, Partial<SwimConfigInput>>>
     gossipToTheDeadMs: 15_000,
     pushPullPeriodMs: 15_000,
     streamTimeoutMs: 1000,
+    compression: true,
   },
 };
 

@@ -83,6 +83,7 @@ export class SwimEngine {
       label: new TextEncoder().encode(config.label),
       cipher: ports.cipher,
       inflateBytesMax: config.inflateBytesMax,
+      compress: config.compression,
       streamBytesMax: config.pushPullBytesMax,
       userBytesMax: config.userMessageBytesMax,
     };

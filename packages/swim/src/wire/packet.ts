@@ -9,6 +9,7 @@ import { noBytes } from '../core/messages.ts';
 import type { PacketCipher } from '../ports.ts';
 import { crc32 } from './crc32.ts';
 import { inflateLzw } from './lzw.ts';
+import { deflateLzw } from './lzw-encode.ts';
 import { decodeMessage, Fields, wireType } from './messages.ts';
 import { Reader, Writer } from './msgpack.ts';
 import { reasonOf, WireError } from './wire-error.ts';
@@ -19,6 +20,8 @@ export interface WireOptions {
   readonly cipher: PacketCipher | undefined;
   /** Most bytes that compressed content may unfold to. */
   readonly inflateBytesMax: number;
+  /** Compress what we send, where that makes it smaller. */
+  readonly compress?: boolean | undefined;
 }
 
 export interface DecodedPacket {
@@ -44,11 +47,23 @@ export function encodePacket(
   options: WireOptions,
 ): Uint8Array {
   let body = parts.length === 1 ? (parts[0] as Uint8Array) : compound(parts);
+  if (options.compress) body = compressed(body);
   // A cipher's tag does a checksum's work and more.
   if (checksum && !options.cipher)
     body = new Writer().u8(wireType.checksum).u32(crc32(body)).append(body).take();
   if (options.cipher) body = options.cipher.seal(body, options.label);
   return withLabel(body, options.label);
+}
+
+// Of a compress message beside its content: type, map, keys, algorithm, length.
+const compressBytes = 15;
+
+/** As a compress message, if that is smaller; as it is otherwise. */
+export function compressed(body: Uint8Array): Uint8Array {
+  if (body.length <= compressBytes) return body;
+  const content = deflateLzw(body);
+  if (content.length + compressBytes >= body.length) return body;
+  return new Writer().u8(wireType.compress).map(2).key('Algo').uint(0).key('Buf').raw(content).take();
 }
 
 function compound(parts: readonly Uint8Array[]): Uint8Array {

@@ -6,7 +6,7 @@
 import type { Ack, PeerRecord, Ping, PushPull, RejectReason } from '../core/messages.ts';
 import { decodeFields, decodePeer, encodeMessage, Fields, wireType, writePeer } from './messages.ts';
 import { Reader, Writer } from './msgpack.ts';
-import { inflate, sameBytes, splitLabel, type WireOptions, withLabel } from './packet.ts';
+import { compressed, inflate, sameBytes, splitLabel, type WireOptions, withLabel } from './packet.ts';
 import { reasonOf, WireError } from './wire-error.ts';
 
 export type StreamMessage =
@@ -40,7 +40,8 @@ export const encodeStreamError = (text: string): Uint8Array =>
   new Writer().u8(wireType.error).map(1).key('Error').text(text).take();
 
 /** Adds the outer layers to a message. */
-export function sealStream(body: Uint8Array, { label, cipher }: WireOptions): Uint8Array {
+export function sealStream(message: Uint8Array, { label, cipher, compress }: WireOptions): Uint8Array {
+  const body = compress ? compressed(message) : message;
   if (!cipher) return withLabel(body, label);
   const header = new Writer()
     .u8(wireType.encrypt)
