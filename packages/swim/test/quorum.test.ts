@@ -1,5 +1,5 @@
 /** Quorum in the simulated world: engines that talk to each other, and what they promise. */
-import { ClusterError } from '@cluster/core';
+import { type Clock, ClusterError } from '@cluster/core';
 import { World } from '@cluster/sim';
 import {
   changeRoster,
@@ -13,6 +13,7 @@ import {
   type Roster,
   type RosterPort,
   stabilityWindowMs,
+  Swim,
 } from '@cluster/swim';
 import { describe, expect, it } from 'vitest';
 import { decodeQuorumMessage, encodeQuorumMessage } from '../src/quorum/messages.ts';
@@ -340,6 +341,28 @@ describe('the lease', () => {
     ledger.take(ask('a'), 0);
     expect(ledger.take(ask('a', [], '2'), 10)).toMatchObject({ granted: true, epoch: 2 });
     expect(ledger.take(ask('a'), 20)).toMatchObject({ granted: false, reason: 'fenced' });
+  });
+});
+
+describe('the stream of events of a member', () => {
+  it('has partitions and quorum in it, in order with what happens to members', async () => {
+    const world = new World({ seed: 1 });
+    let starting: Promise<Swim> | undefined;
+    let clock: Clock | undefined;
+    world.spawn('n1', (ports) => {
+      clock = ports.clock;
+      starting = Swim.start({ name: 'n1', bind: { host: ports.host, port: 7946 } }, ports);
+      return {};
+    });
+    world.runFor(10);
+    const swim = await (starting as Promise<Swim>);
+    const events = swim.events();
+    const owner = { standDown: () => undefined };
+    const quorum = swim.quorum({ strategy: 'keep-majority' }, { clock: clock as Clock, boot: '1', owner });
+    expect((await events.next()).value).toMatchObject({ type: 'QuorumRegained', side: ['n1'], missing: [] });
+    expect(quorum.holdsQuorum).toBe(true);
+    await swim.stop();
+    expect(quorum.holdsQuorum).toBe(false);
   });
 });
 
