@@ -9,7 +9,15 @@ export {
   walConfigSchema,
 } from './config.ts';
 export type { LogView } from './core/log.ts';
-export { committedIndex, majorityOf, type VoteResult, voteResult } from './core/quorum.ts';
+export {
+  committedIndex,
+  jointCommittedIndex,
+  type JointVoters,
+  jointVoteResult,
+  majorityOf,
+  type VoteResult,
+  voteResult,
+} from './core/quorum.ts';
 export { RaftCore } from './core/raft-core.ts';
 export type { CoreConfig } from './core/state.ts';
 export type {

@@ -1,7 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { committedIndex, majorityOf, voteResult } from '../src/index.ts';
+import {
+  committedIndex,
+  jointCommittedIndex,
+  jointVoteResult,
+  majorityOf,
+  voteResult,
+} from '../src/index.ts';
 
 describe('a majority', () => {
   it('is more than half', () => {
@@ -27,14 +33,41 @@ describe('a majority', () => {
   });
 });
 
+describe('a joint majority', () => {
+  const joint = { incoming: ['a', 'b', 'c'], outgoing: ['c', 'd', 'e'] };
+
+  it('4.3: has acknowledged what the slower of both majorities has', () => {
+    const acknowledged = { a: 9, b: 8, c: 7, d: 3, e: 5 } as Readonly<Record<string, number>>;
+    const at = (voter: string): number => acknowledged[voter] ?? 0;
+    expect(jointCommittedIndex(joint, at)).toBe(5);
+    expect(jointCommittedIndex({ incoming: joint.outgoing, outgoing: joint.incoming }, at)).toBe(5);
+    expect(jointCommittedIndex({ incoming: joint.incoming, outgoing: [] }, at)).toBe(8);
+  });
+
+  it('4.3: grants a vote when both do, and refuses it when one does', () => {
+    const result = (granted: string, refused: string): string =>
+      jointVoteResult(joint, (voter) =>
+        granted.includes(voter) ? true : refused.includes(voter) ? false : undefined,
+      );
+    expect(result('abc', '')).toBe('pending');
+    expect(result('abcd', '')).toBe('won');
+    expect(result('ac', 'de')).toBe('lost');
+    expect(result('de', 'ab')).toBe('lost');
+    expect(result('cde', '')).toBe('pending');
+    expect(result('', '')).toBe('pending');
+  });
+});
+
 interface Case {
   readonly command: string;
   readonly voters: readonly string[];
+  /** Null for a plain majority. */
+  readonly joint: readonly string[] | null;
   readonly values: readonly string[];
   readonly expected: string;
 }
 
-/** `command args` / `----` / expected lines, up to a blank line. Joint configurations (`cfgj`) are not for a plain majority. */
+/** `command args` / `----` / expected lines, up to a blank line. */
 function cases(text: string): Case[] {
   const list = (line: string, key: string): string[] =>
     new RegExp(`${key}=\\(([^)]*)\\)`)
@@ -44,12 +77,14 @@ function cases(text: string): Case[] {
   const found: Case[] = [];
   const lines = text.split('\n');
   for (const [at, line] of lines.entries()) {
-    if (!/^(committed|vote)\b/.test(line) || lines[at + 1] !== '----' || line.includes('cfgj')) continue;
+    if (!/^(committed|vote)\b/.test(line) || lines[at + 1] !== '----') continue;
     const rest = lines.slice(at + 2);
     const expected = rest.slice(0, rest.indexOf('')).at(-1) ?? '';
     found.push({
       command: line.split(' ')[0] ?? '',
       voters: list(line, 'cfg'),
+      // `zero` stands for nobody.
+      joint: line.includes('cfgj=') ? list(line, 'cfgj') : null,
       values: list(line, line.startsWith('vote') ? 'votes' : 'idx'),
       expected,
     });
@@ -92,6 +127,19 @@ describe.skipIf(!existsSync(folder))('the majority vectors of etcd-io/raft', () 
       const { ids, of } = byVoter(voters, values);
       const result = voteResult(ids, (id) => ({ y: true, n: false })[of.get(id) ?? '']);
       expect([voters, values, verdicts[result]]).toEqual([voters, values, expected]);
+    }
+  });
+
+  it('agree on what is committed by two majorities', () => {
+    const joint = read('joint_commit.txt');
+    expect(joint.length).toBeGreaterThan(20);
+    for (const { voters, joint: outgoing, values, expected } of joint) {
+      expect(outgoing).not.toBeNull();
+      const { ids, of } = byVoter([...voters, ...(outgoing ?? [])], values);
+      const at = (id: string): number => Number(of.get(id) === '_' ? 0 : of.get(id));
+      const parts = { incoming: [...new Set(voters)], outgoing: [...new Set(outgoing)] };
+      const wanted = expected.includes('∞') ? Infinity : Number(expected);
+      expect([ids, values, jointCommittedIndex(parts, at)]).toEqual([ids, values, wanted]);
     }
   });
 });

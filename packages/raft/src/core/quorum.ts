@@ -27,3 +27,28 @@ export function voteResult(
   if (granted >= needed) return 'won';
   return granted + open >= needed ? 'pending' : 'lost';
 }
+
+/**
+ * While the voters change, those before (`outgoing`) and those after (`incoming`) both have to agree (thesis 4.3); `outgoing` is empty
+ * when they do not change.
+ */
+export interface JointVoters {
+  readonly incoming: readonly string[];
+  readonly outgoing: readonly string[];
+}
+
+/** The highest index that both majorities have acknowledged. */
+export const jointCommittedIndex = (
+  { incoming, outgoing }: JointVoters,
+  acknowledged: (voter: string) => number,
+): number => Math.min(committedIndex(incoming, acknowledged), committedIndex(outgoing, acknowledged));
+
+/** Won when both majorities have granted it, lost as soon as one of them cannot any more. */
+export function jointVoteResult(
+  { incoming, outgoing }: JointVoters,
+  vote: (voter: string) => boolean | undefined,
+): VoteResult {
+  const results = [voteResult(incoming, vote), voteResult(outgoing, vote)];
+  if (results.includes('lost')) return 'lost';
+  return results.includes('pending') ? 'pending' : 'won';
+}
