@@ -172,3 +172,11 @@ export const serfOff = (): ClusterError =>
     message: 'Events and queries need the Serf layer, which is off here.',
     advice: 'Leave serf.enabled on, and give no delegate of your own.',
   });
+
+export const keyRefused = (reason: string): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_KEY_REFUSED',
+    fault: 'caller',
+    message: `The gossip key was not changed: ${reason}.`,
+    advice: 'Install a key of 16, 24 or 32 bytes before it is used, and use another before one is removed.',
+  });

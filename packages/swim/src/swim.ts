@@ -1,10 +1,11 @@
 /** Membership as people use it: promises and an asynchronous stream of events over the engine. */
-import { type Address, type Done, EventHub } from '@cluster/core';
+import { type Address, type Done, EventHub, fromBase64, toBase64 } from '@cluster/core';
+import { keyRefused } from './errors.ts';
 import { parseSwimConfig, type SwimConfigInput } from './config.ts';
 import { SwimEngine } from './engine.ts';
 import type { Query, QueryAnswer } from './engine/serf-layer.ts';
 import type { Member, MembershipEvent } from './member.ts';
-import type { SwimPorts } from './ports.ts';
+import type { Keys, SwimPorts } from './ports.ts';
 import { parseQuorumConfig, type QuorumConfigInput } from './quorum/config.ts';
 import { QuorumEngine } from './quorum/quorum-engine.ts';
 import type { QuorumPorts } from './quorum/quorum-ports.ts';
@@ -37,12 +38,14 @@ const bytesOf = (payload: Uint8Array | string): Uint8Array =>
 
 export class Swim {
   readonly #engine: SwimEngine;
+  readonly #keys: Keys | undefined;
   readonly #events: EventHub<MembershipEvent>;
   readonly #quorums: QuorumEngine[] = [];
   #joining: Promise<unknown> = Promise.resolve();
 
-  private constructor(engine: SwimEngine, nowMs: () => number) {
+  private constructor(engine: SwimEngine, nowMs: () => number, keys: Keys | undefined) {
     this.#engine = engine;
+    this.#keys = keys;
     this.#events = new EventHub<MembershipEvent>({
       onOverflow: (dropped) => ({ type: 'Overflow', member: null, dropped, atMs: nowMs() }),
     });
@@ -56,7 +59,7 @@ export class Swim {
    */
   static async start(config: SwimConfigInput, ports: SwimPorts): Promise<Swim> {
     const engine = new SwimEngine(parseSwimConfig(config), ports);
-    const swim = new Swim(engine, () => ports.clock.nowMs());
+    const swim = new Swim(engine, () => ports.clock.nowMs(), ports.cipher?.keys);
     await cancellable<Address>((done) => engine.start(done));
     return swim;
   }
@@ -182,6 +185,22 @@ export class Swim {
     this.#quorums.push(engine);
     engine.start();
     return engine;
+  }
+
+  /** Gossip keys in force here, in base64, the one that seals first; none in a plain pool. */
+  gossipKeys(): readonly string[] {
+    return this.#keys?.list().map(toBase64) ?? [];
+  }
+
+  /**
+   * Changes the keys of this member while it runs. To rotate a pool: `install` the new key everywhere, then `use` it everywhere,
+   * then `remove` the old one. Give `gossipKeys` the same for the next start.
+   * @throws ClusterError `SWIM_KEY_REFUSED` with the reason, nothing changed.
+   */
+  changeKey(change: 'install' | 'use' | 'remove', key: string): void {
+    const reason =
+      this.#keys === undefined ? 'this pool is not encrypted' : this.#keys[change](fromBase64(key));
+    if (reason !== null) throw keyRefused(reason);
   }
 
   /** Says goodbye and waits until the others have been told; the member then only waits to be stopped. */

@@ -116,6 +116,25 @@ describe('a join with the wrong key', () => {
     await until(() => old.alive().length === 2 && young.alive().length === 2);
   });
 
+  it('does not happen while keys are rotated live, step by step', async () => {
+    const [a, b] = [
+      await start({ name: 'a', gossipKeys: [keyA] }),
+      await start({ name: 'b', gossipKeys: [keyA] }),
+    ];
+    expect(await b.join([at(a)])).toBe(1);
+    expect(() => a.changeKey('use', keyB)).toThrow(/not in the keyring/);
+    expect(() => a.changeKey('remove', keyA)).toThrow(/primary/);
+    for (const change of ['install', 'use'] as const) for (const one of [a, b]) one.changeKey(change, keyB);
+    for (const one of [a, b]) one.changeKey('remove', keyA);
+    expect([a.gossipKeys(), b.gossipKeys()]).toEqual([[keyB], [keyB]]);
+    a.setTags({ after: 'rotation' });
+    await until(() => b.members().some(({ tags }) => tags['after'] === 'rotation'));
+    expect(b.alive()).toHaveLength(2);
+    const plain = await start({ name: 'plain' });
+    expect(plain.gossipKeys()).toEqual([]);
+    expect(() => plain.changeKey('install', keyA)).toThrow(/not encrypted/);
+  });
+
   it('and by another label names the label', async () => {
     const seed = await start({ name: 'seed', label: 'east' });
     const joiner = await start({ name: 'joiner', label: 'west' });
@@ -222,7 +241,7 @@ describe('a trace of a live member', () => {
     const traced = await start(config, { tracer: new Tracer({ sink: recorder }) });
     const other = await start({ name: 'other' });
     await traced.join([at(other)]);
-    await until(() => recorder.records.length > 60);
+    await until(() => recorder.records.filter((record) => record.core === 'swim').length > 60);
     await traced.stop();
     const make = (): SwimCore =>
       new SwimCore({
