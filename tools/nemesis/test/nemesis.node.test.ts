@@ -131,7 +131,7 @@ describe('the nemesis', () => {
     expect([foldersLeft(), processesRunning(), networksLeft(child.pid ?? 0)]).toEqual([[], [], []]);
   });
 
-  it('finds bugs that were planted: reads without a barrier, sessions that count for nothing, logs forgotten', async () => {
+  it('finds bugs that were planted: stale reads, sessions that count for nothing, logs forgotten', async () => {
     const programs = await bundlePrograms(join(temporary, 'programs'));
     const run = (bug: PlantedBug, name: string): Promise<ScenarioResult> => {
       const [scenario] = chooseScenarios([name]);
@@ -150,16 +150,16 @@ describe('the nemesis', () => {
       });
     };
     const [stale, repeated, forgotten] = await Promise.all([
-      run('no-barrier', 'kill-leader-3'),
+      run('stale-reads', 'kill-leader-3'),
       run('no-session', 'kill-leader-3'),
       run('no-log', 'kill-all-3'),
     ]);
-    expect(stale).toMatchObject({ ok: false, linearizable: false, countersExact: true });
+    expect(stale).toMatchObject({ ok: false, linearizable: false });
     expect(stale.failures.join()).toContain('not linearizable');
-    expect(repeated).toMatchObject({ ok: false, linearizable: false, countersExact: false });
-    expect(repeated.failures.join()).toContain('counter 0 came to');
+    expect(repeated).toMatchObject({ ok: false, countersExact: false });
+    expect(repeated.failures.join()).toMatch(/counter \d came to/);
     expect(forgotten).toMatchObject({ ok: false, linearizable: false });
-    expect(forgotten.failures.join()).toContain('acknowledged writes are gone');
+    expect(forgotten.failures.join()).toContain('not linearizable');
   });
 });
 

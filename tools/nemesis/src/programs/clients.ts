@@ -30,8 +30,9 @@ interface Outcome<R> {
 }
 
 const pauseMs = 20;
-/** Of a session's commands. */
+/** Of a session's commands, those that are sent twice; of the counts every second one. */
 const repeatEvery = 8;
+const repeatCountEvery = 2;
 const pause = (): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, pauseMs);
@@ -113,7 +114,8 @@ export class Client {
     const session = await this.#session(deadlineMs);
     if (session === undefined) return { result: null, maybe: false };
     const request: Request = { type: 'write', write, session };
-    const twice = session !== null && this.#prng.below(repeatEvery) === 0;
+    const every = write.op === 'count' ? repeatCountEvery : repeatEvery;
+    const twice = session !== null && this.#prng.below(every) === 0;
     // Through another node, which may be faster or much slower; what it answers does not matter.
     if (twice) void this.#around.gateway.ask(this.#around.nodeIds[this.#other()] ?? '', request);
     const left = deadlineMs - performance.now();

@@ -10,6 +10,7 @@ import {
   decode,
   encode,
   raftType,
+  type ReadResult,
   type Request,
   requestType,
   type WriteResult,
@@ -86,8 +87,9 @@ async function serve({ raft, store, bug }: Served, request: Request): Promise<An
       case 'openSession':
         return { ok: true, result: { clientId: await raft.openSession({ timeoutMs: waitMs }) } };
       case 'read':
+        if (bug === 'stale-reads') return { ok: true, result: readStale(store, request.key) };
         // What was agreed on before the question is applied here before the answer.
-        if (bug !== 'no-barrier') await raft.barrier({ timeoutMs: waitMs });
+        await raft.barrier({ timeoutMs: waitMs });
         return { ok: true, result: { value: store.read(request.key), count: store.count(request.key) } };
       case 'write': {
         const { write, session } = request;
@@ -104,6 +106,18 @@ async function serve({ raft, store, bug }: Served, request: Request): Promise<An
     fail(error);
     throw error;
   }
+}
+
+const stale = new Map<string, { readonly result: ReadResult; readonly atMs: number }>();
+const staleMs = 1000;
+
+function readStale(store: KeyValueStore, key: string): ReadResult {
+  const known = stale.get(key);
+  const nowMs = performance.now();
+  if (known !== undefined && nowMs - known.atMs < staleMs) return known.result;
+  const result = { value: store.read(key), count: store.count(key) };
+  stale.set(key, { result, atMs: nowMs });
+  return result;
 }
 
 async function stop(raft: Raft, transport: Transport): Promise<void> {

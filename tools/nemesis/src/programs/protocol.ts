@@ -10,11 +10,11 @@ export interface Credentials {
 
 /**
  * Bugs that the verdict has to find, or it is worth nothing:
- * - `no-barrier`: reads answer from what this node happens to have applied.
+ * - `stale-reads`: reads skip the barrier, and answer what was read a second ago.
  * - `no-session`: what a client repeats is a new command.
  * - `no-log`: a node that starts again has forgotten everything.
  */
-export type PlantedBug = 'no-barrier' | 'no-session' | 'no-log';
+export type PlantedBug = 'stale-reads' | 'no-session' | 'no-log';
 
 export interface NodeConfig {
   readonly nodeId: string;
