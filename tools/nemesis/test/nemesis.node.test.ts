@@ -4,13 +4,16 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeNetwork, whyNoNetwork } from '../src/network.ts';
 import { Processes } from '../src/processes.ts';
 import { bundlePrograms } from '../src/programs.ts';
 import type { PlantedBug } from '../src/programs/protocol.ts';
 import { runScenario, type ScenarioResult } from '../src/run-scenario.ts';
 import { chooseScenarios } from '../src/scenario.ts';
+
+// Real processes take what time a busy machine gives them.
+vi.setConfig({ testTimeout: 180_000 });
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const tsx = join(root, 'node_modules/tsx/dist/loader.mjs');
