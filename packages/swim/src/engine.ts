@@ -14,11 +14,13 @@ import {
   wait,
 } from '@cluster/core';
 import { advertised, type SwimConfig } from './config.ts';
-import type { SeedFailure, SwimEffect, SwimInput } from './core/effects.ts';
+import type { SwimEffect, SwimInput } from './core/effects.ts';
 import { blockEnd, incarnationMax } from './core/incarnation.ts';
 import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
+import { OpenCalls } from './engine/open-calls.ts';
 import { Packets } from './engine/packets.ts';
+import { resolveSeeds } from './engine/seeds.ts';
 import { Streams } from './engine/streams.ts';
 import { InternalQueries } from './engine/internal-queries.ts';
 import { type QueryHandler, type QueryRequest, type QuerySink, SerfLayer } from './engine/serf-layer.ts';
@@ -30,24 +32,16 @@ import {
   joinFailed,
   leaveAborted,
   notRunning,
-  queriesBusy,
   serfOff,
   stopped,
   tagsTooLarge,
-  tooLargeToSpread,
   tooManySeeds,
 } from './errors.ts';
 import type { Member, MemberHappening, UserEvent } from './member.ts';
 import { SwimMetrics } from './metrics.ts';
 import type { SwimPorts } from './ports.ts';
 import { type Coordinate, distance } from './serf/vivaldi.ts';
-import { encodeTags, envelopeBytes, hostBytes, metaBytesMax, type StreamOptions, type Tags } from './wire.ts';
-
-interface PendingJoin {
-  readonly done: Done<number>;
-  /** Of names that could not be resolved. */
-  readonly failures: readonly SeedFailure[];
-}
+import { encodeTags, envelopeBytes, metaBytesMax, type StreamOptions, type Tags } from './wire.ts';
 
 export class SwimEngine {
   readonly #config: SwimConfig;
@@ -62,14 +56,12 @@ export class SwimEngine {
   readonly #serf: SerfLayer | null;
   readonly #listeners = new Set<(event: MemberHappening) => void>();
   readonly #userListeners = new Set<(event: UserEvent) => void>();
-  readonly #joins = new Map<number, PendingJoin>();
-  readonly #leaves = new Set<Done<void>>();
+  readonly #calls = new OpenCalls();
   readonly #packets: Packets;
   readonly #views = new MemberViews();
   #phase: 'new' | 'starting' | 'running' | 'stopped' = 'new';
   #bound: Bound | null = null;
   #self: Address;
-  #nextJoin = 1;
 
   /** @throws ClusterError `SWIM_CIPHER_MISSING` when there are gossip keys but nothing to use them. */
   constructor(config: SwimConfig, ports: SwimPorts) {
@@ -130,7 +122,6 @@ export class SwimEngine {
    * @returns gives up the join; what has been learned is kept.
    */
   join(seeds: readonly Address[], done: Done<number>): () => void {
-    const join = this.#nextJoin++;
     if (this.#phase !== 'running') {
       done({ ok: false, error: notRunning() });
       return () => undefined;
@@ -139,14 +130,14 @@ export class SwimEngine {
       done({ ok: false, error: tooManySeeds(seeds.length, this.#config.seedsMax) });
       return () => undefined;
     }
-    this.#joins.set(join, { done, failures: [] });
+    const join = this.#calls.openJoin(done);
     runTask(this.#join(join, seeds), (outcome) => {
-      if (!outcome.ok) this.#settleJoin(join, (pending) => pending.done(outcome));
+      if (!outcome.ok) this.#calls.settleJoin(join, () => outcome);
     });
     return () => {
       this.#dispatch({ type: 'JOIN_ABORTED', join });
       // Still resolving names: the core has not heard of it yet.
-      this.#settleJoin(join, (pending) => pending.done({ ok: false, error: joinAborted() }));
+      this.#calls.settleJoin(join, () => ({ ok: false, error: joinAborted() }));
     };
   }
 
@@ -160,19 +151,19 @@ export class SwimEngine {
       done({ ok: true, value: undefined });
       return () => undefined;
     }
-    this.#leaves.add(done);
+    this.#calls.openLeave(done);
     // Serf calls a leave that was not announced a failure, so the announcement goes first.
     if (this.#serf === null) this.#dispatch({ type: 'LEAVE' });
     else this.#serf.leave();
     return () => {
-      if (this.#leaves.delete(done)) done({ ok: false, error: leaveAborted() });
+      if (this.#calls.forgetLeave(done)) done({ ok: false, error: leaveAborted() });
     };
   }
 
   /** Goes away without a word, as a crash would. Idempotent. */
   stop(): void {
     if (this.#phase === 'stopped') return;
-    this.#settleAll(stopped());
+    this.#calls.failAll(stopped());
     this.#dispatch({ type: 'STOP' });
     this.#close();
   }
@@ -211,11 +202,7 @@ export class SwimEngine {
    * @throws ClusterError `SWIM_EVENT_TOO_LARGE`, `SWIM_NOT_RUNNING` or `SWIM_SERF_OFF`.
    */
   sendEvent(name: string, payload: Uint8Array, { coalesce = false }: { coalesce?: boolean } = {}): void {
-    const serf = this.#running();
-    const bytes = new TextEncoder().encode(name).length + payload.length;
-    const { eventBytesMax } = this.#config.serf;
-    if (bytes > eventBytesMax) throw tooLargeToSpread('SWIM_EVENT_TOO_LARGE', bytes, eventBytesMax);
-    serf.sendEvent(name, payload, coalesce);
+    this.#running().sendEvent(name, payload, coalesce);
   }
 
   /**
@@ -224,12 +211,7 @@ export class SwimEngine {
    * @throws ClusterError `SWIM_QUERY_TOO_LARGE`, `SWIM_QUERIES_BUSY`, `SWIM_NOT_RUNNING` or `SWIM_SERF_OFF`.
    */
   query(request: QueryRequest, sink: QuerySink): () => void {
-    const serf = this.#running();
-    const { queryBytesMax, queriesMax } = this.#config.serf;
-    const bytes = queryBytes(request);
-    if (bytes > queryBytesMax) throw tooLargeToSpread('SWIM_QUERY_TOO_LARGE', bytes, queryBytesMax);
-    if (serf.openQueries >= queriesMax) throw queriesBusy(queriesMax);
-    return serf.ask(request, sink);
+    return this.#running().ask(request, sink);
   }
 
   /** Answers questions of this name; the latest handler of a name counts. @returns takes it away. */
@@ -317,28 +299,12 @@ export class SwimEngine {
   }
 
   *#join(join: number, seeds: readonly Address[]): Task<void> {
-    const addresses: Address[] = [];
-    const failures: SeedFailure[] = [];
-    for (const seed of seeds) {
-      try {
-        for (const host of yield* this.#resolve(seed.host)) addresses.push({ host, port: seed.port });
-      } catch (error) {
-        failures.push({ seed, code: (error as ClusterError).code, reason: (error as ClusterError).message });
-      }
-    }
-    const pending = this.#joins.get(join);
-    if (pending === undefined) return;
-    this.#joins.set(join, { ...pending, failures });
+    const { addresses, failures } = yield* resolveSeeds(seeds, this.#ports.resolver);
+    if (!this.#calls.noteFailures(join, failures)) return;
     const isSelf = ({ host, port }: Address): boolean => host === this.#self.host && port === this.#self.port;
     const others = addresses.filter((address) => !isSelf(address)).slice(0, this.#config.seedsMax);
     if (others.length > 0) this.#dispatch({ type: 'JOIN', join, seeds: others });
     else this.#joinFinished({ type: 'joinFinished', join, reached: 0, failures: [], aborted: false });
-  }
-
-  *#resolve(host: string): Task<readonly string[]> {
-    const { resolver } = this.#ports;
-    if (resolver === undefined || hostBytes(host) !== undefined) return [host];
-    return yield* wait<readonly string[]>((done) => resolver.resolve(host, done));
   }
 
   #dispatch(input: SwimInput): void {
@@ -371,11 +337,11 @@ export class SwimEngine {
       case 'joinFinished':
         return this.#joinFinished(effect);
       case 'joinRefused':
-        return this.#settleJoin(effect.join, ({ done }) => done({ ok: false, error: joinBusy() }));
+        return this.#calls.settleJoin(effect.join, () => ({ ok: false, error: joinBusy() }));
       case 'leaveFinished':
-        return this.#settleLeaves((done) => done({ ok: true, value: undefined }));
+        return this.#calls.settleLeaves({ ok: true, value: undefined });
       case 'deliverUserState':
-        this.#serf?.mergeState(effect.state, effect.join && this.#joins.size > 0);
+        this.#serf?.mergeState(effect.state, effect.join && this.#calls.isJoining);
         return this.#ports.delegate?.mergeRemoteState?.(effect.state, effect.join);
       case 'deliverUserMessage':
         this.#serf?.hear(effect.payload);
@@ -435,38 +401,20 @@ export class SwimEngine {
 
   #joinFinished({ join, reached, failures, aborted }: Extract<SwimEffect, { type: 'joinFinished' }>): void {
     if (reached > 0) this.#serf?.joined();
-    this.#settleJoin(join, (pending) => {
-      const all = [...pending.failures, ...failures];
-      if (aborted) pending.done({ ok: false, error: joinAborted() });
-      else if (reached === 0 && all.length > 0) pending.done({ ok: false, error: joinFailed(all) });
-      else {
-        for (const { seed, reason } of all)
-          this.#logger.log('warn', `The seed ${seed.host}:${seed.port} could not be joined: ${reason}.`);
-        pending.done({ ok: true, value: reached });
-      }
+    this.#calls.settleJoin(join, (noted) => {
+      const all = [...noted, ...failures];
+      if (aborted) return { ok: false, error: joinAborted() };
+      if (reached === 0 && all.length > 0) return { ok: false, error: joinFailed(all) };
+      for (const { seed, reason } of all)
+        this.#logger.log('warn', `The seed ${seed.host}:${seed.port} could not be joined: ${reason}.`);
+      return { ok: true, value: reached };
     });
-  }
-
-  #settleJoin(join: number, settle: (pending: PendingJoin) => void): void {
-    const pending = this.#joins.get(join);
-    if (this.#joins.delete(join) && pending) settle(pending);
-  }
-
-  #settleLeaves(settle: (done: Done<void>) => void): void {
-    const leaves = [...this.#leaves];
-    this.#leaves.clear();
-    for (const done of leaves) settle(done);
   }
 
   #broke(error: unknown): void {
     this.#logger.log('error', `Membership has stopped on a bug: ${describeError(error)}`);
-    this.#settleAll(stopped());
+    this.#calls.failAll(stopped());
     this.#close();
-  }
-
-  #settleAll(error: ClusterError): void {
-    for (const join of this.#joins.keys()) this.#settleJoin(join, ({ done }) => done({ ok: false, error }));
-    this.#settleLeaves((done) => done({ ok: false, error }));
   }
 
   #close(): void {
@@ -487,16 +435,4 @@ export class SwimEngine {
     this.#bound?.socket.close();
     this.#bound = null;
   }
-}
-
-// Of an encoded query, beside what the asker chooses.
-const queryOverheadBytes = 160;
-
-function queryBytes({ name, payload, filters }: QueryRequest): number {
-  const encoder = new TextEncoder();
-  const texts = filters.flatMap((filter) =>
-    filter.kind === 'nodes' ? filter.nodes : [filter.tag, filter.pattern],
-  );
-  const inFilters = texts.reduce((sum, text) => sum + encoder.encode(text).length + 8, 0);
-  return queryOverheadBytes + encoder.encode(name).length + payload.length + inFilters;
 }

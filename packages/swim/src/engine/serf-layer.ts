@@ -3,6 +3,7 @@ import { type Address, type Clock, Driver, type Tracer } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
 import type { SwimInput } from '../core/effects.ts';
 import type { RejectReason } from '../core/messages.ts';
+import { queriesBusy, tooLargeToSpread } from '../errors.ts';
 import type { MemberHappening, UserEvent } from '../member.ts';
 import type { SerfEffect, SerfInput } from '../serf/effects.ts';
 import type { QueryFilter, QueryMessage } from '../serf/messages.ts';
@@ -134,16 +135,20 @@ export class SerfLayer {
     this.#driver.dispatch({ type: 'HEARD', message, bytes });
   }
 
+  /** @throws ClusterError `SWIM_EVENT_TOO_LARGE` */
   sendEvent(name: string, payload: Uint8Array, coalesce: boolean): void {
+    const bytes = new TextEncoder().encode(name).length + payload.length;
+    const { eventBytesMax } = this.#options.config.serf;
+    if (bytes > eventBytesMax) throw tooLargeToSpread('SWIM_EVENT_TOO_LARGE', bytes, eventBytesMax);
     this.#driver.dispatch({ type: 'SEND_EVENT', name, payload, coalesce });
   }
 
-  get openQueries(): number {
-    return this.#open.size;
-  }
-
-  /** @returns gives the query up. */
+  /** @returns gives the query up. @throws ClusterError `SWIM_QUERY_TOO_LARGE` or `SWIM_QUERIES_BUSY` */
   ask(request: QueryRequest, sink: QuerySink): () => void {
+    const { queryBytesMax, queriesMax } = this.#options.config.serf;
+    const bytes = queryBytes(request);
+    if (bytes > queryBytesMax) throw tooLargeToSpread('SWIM_QUERY_TOO_LARGE', bytes, queryBytesMax);
+    if (this.#open.size >= queriesMax) throw queriesBusy(queriesMax);
     const query = String(this.#nextQuery++);
     this.#open.set(query, sink);
     this.#driver.dispatch({ type: 'ASK', query, ...request });
@@ -229,3 +234,15 @@ export class SerfLayer {
 const internalPrefix = '_serf_';
 // Of an encoded answer, beside the sender's name and the payload.
 const responseOverheadBytes = 64;
+
+// Of an encoded query, beside what the asker chooses.
+const queryOverheadBytes = 160;
+
+function queryBytes({ name, payload, filters }: QueryRequest): number {
+  const encoder = new TextEncoder();
+  const texts = filters.flatMap((filter) =>
+    filter.kind === 'nodes' ? filter.nodes : [filter.tag, filter.pattern],
+  );
+  const inFilters = texts.reduce((sum, text) => sum + encoder.encode(text).length + 8, 0);
+  return queryOverheadBytes + encoder.encode(name).length + payload.length + inFilters;
+}
