@@ -97,7 +97,9 @@ function printReport(name: string, report: SeedsReport, out: (text: string) => v
   out(`${name}: ${report.seeds} seeds, ${report.steps} steps, ${report.violations.length} violations\n`);
   const width = Math.max(...Object.keys(report.coverage).map((key) => key.length), 0);
   for (const [key, count] of Object.entries(report.coverage)) {
-    const zero = report.missing.includes(key) ? '   never happened: the seeds show nothing about it' : '';
+    const zero = report.missing.includes(key)
+      ? '   never happened: these seeds show nothing about it, run more'
+      : '';
     out(`  ${key.padEnd(width)}  ${String(count).padStart(9)}${zero}\n`);
   }
   for (const { message, trace } of report.violations) {

@@ -16,7 +16,7 @@ test('the example of the README runs', async () => {
     writeFileSync(file, example.replace("'@cluster/worlds'", "'../../src/index.ts'"));
     await import(pathToFileURL(file).href);
     expect(log.mock.calls).toEqual([[0]]);
-    expect(String(out.mock.calls.at(-1)?.[0])).toContain('"seeds":5');
+    expect(String(out.mock.calls.at(-1)?.[0])).toContain('"seeds":100');
   } finally {
     for (const spy of [log, out, err]) spy.mockRestore();
     rmSync(folder, { recursive: true });
