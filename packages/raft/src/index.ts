@@ -8,6 +8,7 @@ export {
   type WalConfigInput,
   walConfigSchema,
 } from './config.ts';
+export type { Configuration } from './core/configuration.ts';
 export type { LogView } from './core/log.ts';
 export {
   committedIndex,
