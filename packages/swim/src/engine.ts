@@ -18,6 +18,7 @@ import type { SwimEffect, SwimInput } from './core/effects.ts';
 import { blockEnd, incarnationMax } from './core/incarnation.ts';
 import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
+import { Executor } from './engine/executor.ts';
 import { OpenCalls } from './engine/open-calls.ts';
 import { Packets } from './engine/packets.ts';
 import { resolveSeeds } from './engine/seeds.ts';
@@ -28,8 +29,6 @@ import { MemberViews } from './engine/views.ts';
 import {
   cipherMissing,
   joinAborted,
-  joinBusy,
-  joinFailed,
   leaveAborted,
   notRunning,
   serfOff,
@@ -52,6 +51,7 @@ export class SwimEngine {
   readonly #core: SwimCore;
   readonly #driver: Driver<SwimInput, SwimEffect>;
   readonly #streams: Streams;
+  readonly #executor: Executor;
   /** Off where another delegate takes its place. */
   readonly #serf: SerfLayer | null;
   readonly #listeners = new Set<(event: MemberHappening) => void>();
@@ -93,7 +93,7 @@ export class SwimEngine {
       name: 'swim',
       core: this.#core,
       clock: ports.clock,
-      execute: (effect) => this.#execute(effect),
+      execute: (effect) => this.#executor.execute(effect),
       onBug: (error) => this.#broke(error),
       tracer: ports.tracer,
     });
@@ -106,6 +106,21 @@ export class SwimEngine {
       port: ports.streams,
       delegate: serf === null ? ports.delegate : { localState: () => serf.localState() },
       dispatch: (input) => this.#dispatch(input),
+    });
+    this.#executor = new Executor({
+      core: this.#core,
+      ports,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      calls: this.#calls,
+      packets: this.#packets,
+      streams: this.#streams,
+      serf,
+      views: this.#views,
+      dispatch: (input) => this.#dispatch(input),
+      onEvent: (event) => {
+        for (const listener of this.#listeners) listener(event);
+      },
     });
   }
 
@@ -282,6 +297,7 @@ export class SwimEngine {
         this.#streams.accept(stream),
       );
       this.#bound = bound;
+      this.#executor.socket = bound.socket;
       // Stopped while it was starting: nobody else would close the sockets.
       if (this.#isStopped) {
         this.#unbind();
@@ -304,111 +320,12 @@ export class SwimEngine {
     const isSelf = ({ host, port }: Address): boolean => host === this.#self.host && port === this.#self.port;
     const others = addresses.filter((address) => !isSelf(address)).slice(0, this.#config.seedsMax);
     if (others.length > 0) this.#dispatch({ type: 'JOIN', join, seeds: others });
-    else this.#joinFinished({ type: 'joinFinished', join, reached: 0, failures: [], aborted: false });
+    else this.#executor.execute({ type: 'joinFinished', join, reached: 0, failures: [], aborted: false });
   }
 
   #dispatch(input: SwimInput): void {
     if (this.#phase !== 'running') return;
     this.#driver.dispatch(input);
-  }
-
-  #execute(effect: SwimEffect): void {
-    switch (effect.type) {
-      case 'send':
-        return this.#send(effect);
-      case 'startExchange':
-        this.#metrics.exchanges.add();
-        return this.#streams.startExchange(effect);
-      case 'answerExchange':
-        return this.#streams.answerExchange(effect);
-      case 'cancelExchange':
-        return this.#streams.cancelExchange(effect.exchange);
-      case 'refuseStream':
-        this.#metrics.rejected('streams', effect.reason);
-        return this.#streams.refuse(effect.stream, effect.reason);
-      case 'streamPing':
-        return this.#streams.ping(effect.to, effect.ping);
-      case 'answerStreamPing':
-        return this.#streams.answerPing(effect.stream, effect.seqNo);
-      case 'notify':
-        return this.#notify(effect);
-      case 'storeIncarnation':
-        return this.#storeIncarnation(effect.reserve);
-      case 'joinFinished':
-        return this.#joinFinished(effect);
-      case 'joinRefused':
-        return this.#calls.settleJoin(effect.join, () => ({ ok: false, error: joinBusy() }));
-      case 'leaveFinished':
-        return this.#calls.settleLeaves({ ok: true, value: undefined });
-      case 'deliverUserState':
-        this.#serf?.mergeState(effect.state, effect.join && this.#calls.isJoining);
-        return this.#ports.delegate?.mergeRemoteState?.(effect.state, effect.join);
-      case 'deliverUserMessage':
-        this.#serf?.hear(effect.payload);
-        return this.#ports.delegate?.onUserMessage?.(effect.payload, effect.from);
-      case 'countRejected':
-        return this.#metrics.rejected(effect.channel, effect.reason);
-      case 'countProbe':
-        return this.#countProbe(effect);
-      case 'countDroppedBroadcast':
-        return this.#metrics.droppedBroadcasts.add();
-    }
-  }
-
-  #send({ to, messages, checksum }: Extract<SwimEffect, { type: 'send' }>): void {
-    if (this.#bound !== null) this.#packets.send(this.#bound.socket, to, messages, checksum);
-    this.#metrics.queued.set(this.#core.queued);
-  }
-
-  #countProbe({ target, outcome, roundTripMs, payload }: Extract<SwimEffect, { type: 'countProbe' }>): void {
-    if (roundTripMs !== null) {
-      this.#metrics.pingMs.observe(roundTripMs);
-      this.#serf?.measured(target, roundTripMs, payload);
-    }
-    if (outcome === 'failed') this.#metrics.pingFailures.add();
-    if (outcome === 'only_stream') {
-      this.#metrics.streamOnlyPings.add();
-      this.#logger.log('warn', `${target} answers over TCP but not over UDP: check the firewall.`, {
-        member: target,
-      });
-    }
-    this.#metrics.health.set(this.#core.health);
-  }
-
-  #notify({ notice, member: record }: Extract<SwimEffect, { type: 'notify' }>): void {
-    const { name } = record;
-    if (notice === 'Suspect') this.#metrics.suspicions.add();
-    this.#metrics.setMembers(this.#core.counts, this.#core.self(0).state);
-    if (notice === 'Conflict')
-      this.#logger.log('warn', `Another process uses the name ${name} at another address.`, { member: name });
-    else this.#logger.log('info', `${name}: ${notice}`, { member: name, incarnation: record.incarnation });
-    const event: MemberHappening = {
-      type: notice,
-      member: this.#views.of(record),
-      atMs: this.#ports.clock.nowMs(),
-    };
-    this.#serf?.noticed(event);
-    for (const listener of this.#listeners) listener(event);
-  }
-
-  #storeIncarnation(reserve: number): void {
-    this.#ports.incarnations?.store(reserve, (outcome) => {
-      // Being believed alive now matters more than after the next start, which will have to refute instead.
-      if (!outcome.ok) this.#logger.log('warn', `The incarnation was not stored: ${outcome.error.line}`);
-      this.#dispatch({ type: 'INCARNATION_STORED', reserved: reserve });
-    });
-  }
-
-  #joinFinished({ join, reached, failures, aborted }: Extract<SwimEffect, { type: 'joinFinished' }>): void {
-    if (reached > 0) this.#serf?.joined();
-    this.#calls.settleJoin(join, (noted) => {
-      const all = [...noted, ...failures];
-      if (aborted) return { ok: false, error: joinAborted() };
-      if (reached === 0 && all.length > 0) return { ok: false, error: joinFailed(all) };
-      for (const { seed, reason } of all)
-        this.#logger.log('warn', `The seed ${seed.host}:${seed.port} could not be joined: ${reason}.`);
-      return { ok: true, value: reached };
-    });
   }
 
   #broke(error: unknown): void {
@@ -434,5 +351,6 @@ export class SwimEngine {
     this.#bound?.listener.close();
     this.#bound?.socket.close();
     this.#bound = null;
+    this.#executor.socket = null;
   }
 }
