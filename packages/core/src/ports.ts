@@ -99,6 +99,8 @@ export interface DiskFile {
   write(offset: number, bytes: Uint8Array, done: Done<void>): void;
   /** fdatasync: everything written (and the length) before this call is on the medium when it completes. */
   sync(done: Done<void>): void;
+  /** A write that is on the medium when it completes: `write` and `sync` of its bytes in one trip, where the system has that. */
+  writeDurably?(offset: number, bytes: Uint8Array, done: Done<void>): void;
   /** Extends the file with zeros to at least `length` bytes. */
   allocate(length: number, done: Done<void>): void;
   truncate(length: number, done: Done<void>): void;

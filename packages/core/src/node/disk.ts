@@ -73,16 +73,23 @@ export function fileDisk(root: string): Disk {
   };
 }
 
+// Elsewhere a synchronous write stops at the cache of the drive, which fdatasync empties.
+const durableWrites = process.platform === 'linux';
+
 class OpenFile implements DiskFile {
   readonly path: string;
   readonly #full: string;
   readonly #descriptor: number;
+  /** The same file, of which a write returns when it is on the medium (O_DSYNC); opened for the first such write. */
+  #durable: number | null = null;
   #closed = false;
+  readonly writeDurably?: NonNullable<DiskFile['writeDurably']>;
 
   constructor(path: string, full: string, descriptor: number) {
     this.path = path;
     this.#full = full;
     this.#descriptor = descriptor;
+    if (durableWrites) this.writeDurably = this.#writeDurably;
   }
 
   size(done: Done<number>): void {
@@ -111,20 +118,33 @@ class OpenFile implements DiskFile {
   }
 
   write(offset: number, bytes: Uint8Array, done: Done<void>): void {
+    this.#whileOpen(done, () => this.#write(this.#descriptor, offset, bytes, done));
+  }
+
+  #writeDurably(offset: number, bytes: Uint8Array, done: Done<void>): void {
     this.#whileOpen(done, () => {
-      // The system may take less than all of it, e.g. just before the volume is full.
-      const more = (at: number): void => {
-        fs.write(this.#descriptor, bytes, at, bytes.length - at, offset + at, (error, count) => {
-          if (error)
-            done({ ok: false, error: fromDiskFailure(error, `Cannot write the file ${this.#full}`) });
-          else if (at + count === bytes.length) done({ ok: true, value: undefined });
-          else if (count === 0)
-            done({ ok: false, error: diskError('DISK_IO', `The file ${this.#full} takes no more bytes.`) });
-          else more(at + count);
-        });
-      };
-      more(0);
+      if (this.#durable !== null) return this.#write(this.#durable, offset, bytes, done);
+      fs.open(this.#full, fs.constants.O_WRONLY | fs.constants.O_DSYNC, (error, descriptor) => {
+        if (error)
+          return done({ ok: false, error: fromDiskFailure(error, `Cannot open the file ${this.#full}`) });
+        this.#durable = descriptor;
+        this.#write(descriptor, offset, bytes, done);
+      });
     });
+  }
+
+  #write(descriptor: number, offset: number, bytes: Uint8Array, done: Done<void>): void {
+    // The system may take less than all of it, e.g. just before the volume is full.
+    const more = (at: number): void => {
+      fs.write(descriptor, bytes, at, bytes.length - at, offset + at, (error, count) => {
+        if (error) done({ ok: false, error: fromDiskFailure(error, `Cannot write the file ${this.#full}`) });
+        else if (at + count === bytes.length) done({ ok: true, value: undefined });
+        else if (count === 0)
+          done({ ok: false, error: diskError('DISK_IO', `The file ${this.#full} takes no more bytes.`) });
+        else more(at + count);
+      });
+    };
+    more(0);
   }
 
   sync(done: Done<void>): void {
@@ -153,6 +173,7 @@ class OpenFile implements DiskFile {
   close(done: Done<void>): void {
     this.#whileOpen(done, () => {
       this.#closed = true;
+      if (this.#durable !== null) fs.close(this.#durable);
       fs.close(this.#descriptor, finish(done, `Cannot close the file ${this.#full}`));
     });
   }

@@ -191,9 +191,8 @@ export class WriteAheadLog implements LogStorage {
     }
     const bytes = writer.view();
     yield* this.#grow(segment, segment.end + bytes.length);
-    yield* wait<void>((done) => segment.file.write(segment.end, bytes, done));
     this.#flush('commit', segment.path);
-    yield* wait<void>((done) => segment.file.sync(done));
+    yield* writeDurably(segment.file, segment.end, bytes);
     if (isFirst) {
       this.#flush('segmentName', this.#config.directory);
       yield* wait<void>((done) => this.#disk.syncDirectory(this.#config.directory, done));
@@ -246,6 +245,13 @@ export class WriteAheadLog implements LogStorage {
     if (current === null) return done({ ok: true, value: undefined });
     current.file.close(done);
   }
+}
+
+function* writeDurably(file: DiskFile, offset: number, bytes: Uint8Array): Task<void> {
+  if (file.writeDurably !== undefined)
+    return yield* wait<void>((done) => file.writeDurably?.(offset, bytes, done));
+  yield* wait<void>((done) => file.write(offset, bytes, done));
+  yield* wait<void>((done) => file.sync(done));
 }
 
 /** Damage keeps its own code; the rest is the disk's. */
