@@ -8,7 +8,6 @@ const joint = {
   outgoing: ['a', 'b', 'c'],
   learners: ['e'],
   learnersNext: ['c'],
-  staging: ['e'],
   autoLeave: true,
 };
 

@@ -129,7 +129,7 @@ describe('a leader', () => {
     expect(node.core.appliedIndex).toBe(2);
   });
 
-  it('10.2.1: tells its followers at once how far the log is committed', () => {
+  it('10.2.1: tells an idle follower within a heartbeat how far the log is committed, once', () => {
     const node = new Bench();
     node.becomeLeader();
     node.accept('b');
@@ -137,9 +137,25 @@ describe('a leader', () => {
     node.propose('x');
     node.clear();
     node.accept('b');
-    expect(node.sent('commit', 'b')).toEqual([{ type: 'commit', term: 1, commit: 2 }]);
     node.accept('c');
+    node.pass(5);
+    expect(node.sent('commit', 'b')).toEqual([{ type: 'commit', term: 1, commit: 2 }]);
+    node.pass(5);
     expect(node.sent('commit', 'b')).toHaveLength(1);
+  });
+
+  it('10.2.1: the next entries bring the news of a commit along, and it is no message of its own', () => {
+    const node = new Bench();
+    node.becomeLeader();
+    node.accept('b');
+    node.accept('c');
+    node.propose('x');
+    node.accept('b');
+    node.clear();
+    node.propose('y');
+    node.pass(5);
+    expect(node.sent('append', 'b')).toMatchObject([{ commit: 2 }]);
+    expect(node.sent('commit', 'b')).toEqual([]);
   });
 
   it('refuses an acknowledgement of entries it does not have', () => {
@@ -311,7 +327,9 @@ describe('committed entries', () => {
       return { hardState: { term: core.currentTerm, vote: core.votedFor }, entries: all };
     };
     const again = new BenchCluster(['a', 'b', 'c'], {}, { b: kept('b'), c: kept('c') });
-    again.elect('b', ({ from, to }) => from !== 'a' && to !== 'a');
+    const withoutA = ({ from, to }: { from: string; to: string }): boolean => from !== 'a' && to !== 'a';
+    again.elect('b', withoutA).pass(5);
+    again.settle(withoutA);
     expect(again.node('c').core.commitIndex).toBe(22);
     expect(again.node('c').applied.flatMap((batch) => batch.entries)).toHaveLength(20);
   });

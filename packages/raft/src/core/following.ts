@@ -1,6 +1,6 @@
 /** What a follower does with the leader's entries (thesis 3.5). */
 import type { Shared } from './state.ts';
-import type { Append, Commit, Entry, RaftOut } from './types.ts';
+import type { Append, Entry, RaftOut } from './types.ts';
 
 export interface FollowingCheckpoint {
   readonly verified: number;
@@ -58,8 +58,9 @@ export class Following {
     return null;
   }
 
-  commit(message: Commit): void {
-    this.#commit(Math.min(message.commit, this.#verified));
+  /** The log is committed up to `index`, wherever that was learned: in the leader's log, and so in this one as far as the two agree. */
+  commit(index: number): void {
+    this.#commit(Math.min(index, this.#verified));
   }
 
   /** More is on the disk than before. */

@@ -225,6 +225,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       out.emit({ type: 'setTimer', timer, delayMs: this.#shared.config.heartbeatMs });
     } else {
       const isTaken =
+        this.#replication.fire(timer, out) ||
         this.#proposals.fire(timer, nowMs, out) ||
         this.#reads.fire(timer, nowMs, out) ||
         this.#transfers.fire(timer, out);

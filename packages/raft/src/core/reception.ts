@@ -103,6 +103,7 @@ export class Reception {
         proposals.forwarded(from, message, out);
         return null;
       case 'proposed':
+        if (!isOld && message.verdict.status === 'applied') following.commit(message.verdict.index);
         proposals.proposed(message, applying.appliedIndex, nowMs, out);
         return null;
       case 'confirm':
@@ -118,6 +119,7 @@ export class Reception {
         if (!isOld && shared.isLeader) readRounds.request(from, message);
         return null;
       case 'readAnswer':
+        if (!isOld) following.commit(message.index);
         reads.answered(message, message.index);
         return null;
     }
@@ -138,7 +140,7 @@ export class Reception {
     if (message.type === 'append') return following.append(from, message, out);
     if (message.type === 'confirm') return this.#confirm(from, message.round, out);
     if (message.type === 'timeoutNow') return this.#stand(nowMs, out);
-    following.commit(message);
+    following.commit(message.commit);
     return null;
   }
 

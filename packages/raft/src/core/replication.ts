@@ -34,14 +34,19 @@ interface PeerCheckpoint extends Omit<Peer, 'window'> {
 export interface ReplicationCheckpoint {
   readonly peers: readonly PeerCheckpoint[];
   readonly table: TableCheckpoint;
+  readonly newsIsDue: boolean;
 }
 
 const stepper = new Stepper(progressMachine);
+const newsTimer = 'commitNews';
+// The next append brings the news along if it comes within this share of a heartbeat.
+const newsShare = 0.1;
 
 export class Replication {
   readonly #shared: Shared;
   readonly #peers = new Map<string, Peer>();
   readonly #table: MachineTable<typeof progressMachine, RaftEffect>;
+  #newsIsDue = false;
 
   constructor(shared: Shared) {
     this.#shared = shared;
@@ -74,6 +79,18 @@ export class Replication {
   end(out: Out): void {
     for (const id of this.#peers.keys()) this.#table.remove(id, out);
     this.#peers.clear();
+    if (this.#newsIsDue) out.emit({ type: 'cancelTimer', timer: newsTimer });
+    this.#newsIsDue = false;
+  }
+
+  /** @returns whether the timer was one of these. */
+  fire(timer: string, out: Out): boolean {
+    if (timer !== newsTimer) return false;
+    this.#newsIsDue = false;
+    for (const peer of this.#peers.values()) {
+      if (this.#isBehindOnNews(peer)) this.#tellCommit(peer, out);
+    }
+    return true;
   }
 
   /** Puts entries behind the leader's log; disk and network get them at the same time (thesis 10.2.1). */
@@ -152,9 +169,9 @@ export class Replication {
     for (const peer of this.#peers.values()) this.#feed(peer, out);
   }
 
-  /** Sends what the peer lacks and its mode and window allow; failing that, the news of a commit. */
+  /** Sends what the peer lacks and its mode and window allow. */
   #feed(peer: Peer, out: Out): void {
-    const { log, config, commitIndex, term } = this.#shared;
+    const { log, config } = this.#shared;
     if (!peer.pipelining) {
       if (peer.probing) return;
       peer.probing = true;
@@ -170,10 +187,29 @@ export class Replication {
         entries.reduce((sum, entry) => sum + entryBytes(entry), 0),
       );
     }
-    if (peer.toldCommit < commitIndex && peer.next > log.lastIndex) {
-      peer.toldCommit = commitIndex;
-      this.#shared.send(out, peer.id, { type: 'commit', term, commit: commitIndex });
-    }
+    if (this.#isBehindOnNews(peer)) this.#tellSoon(out);
+  }
+
+  #isBehindOnNews({ pipelining, toldCommit, next }: Peer): boolean {
+    const { commitIndex, log } = this.#shared;
+    return pipelining && toldCommit < commitIndex && next > log.lastIndex;
+  }
+
+  /**
+   * That something is committed is no message of its own while there are appends to bring it along: with a single writer it would be
+   * half of all messages. Who waits for it at a follower, a read or a barrier, is told with its answer.
+   */
+  #tellSoon(out: Out): void {
+    if (this.#newsIsDue) return;
+    this.#newsIsDue = true;
+    const delayMs = this.#shared.config.heartbeatMs * newsShare;
+    out.emit({ type: 'setTimer', timer: newsTimer, delayMs });
+  }
+
+  #tellCommit(peer: Peer, out: Out): void {
+    const { term, commitIndex } = this.#shared;
+    peer.toldCommit = commitIndex;
+    this.#shared.send(out, peer.id, { type: 'commit', term, commit: commitIndex });
   }
 
   // An empty window always has room, so that a batch above the bound still gets through.
@@ -204,10 +240,11 @@ export class Replication {
       ...peer,
       flights: window.checkpoint(),
     }));
-    return { peers, table: this.#table.checkpoint() };
+    return { peers, table: this.#table.checkpoint(), newsIsDue: this.#newsIsDue };
   }
 
-  restore({ peers, table }: ReplicationCheckpoint): void {
+  restore({ peers, table, newsIsDue }: ReplicationCheckpoint): void {
+    this.#newsIsDue = newsIsDue;
     this.#peers.clear();
     for (const { flights, ...columns } of peers) {
       const window = new Window();
