@@ -115,7 +115,7 @@ export const transportConfigSchema = z
     certificateWarnMs: ms(7 * 86_400_000, 0, 365 * 86_400_000)
       .describe('How long before its end the own certificate is reported, once an hour.')
       .meta({ unit: 'ms' }),
-    ackDelayMs: ms(5, 0, 1000)
+    ackDelayMs: ms(20, 0, 1000)
       .describe('How long an acknowledgement may wait for something to travel with.')
       .meta({ unit: 'ms' }),
     drainTimeoutMs: ms(2000, 0, 600_000)
