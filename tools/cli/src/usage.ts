@@ -21,6 +21,12 @@ export const integer =
     return value;
   };
 
+/** Parses an option that is a list of integers of a range, separated by commas. */
+export const integers = (low: number, high: number): ((text: string) => readonly number[]) => {
+  const one = integer(low, high);
+  return (text) => text.split(',').map((part) => one(part.trim()));
+};
+
 export interface Failure {
   readonly exitCode: number;
   /** Nothing to say when it has been said already, as with `--help`. */

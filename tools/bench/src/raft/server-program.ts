@@ -55,7 +55,7 @@ serveParent({
       (await raft.propose(new Uint8Array(bytes))).result;
     const read = async (bytes: Uint8Array): Promise<Uint8Array> => {
       const key = Buffer.from(bytes).toString('latin1');
-      await raft.barrier();
+      await raft.read();
       return values.get(key);
     };
     transport.handle(requestTypes.put, put);

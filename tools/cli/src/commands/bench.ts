@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import type { BenchResult } from '@cluster/bench';
 import { Command } from 'commander';
 import type { MakeCommand } from '../context.ts';
-import { integer, usageError } from '../usage.ts';
+import { integer, integers, usageError } from '../usage.ts';
 import { notYet } from './later.ts';
 
 const later = ['swim', 'balancer', 'sim'];
@@ -10,6 +10,7 @@ const later = ['swim', 'balancer', 'sim'];
 interface Options {
   readonly rounds?: number;
   readonly failover: number;
+  readonly clients?: readonly number[];
   readonly dir: string;
   readonly profile?: string;
   readonly quick?: boolean;
@@ -23,10 +24,11 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .option('--rounds <n>', 'rounds that each contender runs', integer(1, 1000))
     .option('--quick', 'short runs, that show whether it works; their figures are worth little')
     .option('--failover <n>', 'raft: leaders killed, of ours and of etcd', integer(0, 1000), 0)
+    .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
     .option('--dir <folder>', 'raft: where the logs are written', tmpdir())
     .option('--profile <folder>', 'transport, raft: where CPU profiles of ours go')
     .option('--json', 'end with one line of JSON per benchmark; tables go to standard error')
-    .action(async (names: string[], { rounds, failover, dir, profile, quick, json }: Options) => {
+    .action(async (names: string[], { rounds, failover, clients, dir, profile, quick, json }: Options) => {
       const bench = await import('@cluster/bench');
       const say = (line: string): void => err(`${line}\n`);
       const chosen = rounds === undefined ? {} : { rounds };
@@ -44,6 +46,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
               ...(quick ? bench.raftQuick : bench.raftDefaults),
               ...chosen,
               ...profiled,
+              ...(clients === undefined ? {} : { clients }),
               failover,
               folder: dir,
             },
