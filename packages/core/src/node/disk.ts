@@ -89,7 +89,7 @@ class OpenFile implements DiskFile {
     this.path = path;
     this.#full = full;
     this.#descriptor = descriptor;
-    if (durableWrites) this.writeDurably = this.#writeDurably;
+    if (durableWrites) this.writeDurably = (...call) => this.#writeDurably(...call);
   }
 
   size(done: Done<number>): void {
