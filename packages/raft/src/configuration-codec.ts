@@ -1,4 +1,4 @@
-/** A configuration as bytes, the same in log entries, snapshots and messages: four lists of names, then a flag. */
+/** A configuration as bytes, the same in log entries, snapshots and messages: five lists of names, then a flag. */
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import type { Configuration } from './core/configuration.ts';
 
@@ -6,8 +6,8 @@ import type { Configuration } from './core/configuration.ts';
 const membersMax = 1024;
 
 export function writeConfiguration(writer: ByteWriter, configuration: Configuration): void {
-  const { voters, outgoing, learners, learnersNext, autoLeave } = configuration;
-  for (const names of [voters, outgoing, learners, learnersNext]) {
+  const { voters, outgoing, learners, learnersNext, staging, autoLeave } = configuration;
+  for (const names of [voters, outgoing, learners, learnersNext, staging]) {
     writer.u16(names.length);
     for (const name of names) writer.name(name);
   }
@@ -21,6 +21,7 @@ export function readConfiguration(reader: ByteReader): Configuration {
     outgoing: readNames(reader),
     learners: readNames(reader),
     learnersNext: readNames(reader),
+    staging: readNames(reader),
     autoLeave: reader.flag(),
   };
 }

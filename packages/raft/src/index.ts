@@ -8,7 +8,16 @@ export {
   type WalConfigInput,
   walConfigSchema,
 } from './config.ts';
-export type { Configuration } from './core/configuration.ts';
+export { type Configuration, isJoint, membersOf } from './core/configuration.ts';
+export {
+  type Changed,
+  type ChangeProblem,
+  enterJoint,
+  leaveJoint,
+  type MemberChange,
+  type MemberKind,
+  simpleChange,
+} from './core/configuration-changes.ts';
 export type { LogView } from './core/log.ts';
 export {
   committedIndex,

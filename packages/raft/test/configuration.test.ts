@@ -8,6 +8,7 @@ const joint = {
   outgoing: ['a', 'b', 'c'],
   learners: ['e'],
   learnersNext: ['c'],
+  staging: ['e'],
   autoLeave: true,
 };
 

@@ -13,6 +13,8 @@ export interface Configuration {
   readonly learners: readonly string[];
   /** Still outgoing voters; learners once it is not joint any more. */
   readonly learnersNext: readonly string[];
+  /** Learners that the leader makes voters by itself once they have nearly caught up (thesis 4.2.1). */
+  readonly staging: readonly string[];
   /** A joint configuration that the leader ends by itself as soon as it is committed. */
   readonly autoLeave: boolean;
 }
@@ -23,6 +25,7 @@ export const votersOnly = (voters: readonly string[]): Configuration => ({
   outgoing: [],
   learners: [],
   learnersNext: [],
+  staging: [],
   autoLeave: false,
 });
 
