@@ -259,9 +259,11 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     peer.bootId = hello.bootId;
     peer.sessionId = choice.sessionId;
     connection.peerReceived = choice.received;
-    if (!resumes) peer.proposedId = null;
-    if (!connection.dialled) {
-      const answer = makeHello(this.#config, identity.id, choice.sessionId, null);
+    const outdatedId = peer.proposedId;
+    if (!resumes || !connection.dialled) peer.proposedId = null;
+    if (connection.dialled) peer.outdatedId = hello.proposedId;
+    else {
+      const answer = makeHello(this.#config, identity.id, choice.sessionId, outdatedId);
       out.emit({ type: 'sendHelloAck', connection: id, peer: key, hello: answer, resumes });
     }
     if (wasOpen && !resumes) out.emit({ type: 'peerDown', peer: key, refusal: superseded });
@@ -345,11 +347,12 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
 
   #shutdown(nowMs: number, out: Out): void {
     this.#stopping = true;
-    for (const { link } of this.#peers.values()) link.stop(out);
     for (const connection of this.#connections.values()) {
       connection.refusal ??= shutDown;
       connection.machine.send({ type: 'SHUTDOWN' } satisfies ConnectionEvent, nowMs, out);
     }
+    // Last: a dial that ends here would have its link wait for the next.
+    for (const { link } of this.#peers.values()) link.stop(out);
   }
 
   /** Drops what has ended. A peer is forgotten when nothing of it is left, so that passing clients leave no trace. */

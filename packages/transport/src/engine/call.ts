@@ -79,7 +79,10 @@ export class Call implements PendingCall, Waiter, Deadline {
   }
 
   close(): void {
-    this.fail(transportClosed(this.sent));
+    const { outgoing, sent } = this;
+    // Said to be safe to repeat: so it must not leave with what is drained.
+    if (outgoing !== null && !sent) this.delivery.queue.cancel(outgoing);
+    this.fail(transportClosed(sent));
   }
 
   #settle(): Done<Uint8Array> | null {
