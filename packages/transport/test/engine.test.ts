@@ -122,6 +122,20 @@ describe('a handshake that is refused', () => {
     expect(b.metrics.value('connections_rejected', { reason: 'handshake_timeout' })).toBe(1);
   });
 
+  it('is not held against a peer that answers too late', () => {
+    const world = new EngineWorld();
+    const a = world.boot('a', { handshakeTimeoutMs: 100, dialAttemptsMax: 1 });
+    const b = world.boot('b');
+    echo(b);
+    world.network.latencyMs = 80;
+    expect(call(a, 'b')).toHaveLength(0);
+    world.run(170);
+    b.engine.post('a', type, number(1));
+    world.run(2000);
+    expect(a.metrics.value('frames_rejected', { reason: 'handshake' })).toBe(0);
+    expect(a.metrics.value('dials_failed', { reason: 'handshake_timeout' })).toBeGreaterThan(0);
+  });
+
   it('holds a bounded number of strangers', () => {
     const { world, a, b } = pair({}, { handshakesMax: 4 });
     echo(b);
@@ -617,6 +631,32 @@ describe('closing', () => {
     expect(a.events).toMatchObject([{ type: 'up' }, { type: 'down', reason: 'TRANSPORT_PEER_LEFT' }]);
     b.engine.close(() => closed++);
     expect(closed).toBe(2);
+  });
+
+  it('sends nothing more of what it has called safe to repeat', () => {
+    const { world, a, b } = pair();
+    let handled = 0;
+    b.engine.handle(type, (_bytes, _context, answer) => {
+      handled++;
+      answer({ ok: true, value: undefined });
+    });
+    call(a, 'b');
+    world.run(50);
+    const outcomes = call(a, 'b');
+    a.engine.close(() => undefined);
+    expect(outcomes).toMatchObject([{ ok: false, error: { code: 'TRANSPORT_CLOSED', retry: 'safe' } }]);
+    world.run(3000);
+    expect(handled).toBe(1);
+  });
+
+  it('ends the dials under way, and makes no more', () => {
+    const { world, a } = pair();
+    a.engine.ping('b', 100_000, () => undefined);
+    let closed = false;
+    a.engine.close(() => void (closed = true));
+    expect(closed).toBe(true);
+    world.run(30_000);
+    expect(world.network.dials).toBe(1);
   });
 
   it('does not wait for ever', () => {

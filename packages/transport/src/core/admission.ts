@@ -80,6 +80,10 @@ export function judgeAdmission(
     return acceptSession(peer, hello) === null ? outOfPlace('HELLO_ACK') : null;
   }
   if (peer === undefined && party.full) return tooManyPeers(party.peers);
+  // Sent before it took our dial, and overtaken by its answer: to begin a session for it would end the one just begun.
+  if (peer?.open != null && hello.proposedId !== null && hello.proposedId === peer.outdatedId) {
+    return { code: duplicateCode, reason: `${identity.id} has a newer connection` };
+  }
   if (party.greeting && party.nodeId < identity.id) {
     return { code: duplicateCode, reason: `${party.nodeId} has dialled too, and the lower node id wins` };
   }

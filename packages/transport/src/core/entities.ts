@@ -47,6 +47,8 @@ export interface Peer {
   sessionId: string | null;
   /** The name of the next session, from the HELLO that first proposed it until a session begins. */
   proposedId: string | null;
+  /** What the peer had proposed before it took the connection there is: a HELLO with this name has been overtaken. */
+  outdatedId: string | null;
   lastRefusal: Refusal | null;
 }
 
@@ -76,6 +78,7 @@ export function newPeer(key: string, role: PeerRole, machines: Pick<Peer, 'link'
     bootId: null,
     sessionId: null,
     proposedId: null,
+    outdatedId: null,
     lastRefusal: null,
   };
 }

@@ -36,7 +36,8 @@ export interface Hello {
   readonly sessionId: string | null;
   /**
    * HELLO: the name of a new session, should that one not go on. It stays the same until the dialler has seen an answer: a
-   * listener whose HELLO_ACK was lost may have sent messages behind it, and finds them again under this name.
+   * listener whose HELLO_ACK was lost may have sent messages behind it, and finds them again under this name. HELLO_ACK: what
+   * the listener has proposed in a HELLO of its own, which this connection has made void and which may yet arrive.
    */
   readonly proposedId: string | null;
   /** The last sequence received in `sessionId`; the peer resends what follows. */

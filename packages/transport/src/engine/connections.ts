@@ -112,6 +112,7 @@ export class Connections {
         this.#control(connection, encodeFrame(frameTypes.helloAck, encodeHello(effect.hello)));
         return;
       case 'sendRefused':
+        connection.refused = true;
         connection.writeControl(encodeFrame(frameTypes.refused, encodeRefusal(effect.refusal)));
         this.#metrics.bytesSent.add(connection.flushControl());
         connection.stream?.end();
@@ -211,7 +212,7 @@ export class Connections {
       dialled,
       {
         onFrame: (type, flags, typeId, stream, sequence, payload) => {
-          if (connection.closed) return false;
+          if (connection.closed || connection.refused) return false;
           const { delivery } = connection;
           if (delivery === null) return this.#handshake(connection, type, payload);
           if (type === frameTypes.refused) return this.#refused(connection, payload);
@@ -251,7 +252,7 @@ export class Connections {
   }
 
   #receive(connection: WireConnection, bytes: Uint8Array): void {
-    if (connection.closed) return;
+    if (connection.closed || connection.refused) return;
     connection.lastHeardMs = this.#ports.clock.nowMs();
     if (connection.quiet) {
       connection.quiet = false;

@@ -131,9 +131,10 @@ export class Delivery {
   }
 
   status(): Omit<PeerStatus, 'link' | 'session'> {
-    const { peer, role, refusal } = this;
+    const { peer, role, queuedBytes, refusal } = this;
     const { size: queued } = this.queue;
-    return { peer, role, queued, unacknowledged: this.#unacked.size, lastFailure: refusal?.code ?? null };
+    const { size: unacknowledged } = this.#unacked;
+    return { peer, role, queued, unacknowledged, queuedBytes, lastFailure: refusal?.code ?? null };
   }
 
   /** True when a message of that size fits the bounds. */

@@ -24,6 +24,8 @@ export interface PeerStatus {
   readonly session: string;
   readonly queued: number;
   readonly unacknowledged: number;
+  /** Bytes of both. */
+  readonly queuedBytes: number;
   /** Code of the last failure; null while all is well. */
   readonly lastFailure: string | null;
 }

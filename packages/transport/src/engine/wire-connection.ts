@@ -26,6 +26,8 @@ export class WireConnection {
   /** A ping is out: the next byte is news. */
   quiet = false;
   closed = false;
+  /** The peer has been told that it is not wanted: what it has said before it read that is of no interest. */
+  refused = false;
   #blocked = false;
   readonly #control: Uint8Array[] = [];
   #payload: Uint8Array | null = null;
