@@ -13,4 +13,7 @@ export {
 export { epochIgnored, fencesForgotten, leaseWithoutMargin, rosterFromView } from './quorum/mutants.ts';
 export { type QuorumMutant, quorumWorld, quorumWorldWith } from './quorum/quorum-world.ts';
 export { swimWorld } from './swim/swim-world.ts';
+export * as transportMutants from './transport/mutants.ts';
+export { type TransportMutant } from './transport/mutants.ts';
+export { transportWorld, transportWorldWith } from './transport/transport-world.ts';
 export type { SeedOptions, SeedResult, WorldKind } from './world-kind.ts';

@@ -1,0 +1,99 @@
+/** Planted bugs of the transport, put around its ports so that production code stays as it is. The checker has to find each. */
+import type { Clock, Prng } from '@cluster/core';
+import { flagBits, frameTypes, type SecureStreamPort, type TransportConfigInput } from '@cluster/transport';
+import { type Change, tampering } from './tampering.ts';
+
+/** Changes what a node gets or says; without it the world is sound. */
+export interface TransportMutant {
+  readonly name: string;
+  readonly config?: Partial<TransportConfigInput>;
+  readonly clock?: (clock: Clock) => Clock;
+  readonly streams?: (streams: SecureStreamPort, prng: Prng) => SecureStreamPort;
+}
+
+const { completes } = flagBits;
+
+const saying = (name: string, makeChange: (prng: Prng) => Change): TransportMutant => ({
+  name,
+  streams: (streams, prng) => tampering(streams, () => makeChange(prng)),
+});
+
+/** An acknowledgement tells of the next message too. */
+export const acknowledgesTooEarly = saying('acknowledges too early', () => (frame) => {
+  if (frame.type === frameTypes.ack) frame.sequence++;
+  return [frame];
+});
+
+/** Now and then a message is lost between the queue and the wire, and its number goes to nothing. */
+const losing = (name: string, isPost: boolean): TransportMutant =>
+  saying(name, (prng) => (frame) => {
+    const isOne = frame.type === frameTypes.message && (frame.flags & completes) === 0;
+    if (isOne && (frame.stream === 0) === isPost && prng.chance(0.01)) {
+      frame.type = frameTypes.void;
+      frame.stream = frame.payload.length + 256;
+      frame.payload = new Uint8Array(0);
+    }
+    return [frame];
+  });
+export const losesPosts = losing('loses posts', true);
+export const losesCalls = losing('loses messages whose arrival matters', false);
+
+/** A message goes out again under a new number. */
+export const sendsTwice = saying('sends twice', (prng) => {
+  let last: Uint8Array | null = null;
+  return (frame) => {
+    if (frame.type !== frameTypes.message || (frame.flags & completes) !== 0) return [frame];
+    if (last !== null && last.length === frame.payload.length && prng.chance(0.5)) frame.payload = last;
+    last = frame.payload;
+    return [frame];
+  };
+});
+
+/** Two messages in a row change places, and take each other's numbers. */
+export const swapsMessages = saying('swaps messages', (prng) => {
+  let held: Parameters<Change>[0] | null = null;
+  return (frame) => {
+    const before = held;
+    held = null;
+    const isPlain = frame.type === frameTypes.message && (frame.flags & completes) === 0;
+    if (before === null) {
+      if (!isPlain || !prng.chance(0.05)) return [frame];
+      held = frame;
+      return [];
+    }
+    if (!isPlain || frame.flags !== before.flags || frame.sequence !== before.sequence + 1)
+      return [before, frame];
+    const { sequence } = before;
+    before.sequence = frame.sequence;
+    frame.sequence = sequence;
+    return [frame, before];
+  };
+});
+
+/** Answers go to the wrong question. */
+export const confusesAnswers = saying('confuses answers', (prng) => (frame) => {
+  if (frame.type === frameTypes.response && (frame.flags & completes) === 0 && prng.chance(0.02))
+    frame.stream++;
+  return [frame];
+});
+
+/** The timer of the deadlines never fires. */
+export const forgetsDeadlines: TransportMutant = {
+  name: 'forgets deadlines',
+  clock: (clock) => ({
+    nowMs: () => clock.nowMs(),
+    setTimer: (delayMs, fire) => clock.setTimer(delayMs, delayMs === 10 ? () => undefined : fire),
+  }),
+};
+
+/** The queue takes whatever comes. */
+export const queuesWithoutBound: TransportMutant = {
+  name: 'queues without bound',
+  config: { queueMessagesMax: 65_536, queueBytesMax: 64 * 1024 * 1024 },
+};
+
+/** Announces twice what it takes. */
+export const takesTooMuch: TransportMutant = {
+  name: 'takes too much',
+  config: { streamWindowBytes: 1024 * 1024, sessionWindowBytes: 2 * 1024 * 1024, queueBytesMax: 524_288 },
+};

@@ -1,0 +1,4 @@
+import { transportWorld } from '../src/index.ts';
+import { describeSeeds } from './seeds.ts';
+
+describeSeeds(transportWorld, 1, 100);
