@@ -6,7 +6,7 @@
  */
 import { type Address, parseConfig } from '@cluster/core';
 import * as z from 'zod';
-import { encodeTags, hostBytes, metaBytesMax } from './wire.ts';
+import { encodeTags, hostBytes, metaBytesMax, metadataTag, metadataTagValue, type Tags } from './wire.ts';
 
 const day = 24 * 60 * 60 * 1000;
 const ms = (low: number, high: number, fallback: number): z.ZodDefault<z.ZodNumber> =>
@@ -20,6 +20,8 @@ const advertise = z.object({
   host: host.refine((text) => hostBytes(text) !== undefined, 'must be an IP address: peers dial it as it is'),
   port: z.int().min(1).max(65_535),
 });
+// Room for names and numbers beside a map.
+const pieceOverheadBytes = 2048;
 const isWildcard = (text: string): boolean => text === '0.0.0.0' || text === '::';
 const name = z
   .string()
@@ -196,6 +198,35 @@ const shape = z.object({
       ),
     })
     .prefault({}),
+  metadata: z
+    .object({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Hold a key-value map of every member. Known to our other nodes by a tag of four bytes.'),
+      periodMs: ms(50, 3_600_000, 5000)
+        .describe('What is held is compared with one member so often; news does not wait for it.')
+        .meta({ unit: 'ms' }),
+      keyBytesMax: whole(1, 4096, 256).describe('Longest key of ours.').meta({ unit: 'bytes' }),
+      valueBytesMax: whole(0, 1 << 20, 16_384)
+        .describe('Largest value of ours.')
+        .meta({ unit: 'bytes' }),
+      ownerBytesMax: whole(1024, 16 << 20, 65_536)
+        .describe(
+          'Largest map of one member, 32 bytes for each key included; at the bound our writes are refused, and those of others stay as they were.',
+        )
+        .meta({ unit: 'bytes', advice: 'The same on every member.' }),
+      totalBytesMax: whole(65_536, 1 << 30, 64 << 20)
+        .describe('All maps together; at the bound what others write is refused and counted.')
+        .meta({ unit: 'bytes' }),
+      pieceBytesMax: whole(4096, 64 << 20, 131_072)
+        .describe('Larger answers go over TCP in pieces of this size.')
+        .meta({ unit: 'bytes', advice: 'Above ownerBytesMax: a map is never cut.' }),
+      tombstoneMs: ms(0, day, 60_000)
+        .describe('Deleted keys are remembered so long; whoever was away for longer gets the whole map.')
+        .meta({ unit: 'ms' }),
+    })
+    .prefault({}),
   incarnationJumpMax: whole(1, 0x7fff_ffff, 1 << 24)
     .describe('A message whose incarnation is further above the known one is refused.')
     .meta({ advice: 'Guards the end of the 32-bit range, from where a member could no longer refute.' }),
@@ -221,12 +252,22 @@ export const swimConfigSchema = shape.superRefine((config, context) => {
     refuse('reapAfterMs', 'must be at least gossipToTheDeadMs: the forgotten cannot be gossiped to');
   if (config.inboundBytesMax < config.pushPullBytesMax)
     refuse('inboundBytesMax', `must be at least pushPullBytesMax (${config.pushPullBytesMax})`);
+  const { ownerBytesMax, pieceBytesMax } = config.metadata;
+  if (pieceBytesMax < ownerBytesMax + pieceOverheadBytes)
+    refuse('metadata', `pieceBytesMax must be ${pieceOverheadBytes} above ownerBytesMax (${ownerBytesMax})`);
+  if (pieceBytesMax > config.userMessageBytesMax)
+    refuse('metadata', `pieceBytesMax must be at most userMessageBytesMax (${config.userMessageBytesMax})`);
+  if (metadataTag in config.tags) refuse('tags', `${metadataTag} is the tag of metadata.enabled`);
   if (isWildcard(config.bind.host) && config.advertise === undefined)
     refuse('advertise', `is required when bind is ${config.bind.host}: others need an address to dial`);
   if (hostBytes(config.bind.host) === undefined) refuse('bind', 'host must be an IP address');
-  const metaBytes = encodeTags(config.tags).length;
+  const metaBytes = encodeTags(tagsOf(config, config.tags)).length;
   if (metaBytes > metaBytesMax) refuse('tags', `take ${metaBytes} bytes encoded, more than ${metaBytesMax}`);
 });
+
+/** What a member spreads as its tags: those of people, and the one that says it exchanges metadata. */
+export const tagsOf = ({ metadata }: Pick<SwimConfig, 'metadata'>, tags: Tags): Tags =>
+  metadata.enabled ? { ...tags, [metadataTag]: metadataTagValue } : tags;
 
 export type SwimConfig = z.output<typeof shape>;
 export type SwimConfigInput = z.input<typeof shape>;

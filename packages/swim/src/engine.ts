@@ -13,13 +13,14 @@ import {
   type Task,
   wait,
 } from '@cluster/core';
-import { advertised, type SwimConfig } from './config.ts';
+import { advertised, type SwimConfig, tagsOf } from './config.ts';
 import type { SwimEffect, SwimInput } from './core/effects.ts';
 import { blockEnd, incarnationMax } from './core/incarnation.ts';
 import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
 import { Executor } from './engine/executor.ts';
 import { OpenCalls } from './engine/open-calls.ts';
+import { MetadataLayer } from './engine/metadata-layer.ts';
 import { Packets } from './engine/packets.ts';
 import { resolveSeeds } from './engine/seeds.ts';
 import { Streams } from './engine/streams.ts';
@@ -32,6 +33,7 @@ import {
   leaveAborted,
   notRunning,
   serfOff,
+  tagReserved,
   stopped,
   tagsTooLarge,
   tooManySeeds,
@@ -40,7 +42,15 @@ import type { Member, MemberHappening, UserEvent } from './member.ts';
 import { SwimMetrics } from './metrics.ts';
 import type { SwimPorts } from './ports.ts';
 import { type Coordinate, distance } from './serf/vivaldi.ts';
-import { encodeTags, envelopeBytes, metaBytesMax, type StreamOptions, type Tags } from './wire.ts';
+import {
+  encodeStreamUser,
+  encodeTags,
+  envelopeBytes,
+  metaBytesMax,
+  metadataTag,
+  type StreamOptions,
+  type Tags,
+} from './wire.ts';
 
 export class SwimEngine {
   readonly #config: SwimConfig;
@@ -54,6 +64,8 @@ export class SwimEngine {
   readonly #executor: Executor;
   /** Off where another delegate takes its place. */
   readonly #serf: SerfLayer | null;
+  /** The maps of all members; null where it is off, or another delegate takes the place of both. */
+  readonly metadata: MetadataLayer | null;
   readonly #listeners = new Set<(event: MemberHappening) => void>();
   readonly #userListeners = new Set<(event: UserEvent) => void>();
   readonly #calls = new OpenCalls();
@@ -83,7 +95,7 @@ export class SwimEngine {
     this.#core = new SwimCore({
       config,
       seed: ports.seed,
-      meta: encodeTags(config.tags),
+      meta: encodeTags(tagsOf(config, config.tags)),
       bytesOf: (message) => this.#packets.bytesOf(message),
       envelopeBytes: envelopeBytes(this.#wire),
       checksums: !ports.cipher,
@@ -99,6 +111,7 @@ export class SwimEngine {
     });
     this.#serf = config.serf.enabled && !ports.delegate ? this.#serfLayer() : null;
     const serf = this.#serf;
+    this.metadata = config.metadata.enabled && !ports.delegate ? this.#metadataLayer() : null;
     this.#streams = new Streams({
       config,
       wire: this.#wire,
@@ -116,6 +129,7 @@ export class SwimEngine {
       packets: this.#packets,
       streams: this.#streams,
       serf,
+      metadata: this.metadata,
       views: this.#views,
       dispatch: (input) => this.#dispatch(input),
       onEvent: (event) => {
@@ -186,7 +200,8 @@ export class SwimEngine {
   /** @throws ClusterError `SWIM_TAGS_TOO_LARGE` or `SWIM_NOT_RUNNING`, with nothing changed. */
   setTags(tags: Tags): void {
     if (this.#phase !== 'running') throw notRunning();
-    const meta = encodeTags(tags);
+    if (metadataTag in tags) throw tagReserved(metadataTag);
+    const meta = encodeTags(tagsOf(this.#config, tags));
     if (meta.length > metaBytesMax) throw tagsTooLarge(meta.length, metaBytesMax);
     this.#dispatch({ type: 'TAGS_SET', meta });
     this.#serf?.tagsSet(tags);
@@ -258,6 +273,21 @@ export class SwimEngine {
     return this.#serf;
   }
 
+  #metadataLayer(): MetadataLayer {
+    const { clock, seed, tracer } = this.#ports;
+    return new MetadataLayer({
+      config: this.#config,
+      seed,
+      clock,
+      tracer,
+      envelopeBytes: envelopeBytes(this.#wire),
+      dispatchSwim: (input) => this.#dispatch(input),
+      tellOverStream: (to, payload) => this.#streams.tell(to, encodeStreamUser(payload)),
+      countRejected: (reason) => this.#metrics.rejected('packets', reason),
+      onBug: (error) => this.#broke(error),
+    });
+  }
+
   #serfLayer(): SerfLayer {
     const { clock, seed, tracer, cipher } = this.#ports;
     return new SerfLayer({
@@ -307,6 +337,7 @@ export class SwimEngine {
       this.#phase = 'running';
       this.#dispatch({ type: 'START', address: this.#self, incarnation, reserved });
       this.#serf?.start(this.#self);
+      this.metadata?.start(incarnation);
       return this.#self;
     } catch (error) {
       this.stop();
@@ -338,6 +369,7 @@ export class SwimEngine {
     this.#phase = 'stopped';
     this.#driver.stop();
     this.#serf?.stop();
+    this.metadata?.stop();
     this.#streams.close();
     this.#unbind();
   }

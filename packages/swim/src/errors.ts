@@ -110,6 +110,14 @@ export const tagsTooLarge = (bytes: number, max: number): ClusterError =>
     advice: 'Shorten them: tags travel with every packet about this member.',
   });
 
+export const tagReserved = (tag: string): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_TAG_RESERVED',
+    fault: 'caller',
+    message: `The tag ${tag} is set by this member itself.`,
+    advice: 'Use another name; the tag says that the member exchanges metadata.',
+  });
+
 export const cipherMissing = (): ClusterError =>
   new ClusterError({
     code: 'SWIM_CIPHER_MISSING',
@@ -154,6 +162,23 @@ export const tooLargeToSpread = (
     fault: 'caller',
     message: `What is to be spread takes ${bytes} bytes, more than ${max}.`,
     advice: 'Gossip is for short notices: send a reference, and fetch the content over the transport.',
+  });
+
+export const metadataTooLarge = (what: string, bytes: number, max: number): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_METADATA_TOO_LARGE',
+    fault: 'caller',
+    message: `The ${what} would take ${bytes} bytes, more than ${max}.`,
+    advice:
+      'Every member holds the metadata of all: keep references in it, or raise the bound on every member.',
+  });
+
+export const metadataOff = (): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_METADATA_OFF',
+    fault: 'caller',
+    message: 'This member exchanges no metadata.',
+    advice: 'Leave metadata.enabled on, and give no delegate of your own.',
   });
 
 export const queriesBusy = (max: number): ClusterError =>

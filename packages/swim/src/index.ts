@@ -24,6 +24,11 @@ export type {
 } from './member.ts';
 export type { IncarnationStore, Keys, NameResolver, PacketCipher, SwimDelegate, SwimPorts } from './ports.ts';
 export type { SerfEffect, SerfInput } from './serf/effects.ts';
+export { Metadata, type MetadataOverflow } from './metadata.ts';
+export type { MetadataChange } from './engine/metadata-layer.ts';
+export type { MetadataEffect, MetadataInput } from './metadata/effects.ts';
+export type { MetadataMessage } from './metadata/messages.ts';
+export { MetadataCore, type MetadataOptions } from './metadata/metadata-core.ts';
 export type { QueryFilter } from './serf/messages.ts';
 export type { Coordinate } from './serf/vivaldi.ts';
 export { SerfCore, type SerfOptions } from './serf/serf-core.ts';
@@ -57,4 +62,12 @@ export {
 } from './quorum/roster.ts';
 export { stabilityWindowMs } from './quorum/stability.ts';
 export type { Strategy } from './quorum/strategy.ts';
-export { decodeTags, encodeTags, parseAddress, type Tags } from './wire.ts';
+export {
+  decodeMetadata,
+  decodeTags,
+  encodeMetadata,
+  encodeTags,
+  isMetadata,
+  parseAddress,
+  type Tags,
+} from './wire.ts';

@@ -3,5 +3,6 @@ export { agentMachine } from './core/agent.machine.ts';
 export { memberMachine } from './core/member.machine.ts';
 export { probeMachine } from './core/probe.machine.ts';
 export { intentMachine } from './serf/intent.machine.ts';
+export { metadataMachine } from './metadata/metadata.machine.ts';
 export { queryMachine } from './serf/query.machine.ts';
 export { partitionMachine } from './quorum/partition.machine.ts';

@@ -4,6 +4,7 @@ import { keyRefused } from './errors.ts';
 import { parseSwimConfig, type SwimConfigInput } from './config.ts';
 import { SwimEngine } from './engine.ts';
 import type { Query, QueryAnswer } from './engine/serf-layer.ts';
+import { Metadata } from './metadata.ts';
 import type { Member, MembershipEvent } from './member.ts';
 import type { Keys, SwimPorts } from './ports.ts';
 import { parseQuorumConfig, type QuorumConfigInput } from './quorum/config.ts';
@@ -41,6 +42,8 @@ export class Swim {
   readonly #keys: Keys | undefined;
   readonly #events: EventHub<MembershipEvent>;
   readonly #quorums: QuorumEngine[] = [];
+  /** A key-value map of every member, each written by its owner and held by all. */
+  readonly metadata: Metadata;
   #joining: Promise<unknown> = Promise.resolve();
 
   private constructor(engine: SwimEngine, nowMs: () => number, keys: Keys | undefined) {
@@ -49,6 +52,7 @@ export class Swim {
     this.#events = new EventHub<MembershipEvent>({
       onOverflow: (dropped) => ({ type: 'Overflow', member: null, dropped, atMs: nowMs() }),
     });
+    this.metadata = new Metadata(engine.metadata, engine.self().name);
     engine.onEvent((event) => this.#events.publish(event));
     engine.onUserEvent((event) => this.#events.publish(event));
   }
@@ -214,6 +218,7 @@ export class Swim {
     for (const quorum of this.#quorums) quorum.stop();
     this.#engine.stop();
     this.#events.close();
+    this.metadata.close();
   }
 
   /** Stops; to go in good order, `leave` first. */

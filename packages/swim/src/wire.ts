@@ -12,7 +12,15 @@ export {
   encodeSerfState,
   type KeyAnswer,
 } from './wire/serf.ts';
-export { decodeTags, encodeTags, metaBytesMax, type Tags } from './wire/meta.ts';
+export { decodeMetadata, encodeMetadata, isMetadata } from './wire/metadata.ts';
+export {
+  decodeTags,
+  encodeTags,
+  metaBytesMax,
+  metadataTag,
+  metadataTagValue,
+  type Tags,
+} from './wire/meta.ts';
 export {
   compoundBytes,
   compoundPartsMax,
@@ -26,6 +34,7 @@ export {
   encodePushPull,
   encodeStreamError,
   encodeStreamMessage,
+  encodeStreamUser,
   sealStream,
   StreamDecoder,
   type StreamMessage,

@@ -1,6 +1,6 @@
 /** Drives one machine by hand: events in, named actions and timers out. */
 import { MachineInstance, MachineTable, type Sink, Stepper, type TimerEffect } from '@cluster/core';
-import type { AnyStateMachine, EventFromLogic } from 'xstate';
+import type { AnyStateMachine, EventFromLogic, InputFrom } from 'xstate';
 
 interface Act {
   readonly type: string;
@@ -24,12 +24,12 @@ export class Rig<M extends AnyStateMachine> {
     this.#machine = make(this.#out);
   }
 
-  static instance<M extends AnyStateMachine>(machine: M): Rig<M> {
+  static instance<M extends AnyStateMachine>(machine: M, input?: InputFrom<M>): Rig<M> {
     return new Rig<M>((out) => {
       const instance = new MachineInstance<M, Act>('it', new Stepper(machine), (action, _now, to) =>
         to.emit(action),
       );
-      instance.start(undefined as never, 0, out);
+      instance.start(input as InputFrom<M>, 0, out);
       return {
         send: (event, nowMs, to) => instance.send(event, nowMs, to),
         fire: (timer, nowMs, to) => instance.fire(timer, nowMs, to),

@@ -19,6 +19,8 @@ interface Agent {
   readonly address: string;
   readonly rpc: string;
   readonly process: ChildProcess;
+  /** What it has written. */
+  readonly log: string[];
 }
 
 const agents: Agent[] = [];
@@ -67,8 +69,11 @@ async function startAgent(name: string, host: string, keys: readonly string[]): 
   const [address, rpc] = [`${host}:${port}`, `${host}:${rpcPort}`];
   const encrypt = keys.map((key) => `-encrypt=${key}`);
   const args = [`-node=${name}`, `-bind=${address}`, `-rpc-addr=${rpc}`, '-profile=lan', ...encrypt];
-  const child = spawn('serf', ['agent', ...args], { stdio: 'ignore' });
-  const agent = { name, address, rpc, process: child };
+  const child = spawn('serf', ['agent', '-log-level=debug', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (piece: Buffer) => void log.push(piece.toString()));
+  const agent = { name, address, rpc, process: child, log };
   agents.push(agent);
   await until(`${name} answers`, async () => (await serf(agent, 'members')).includes('alive'));
   return agent;
@@ -140,6 +145,17 @@ describe.skipIf(!hasSerf && !isCi).concurrent('a pool with Serf', () => {
       const { s1, s2, o1, o2 } = await pool(net, keys);
       expect(await serf(s1, 'members')).toMatch(/o1 .*role=ours/);
       const read = readEvents(o2);
+
+      // Through a pool in which neither of ours has met the other but through theirs, which notice nothing.
+      o1.metadata.set('short', 'v1');
+      o1.metadata.set('long', 'x'.repeat(10_000));
+      await until(
+        'the metadata of ours has come',
+        () => o2.metadata.get('long', 'o1')?.length === 10_000 && o2.metadata.getText('short', 'o1') === 'v1',
+      );
+      expect(o1.metadata.delete('short')).toBe(true);
+      await until('it is gone', () => o2.metadata.get('short', 'o1') === undefined);
+      for (const { log } of [s1, s2]) expect(log.join('')).not.toMatch(/\[(WARN|ERR)\]/);
 
       o1.sendEvent('deploy', 'v1');
       expect(await serf(s1, 'event', '-coalesce=false', 'restart', 'now')).toMatch(/dispatched/);

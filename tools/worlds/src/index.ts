@@ -12,6 +12,8 @@ export {
 } from './raft/mutants.ts';
 export { epochIgnored, fencesForgotten, leaseWithoutMargin, rosterFromView } from './quorum/mutants.ts';
 export { type QuorumMutant, quorumWorld, quorumWorldWith } from './quorum/quorum-world.ts';
+export { collectionUntold } from './metadata/mutants.ts';
+export { type MetadataMutant, metadataWorld, metadataWorldWith } from './metadata/metadata-world.ts';
 export { swimWorld } from './swim/swim-world.ts';
 export * as transportMutants from './transport/mutants.ts';
 export { type TransportMutant } from './transport/mutants.ts';

@@ -16,7 +16,7 @@ export interface RunSimOptions {
 
 /** What the simulator does not run yet, and what to say of it. */
 const later: Readonly<Record<string, string>> = {
-  manager: 'SIM_WORLD_LATER: the world of the manager arrives later. Run raft, swim or quorum.',
+  manager: 'SIM_WORLD_LATER: the world of the manager arrives later. Run raft, swim, metadata or quorum.',
 };
 
 /**

@@ -182,7 +182,7 @@ export class Membership {
     const row: MemberRow = {
       name: claim.node,
       address: claim.address,
-      meta: claim.meta,
+      meta: this.#shared(claim.meta),
       vsn: claim.vsn,
       incarnation: claim.incarnation,
       state: 'alive',
@@ -280,10 +280,16 @@ export class Membership {
     }
   }
 
+  /** Most members of a pool have the tags that we have: they are kept once. */
+  #shared(meta: Uint8Array): Uint8Array {
+    const { self } = this.#pool;
+    return bytesEqual(meta, self.meta) ? self.meta : meta;
+  }
+
   #acceptAlive(row: MemberRow, claim: Alive, notice: MemberEventType, nowMs: number, out: Out): void {
     const isSameRecord = sameAddress(row.address, claim.address) && bytesEqual(row.meta, claim.meta);
     row.address = claim.address;
-    row.meta = claim.meta;
+    if (!bytesEqual(row.meta, claim.meta)) row.meta = this.#shared(claim.meta);
     row.vsn = claim.vsn;
     row.incarnation = claim.incarnation;
     row.suspicion = null;

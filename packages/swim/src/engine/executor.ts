@@ -6,6 +6,8 @@ import { joinAborted, joinBusy, joinFailed } from '../errors.ts';
 import type { MemberHappening } from '../member.ts';
 import type { SwimMetrics } from '../metrics.ts';
 import type { SwimPorts } from '../ports.ts';
+import { isMetadata } from '../wire.ts';
+import type { MetadataLayer } from './metadata-layer.ts';
 import type { OpenCalls } from './open-calls.ts';
 import type { Packets } from './packets.ts';
 import type { SerfLayer } from './serf-layer.ts';
@@ -23,6 +25,7 @@ export interface ExecutorParts {
   readonly packets: Packets;
   readonly streams: Streams;
   readonly serf: SerfLayer | null;
+  readonly metadata: MetadataLayer | null;
   readonly views: MemberViews;
   readonly dispatch: (input: SwimInput) => void;
   readonly onEvent: (event: MemberHappening) => void;
@@ -38,7 +41,7 @@ export class Executor {
   }
 
   execute(effect: SwimEffect): void {
-    const { calls, metrics, ports, serf, streams } = this.#parts;
+    const { calls, metadata, metrics, ports, serf, streams } = this.#parts;
     switch (effect.type) {
       case 'send':
         return this.#send(effect);
@@ -70,6 +73,7 @@ export class Executor {
         serf?.mergeState(effect.state, effect.join && calls.isJoining);
         return ports.delegate?.mergeRemoteState?.(effect.state, effect.join);
       case 'deliverUserMessage':
+        if (metadata !== null && isMetadata(effect.payload)) return metadata.hear(effect.payload);
         serf?.hear(effect.payload);
         return ports.delegate?.onUserMessage?.(effect.payload, effect.from);
       case 'countRejected':
@@ -104,7 +108,7 @@ export class Executor {
   }
 
   #notify({ notice, member: record }: Effect<'notify'>): void {
-    const { core, logger, metrics, onEvent, ports, serf, views } = this.#parts;
+    const { core, logger, metadata, metrics, onEvent, ports, serf, views } = this.#parts;
     const { name } = record;
     if (notice === 'Suspect') metrics.suspicions.add();
     metrics.setMembers(core.counts, core.self(0).state);
@@ -117,6 +121,7 @@ export class Executor {
       atMs: ports.clock.nowMs(),
     };
     serf?.noticed(event);
+    metadata?.noticed(event, views.exchangesMetadata(record));
     onEvent(event);
   }
 

@@ -51,7 +51,8 @@ export class Streams {
   readonly #outbound = new Map<number, Conversation>();
   #inboundBytes = 0;
   #nextStream = 1;
-  #nextPing = -1;
+  /** Of what has no number of the core's: pings and what is told. */
+  #nextOwn = -1;
   #closed = false;
 
   constructor(options: StreamsOptions) {
@@ -146,7 +147,7 @@ export class Streams {
 
   ping(to: Address, ping: Ping): void {
     // Pings have no number of the core's: nobody cancels them, and silence is the answer.
-    this.#ask(this.#nextPing--, to, encodeStreamMessage(ping), {
+    this.#ask(this.#nextOwn--, to, encodeStreamMessage(ping), {
       fail: () => undefined,
       answer: (message) => {
         if (message.kind !== 'ack' || message.content.seqNo !== ping.seqNo) return false;
@@ -154,6 +155,11 @@ export class Streams {
         return true;
       },
     });
+  }
+
+  /** A message that has no answer; whether it arrives is not known. */
+  tell(to: Address, body: Uint8Array): void {
+    this.#ask(this.#nextOwn--, to, body, { fail: () => undefined, answer: () => true });
   }
 
   answerPing(stream: number, seqNo: number): void {

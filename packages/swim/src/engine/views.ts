@@ -1,7 +1,7 @@
 /** The core's records as people see them; tags are read once for each Meta. */
 import type { MemberRecord } from '../core/effects.ts';
 import type { Member, MemberState } from '../member.ts';
-import { decodeTags, type Tags } from '../wire.ts';
+import { decodeTags, metadataTag, metadataTagValue, type Tags } from '../wire.ts';
 
 const states: Readonly<Record<MemberRecord['state'], MemberState>> = {
   alive: 'Alive',
@@ -10,16 +10,32 @@ const states: Readonly<Record<MemberRecord['state'], MemberState>> = {
   left: 'Left',
 };
 
+interface ReadMeta {
+  /** Those that people have set. */
+  readonly tags: Tags;
+  readonly exchangesMetadata: boolean;
+}
+
 export class MemberViews {
-  readonly #tags = new WeakMap<Uint8Array, Tags>();
+  readonly #read = new WeakMap<Uint8Array, ReadMeta>();
 
   of(record: MemberRecord): Member {
     const { name, address, incarnation, lastSeenMs, stateChangedMs, meta } = record;
-    let tags = this.#tags.get(meta);
-    if (tags === undefined) {
-      tags = Object.freeze(decodeTags(meta));
-      this.#tags.set(meta, tags);
-    }
+    const { tags } = this.#metaOf(meta);
     return { name, address, state: states[record.state], incarnation, tags, lastSeenMs, stateChangedMs };
+  }
+
+  exchangesMetadata({ meta }: MemberRecord): boolean {
+    return this.#metaOf(meta).exchangesMetadata;
+  }
+
+  #metaOf(meta: Uint8Array): ReadMeta {
+    let read = this.#read.get(meta);
+    if (read === undefined) {
+      const { [metadataTag]: version, ...tags } = decodeTags(meta);
+      read = { tags: Object.freeze(tags), exchangesMetadata: version === metadataTagValue };
+      this.#read.set(meta, read);
+    }
+    return read;
   }
 }

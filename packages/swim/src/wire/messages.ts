@@ -31,6 +31,14 @@ export const nameBytesMax = 128;
 const nameForm = /^[^\u0000-\u001f\u007f]+$/;
 const peerStates: readonly PeerState[] = ['alive', 'suspect', 'dead', 'left'];
 
+/** A member's name. @throws WireError */
+export function nameOf(bytes: Uint8Array): string {
+  if (bytes.length > nameBytesMax) throw new WireError('too_large');
+  const name = textOf(bytes);
+  if (!nameForm.test(name)) throw new WireError('field');
+  return name;
+}
+
 /** The fields of a received map, checked one by one. */
 export class Fields {
   readonly #map: ReadonlyMap<string, Value>;
@@ -75,9 +83,7 @@ export class Fields {
   }
 
   name(field: string): string {
-    const name = this.text(field, nameBytesMax);
-    if (!nameForm.test(name)) throw new WireError('field');
-    return name;
+    return nameOf(this.bytes(field, nameBytesMax));
   }
 
   /** Somebody to send to, so port 0 will not do. */

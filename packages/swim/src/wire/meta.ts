@@ -9,6 +9,10 @@ export type Tags = Readonly<Record<string, string>>;
 export const metaBytesMax = 512;
 const tagsMagic = 0xff;
 
+/** The tag by which our nodes know those that exchange metadata: four bytes, and the version of what they speak. */
+export const metadataTag = '~';
+export const metadataTagValue = '1';
+
 export function encodeTags(tags: Tags): Uint8Array {
   const entries = Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1));
   if (entries.length === 0) return noBytes;

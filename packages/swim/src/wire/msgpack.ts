@@ -232,6 +232,10 @@ export class Writer {
     return value < 0x1_0000 ? this.u8(0xcd).u16(value) : this.u8(0xce).u32(value);
   }
 
+  nil(): this {
+    return this.u8(0xc0);
+  }
+
   bool(value: boolean): this {
     return this.u8(value ? 0xc3 : 0xc2);
   }

@@ -36,6 +36,10 @@ export function encodePushPull({ join, members, userState }: PushPull): Uint8Arr
 
 export const encodeStreamMessage = (message: Ping | Ack): Uint8Array => encodeMessage(message);
 
+/** A user message, as memberlist sends what is too large for a packet. */
+export const encodeStreamUser = (payload: Uint8Array): Uint8Array =>
+  new Writer().u8(wireType.user).map(1).key('UserMsgLen').uint(payload.length).append(payload).take();
+
 export const encodeStreamError = (text: string): Uint8Array =>
   new Writer().u8(wireType.error).map(1).key('Error').text(text).take();
 

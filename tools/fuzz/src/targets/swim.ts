@@ -13,6 +13,7 @@ import { demand, type FuzzTarget, type Verdict } from '../target.ts';
 
 const key = Buffer.alloc(32, 3).toString('base64');
 const membersMax = 100;
+const metadataBytesMax = 65_536;
 const bombRate = 0.001;
 const latin = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 const stranger: Address = { host: '10.0.0.66', port: 7946 };
@@ -36,6 +37,13 @@ class Pool {
     for (const other of others) other.join([{ host: '10.0.0.1', port: 7946 }], () => undefined);
     this.clock.advance(5000);
     others[0]?.setTags({ ta: '10.0.0.2:7000', dc: 'x' });
+    // In packets and, where it is large, over streams.
+    for (const { metadata } of engines) {
+      metadata?.set('short', new Uint8Array(20));
+      metadata?.set('long', new Uint8Array(3000));
+    }
+    this.clock.advance(2000);
+    for (const { metadata } of engines) metadata?.delete('short');
     others[1]?.leave(() => undefined);
     this.clock.advance(5000);
     demand(victim.members().length === 3, 'the engines have found each other');
@@ -47,7 +55,13 @@ class Pool {
   }
 
   #start(host: string, seed: number, gossipKeys: string[]): SwimEngine {
-    const config = parseSwimConfig({ name: host, bind: { host, port: 7946 }, gossipKeys, membersMax });
+    const config = parseSwimConfig({
+      name: host,
+      bind: { host, port: 7946 },
+      gossipKeys,
+      membersMax,
+      metadata: { totalBytesMax: metadataBytesMax, ownerBytesMax: 8192 },
+    });
     const engine = new SwimEngine(config, {
       clock: this.clock,
       datagrams: this.net.datagrams(),
@@ -124,6 +138,7 @@ export const swimTarget: FuzzTarget = {
         }
         clear.clock.advance(1);
         demand(clear.victim.members().length <= membersMax, 'members are bounded');
+        demand((clear.victim.metadata?.bytes ?? 0) <= metadataBytesMax, 'metadata is bounded');
         return clear.rejections > rejectionsBefore ? 'rejected' : 'taken';
       },
     };
