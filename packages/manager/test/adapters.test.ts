@@ -48,7 +48,12 @@ describe("the log's channel", () => {
     const posted: unknown[] = [];
     let deliver: (bytes: Uint8Array) => void = () => undefined;
     let roles: unknown;
+    const listeners: ((event: PeerEvent) => void)[] = [];
     const channel = raftChannel({
+      onPeer: (listener) => {
+        listeners.push(listener);
+        return () => undefined;
+      },
       post: (to, typeId, bytes, options) => {
         posted.push([to, typeId, [...bytes], options?.priority]);
         return false;
@@ -70,6 +75,13 @@ describe("the log's channel", () => {
     lent.fill(0);
     expect(received.map((bytes) => [...bytes])).toEqual([[5, 6]]);
     expect(received[0]?.constructor).toBe(Uint8Array);
+
+    // A connection that breaks is a hint for the log; one that is made is none.
+    const lost: string[] = [];
+    channel.onPeerLost?.((peer) => lost.push(peer));
+    for (const listen of listeners) listen({ type: 'up', peer: 'n2', reason: 'connected' });
+    for (const listen of listeners) listen({ type: 'down', peer: 'n3', reason: 'test' });
+    expect(lost).toEqual(['n3']);
   });
 });
 

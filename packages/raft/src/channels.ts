@@ -16,8 +16,11 @@ export function groupChannels(
     if (receive === undefined) onUnknown(from, bytes);
     else receive(from, bytes);
   });
+  const losses = new Map<number, (peer: string) => void>();
+  channel.onPeerLost?.((peer) => losses.forEach((lost) => lost(peer)));
   return (groupId) => ({
     send: (to, bytes) => channel.send(to, bytes),
     onMessage: (receive) => void receivers.set(groupId, receive),
+    onPeerLost: (lost) => void losses.set(groupId, lost),
   });
 }

@@ -10,6 +10,11 @@ export interface RaftChannel {
   send(to: string, bytes: Uint8Array): void;
   /** Called once, before anything is sent. */
   onMessage(receive: (from: string, bytes: Uint8Array) => void): void;
+  /**
+   * Told when the connection to a peer breaks, where the channel knows such a thing: the death of a leader's process is then
+   * noticed at once, and not only after an election timeout. A hint: a false one costs a question to the other voters.
+   */
+  onPeerLost?(lost: (peer: string) => void): void;
 }
 
 /** Committed entries and session changes, in order of their index. A valid order for all of it: opens, entries, closes. */

@@ -137,6 +137,7 @@ export class RaftReplica {
       this.#phase = 'running';
       this.#dispatch(outcome.value);
       this.#ports.channel.onMessage((from, bytes) => this.#receive(from, bytes));
+      this.#ports.channel.onPeerLost?.((peer) => this.#dispatch({ type: 'PEER_LOST', peer }));
       done({ ok: true, value: undefined });
     });
   }

@@ -67,11 +67,80 @@ describe('a follower', () => {
   it('waits only for what is left of its timeout after the last heartbeat', () => {
     const node = new Bench();
     const timeoutMs = [...node.timers.values()][0] ?? 0;
-    node.pass(100);
+    node.pass(timeoutMs - 50);
     node.receive('b', heartbeat(1));
     node.passElectionTimeout();
     expect(node.nowMs).toBe(timeoutMs);
-    expect([...node.timers.values()]).toEqual([100 + timeoutMs]);
+    const leftMs = ([...node.timers.values()][0] ?? 0) - timeoutMs;
+    expect(leftMs).toBeGreaterThanOrEqual(255 - 50);
+    expect(leftMs).toBeLessThanOrEqual(275 - 50);
+  });
+
+  it.each([
+    { self: 'a', from: 255, to: 275 },
+    { self: 'c', from: 305, to: 325 },
+  ])('waits for its turn when the leader falls silent: $self', ({ self, from, to }) => {
+    const node = new Bench({ nodeId: self });
+    // The first timeout was drawn before a leader was known.
+    for (let i = 0; i < 20; i++) {
+      node.receive('b', heartbeat(1));
+      node.pass(50);
+    }
+    const heardMs = node.nowMs - 50;
+    while (node.core.role === 'follower') node.pass(1);
+    expect(node.nowMs - heardMs).toBeGreaterThanOrEqual(from);
+    expect(node.nowMs - heardMs).toBeLessThanOrEqual(to);
+  });
+
+  it.each([
+    { self: 'a', turnMs: 5 },
+    { self: 'c', turnMs: 55 },
+  ])(
+    'asks for pre-votes when the connection to its leader breaks, in its turn: $self',
+    ({ self, turnMs }) => {
+      const node = new Bench({ nodeId: self });
+      node.receive('b', heartbeat(1));
+      node.lose('b');
+      node.pass(turnMs - 1);
+      expect(node.core.role).toBe('follower');
+      node.pass(1);
+      expect(node.core.role).toBe('preCandidate');
+    },
+  );
+
+  it('follows on when a leader it took for lost is heard again', () => {
+    const node = new Bench();
+    node.receive('b', heartbeat(1));
+    node.lose('b');
+    node.pass(1);
+    node.receive('b', heartbeat(1));
+    node.pass(249);
+    expect(node.core.role).toBe('follower');
+  });
+
+  it('grants pre-votes at once when the connection to its leader breaks', () => {
+    const node = new Bench();
+    node.receive('b', heartbeat(1));
+    node.receive('c', { type: 'voteRequest', term: 2, pre: true, lastIndex: 0, lastTerm: 0 });
+    node.lose('b');
+    node.receive('c', { type: 'voteRequest', term: 2, pre: true, lastIndex: 0, lastTerm: 0 });
+    expect(node.sent('voteResponse', 'c').map((answer) => 'granted' in answer && answer.granted)).toEqual([
+      false,
+      true,
+    ]);
+  });
+
+  it('takes no notice when the connection to another breaks, or where pre-votes are off', () => {
+    const other = new Bench();
+    other.receive('b', heartbeat(1));
+    other.lose('c');
+    other.pass(200);
+    expect(other.core.role).toBe('follower');
+    const bold = new Bench({ preVote: false });
+    bold.receive('b', heartbeat(1));
+    bold.lose('b');
+    bold.pass(200);
+    expect(bold.core.role).toBe('follower');
   });
 
   it('does not step its machine for a heartbeat', () => {

@@ -6,7 +6,7 @@ import type { RaftChannel } from '@cluster/raft';
 import type { Transport } from '@cluster/transport';
 import { controlTypeIds } from '../messages.ts';
 
-export function raftChannel(transport: Pick<Transport, 'handle' | 'post'>): RaftChannel {
+export function raftChannel(transport: Pick<Transport, 'handle' | 'post' | 'onPeer'>): RaftChannel {
   return {
     send: (to, bytes) => void transport.post(to, controlTypeIds.raft, bytes, { priority: 'High' }),
     onMessage: (receive) =>
@@ -16,5 +16,9 @@ export function raftChannel(transport: Pick<Transport, 'handle' | 'post'>): Raft
         (bytes, { from }) => receive(from, new Uint8Array(bytes)),
         { roles: ['node'] },
       ),
+    onPeerLost: (lost) =>
+      void transport.onPeer(({ type, peer }) => {
+        if (type === 'down') lost(peer);
+      }),
   };
 }

@@ -170,6 +170,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     switch (input.type) {
       case 'MESSAGE':
         return this.#reception.receive(input.from, input.message, nowMs, out);
+      case 'PEER_LOST':
+        return this.#reception.lost(input.peer, nowMs, out);
       case 'PERSISTED':
         return this.#persisted(input.sequence, nowMs, out);
       case 'PROPOSE':
@@ -211,9 +213,10 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#proposals.start(incarnation, hardState.term, log.termAt(appliedIndex) ?? 0);
     this.#reads.start(incarnation);
     this.#reception.start(nowMs);
-    const { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum } = config;
+    const { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum, heartbeatMs: turnMs } = config;
+    const limits = { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum, turnMs };
     const prng = Prng.fromSeed(this.#seed, `election ${config.nodeId}`).state;
-    this.#role.start({ electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum, prng }, nowMs, out);
+    this.#role.start({ ...limits, prng }, nowMs, out);
   }
 
   #fire(timer: string, nowMs: number, out: Out): void {
@@ -245,7 +248,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         shared.role = 'follower';
         return;
       case 'measureSilence':
-        return this.#raise({ type: 'ELECTION_DUE', silentMs: this.#reception.silenceMs(nowMs) }, nowMs, out);
+        return this.#measureSilence(nowMs, out);
       case 'askForPreVotes':
         shared.role = 'preCandidate';
         shared.leaderId = null;
@@ -281,6 +284,11 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       default:
         return;
     }
+  }
+
+  #measureSilence(nowMs: number, out: Out): void {
+    const silentMs = this.#reception.silenceMs(nowMs);
+    this.#raise({ type: 'ELECTION_DUE', silentMs, rank: this.#shared.rank }, nowMs, out);
   }
 
   #takeLead(nowMs: number, out: Out): void {

@@ -55,6 +55,16 @@ export class Reception {
     return nowMs - this.#timerBaseMs;
   }
 
+  /** Taken for as long silent as any timeout, so that it refuses no vote and waits no longer than its turn. */
+  lost(peer: string, nowMs: number, out: Out): void {
+    const { shared } = this.#parts;
+    const { leaderId, rank, config } = shared;
+    if (peer !== leaderId || rank === null || !config.preVote) return;
+    shared.leaderContactMs = null;
+    this.#timerBaseMs = nowMs - config.electionTimeoutMaxMs;
+    this.#raise({ type: 'LEADER_LOST', rank }, nowMs, out);
+  }
+
   receive(from: string, message: RaftMessage, nowMs: number, out: Out): void {
     const { shared, following } = this.#parts;
     if (!shared.peers.includes(from)) return this.reject(from, 'notAMember', out);

@@ -12,6 +12,8 @@ export interface RoleInput {
   readonly electionTimeoutMaxMs: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
+  /** How far apart the voters' turns are when a leader falls silent. */
+  readonly turnMs: number;
   readonly prng: PrngState;
 }
 
@@ -23,8 +25,10 @@ export interface RoleContext extends RoleInput {
 }
 
 export type RoleEvent =
-  /** The election timer fired `silentMs` after a leader was last heard or a vote was granted. */
-  | { readonly type: 'ELECTION_DUE'; readonly silentMs: number }
+  /** The election timer fired `silentMs` after a leader was last heard or a vote was granted; `rank` as in LEADER_LOST, null without a leader. */
+  | { readonly type: 'ELECTION_DUE'; readonly silentMs: number; readonly rank: number | null }
+  /** The connection to the leader broke; so many voters come before this one in the order in which they stand. */
+  | { readonly type: 'LEADER_LOST'; readonly rank: number }
   | { readonly type: 'PRE_VOTE_WON' }
   | { readonly type: 'PRE_VOTE_LOST' }
   | { readonly type: 'VOTE_WON' }
@@ -48,15 +52,37 @@ const draw = (limits: RoleInput): Pick<RoleContext, 'prng' | 'electionTimeoutMs'
   return { prng: prng.state, electionTimeoutMs, waitMs: electionTimeoutMs };
 };
 
+/** A moment for the others to notice the same. */
+const headStart = 0.1;
+/** So much of a turn is left to chance. */
+const jitter = 0.4;
+
+/**
+ * How long a leader may be silent. Two voters that stand at once split the vote and cost another timeout, so those that lose the
+ * same leader take turns, by rank; without one, and after a failed election, chance alone keeps them apart (thesis 3.4).
+ * Deviation: the thesis draws from the whole range each time. The order is no promise: any of them may stand whenever it thinks fit.
+ */
+const patienceMs = (context: RoleContext, rank: number | null): number => {
+  const { electionTimeoutMs, electionTimeoutMinMs: min, electionTimeoutMaxMs: max, turnMs } = context;
+  if (rank === null) return electionTimeoutMs;
+  const chance = max === min ? 0 : (electionTimeoutMs - min) / (max - min);
+  return Math.min(max, min + turnMs * (rank + headStart + jitter * chance));
+};
+
 const backToFollower = { target: 'follower', actions: 'drawElectionTimeout' } as const;
 
 export const roleMachine = setup({
   types: { context: {} as RoleContext, events: {} as RoleEvent, input: {} as RoleInput },
   actions: {
     drawElectionTimeout: assign(({ context }) => draw(context)),
-    waitForTheRest: assign(({ context, event }) => ({
-      waitMs: context.electionTimeoutMs - (event.type === 'ELECTION_DUE' ? event.silentMs : 0),
-    })),
+    waitForTheRest: assign(({ context, event }) =>
+      event.type === 'ELECTION_DUE'
+        ? { waitMs: Math.ceil(patienceMs(context, event.rank) - event.silentMs) }
+        : {},
+    ),
+    waitForItsTurn: assign(({ context, event }) =>
+      event.type === 'LEADER_LOST' ? { waitMs: Math.round(context.turnMs * (event.rank + headStart)) } : {},
+    ),
     follow: effect(),
     /** Comes back as ELECTION_DUE. */
     measureSilence: effect(),
@@ -73,7 +99,7 @@ export const roleMachine = setup({
   },
   guards: {
     heardFromLeaderRecently: ({ context, event }) =>
-      event.type === 'ELECTION_DUE' && event.silentMs < context.electionTimeoutMs,
+      event.type === 'ELECTION_DUE' && event.silentMs < patienceMs(context, event.rank),
     asksBeforeStanding: ({ context }) => context.preVote,
     quorumIsInContact: ({ context, event }) =>
       !context.checkQuorum || (event.type === 'QUORUM_COUNTED' && event.inContact >= event.needed),
@@ -100,6 +126,13 @@ export const roleMachine = setup({
           { guard: 'asksBeforeStanding', target: 'preCandidate' },
           { target: 'candidate' },
         ],
+        // Only where a majority is asked first is a false alarm harmless.
+        LEADER_LOST: {
+          guard: 'asksBeforeStanding',
+          target: 'follower',
+          reenter: true,
+          actions: 'waitForItsTurn',
+        },
         // Nobody is asked before: the leader has done so by choosing this node (thesis 3.10).
         TIMEOUT_NOW: 'candidate',
       },

@@ -74,6 +74,13 @@ export class Shared {
     );
   }
 
+  /** How many voters come before this one when the leader is lost; null without a leader. All that follow it count alike. */
+  get rank(): number | null {
+    const { nodeId, voters } = this.config;
+    if (this.leaderId === null) return null;
+    return voters.filter((voter) => voter !== this.leaderId && voter < nodeId).length;
+  }
+
   /** Takes over a term, or the vote in it. It goes to the disk with the next write, at the latest before anything that tells of it. */
   setHardState(term: number, vote: string | null): void {
     this.term = term;

@@ -207,6 +207,8 @@ export type RaftInput =
       readonly sessions: readonly SessionRecord[];
     }
   | { readonly type: 'MESSAGE'; readonly from: string; readonly message: RaftMessage }
+  /** The connection to a peer broke. A hint: it may be at work still. */
+  | { readonly type: 'PEER_LOST'; readonly peer: string }
   /** Bytes from a peer that were no message. */
   | { readonly type: 'MALFORMED'; readonly from: string; readonly reason: string }
   | { readonly type: 'PROPOSE'; readonly proposals: readonly Proposal[] }

@@ -125,6 +125,11 @@ export class Bench {
   }
   #ref = 0;
 
+  /** The connection to a peer breaks. */
+  lose(peer: string): void {
+    this.core.handle({ type: 'PEER_LOST', peer }, this.nowMs, this.#out);
+  }
+
   /** Time passes; timers fire as they fall due. */
   pass(ms: number): void {
     const end = this.nowMs + ms;

@@ -31,6 +31,10 @@ const channel = (): RaftChannel => ({
     transport.handle(requestTypes.raft, (bytes, { from }) => receive(from, new Uint8Array(bytes)), {
       roles: ['node'],
     }),
+  onPeerLost: (lost) =>
+    void transport.onPeer(({ type, peer }) => {
+      if (type === 'down') lost(peer);
+    }),
 });
 
 serveParent({

@@ -72,6 +72,10 @@ function raftChannel(transport: Transport): Parameters<typeof startRaft>[1]['cha
       transport.handle(raftType, (bytes, { from }) => receive(from, new Uint8Array(bytes)), {
         roles: ['node'],
       }),
+    onPeerLost: (lost) =>
+      void transport.onPeer(({ type, peer }) => {
+        if (type === 'down') lost(peer);
+      }),
   };
 }
 

@@ -10,6 +10,7 @@ import { AppendMachine, type AppendState, emptyState } from './append-machine.ts
 import { RaftChecker, type ReplicaView } from './checker.ts';
 import { Client, Requests } from './clients.ts';
 import { DurabilityWitness } from './durability-witness.ts';
+import { withHints } from './hints.ts';
 import { History } from './history.ts';
 import { FlushGate, type Mutant } from './mutants.ts';
 
@@ -32,6 +33,7 @@ const counted = [
   'barriers',
   'reads',
   'transfersAsked',
+  'lossesHinted',
   'transfers',
   'retries',
   'crashes',
@@ -180,11 +182,18 @@ class RaftRun {
     });
     const storage: LogStorage = mutant?.storage?.(log, clock) ?? log;
     const witness = this.#witnesses.get(name) as DurabilityWitness;
+    const channel = withHints(
+      mutant?.channel?.(ports.messages('raft'), clock) ?? ports.messages('raft'),
+      clock,
+      Prng.fromSeed(ports.seed, 'hints'),
+      this.#voters,
+      () => this.#world.counters.add('lossesHinted'),
+    );
     const replica = new RaftReplica(
       { nodeId: name, voters: [...this.#voters] },
       {
         clock,
-        channel: mutant?.channel?.(ports.messages('raft'), clock) ?? ports.messages('raft'),
+        channel,
         storage: witness.watch(storage),
         stateMachine: new AppendMachine(
           name,
