@@ -80,6 +80,8 @@ export type LogChange =
   | { readonly type: 'LeaderChanged'; readonly leaderId: string | null; readonly term: number }
   | { readonly type: 'RoleChanged'; readonly role: RaftRole; readonly term: number }
   | { readonly type: 'Failed'; readonly error: ClusterError }
+  | { readonly type: 'SnapshotTaken' | 'SnapshotInstalled'; readonly index: number; readonly bytes: number }
+  | { readonly type: 'SnapshotFailed'; readonly reason: string }
   | { readonly type: 'Overflow' };
 
 export interface Committed {

@@ -216,6 +216,11 @@ export class Runtime {
         this.events.publish(event);
         return;
       }
+      case 'SnapshotTaken':
+      case 'SnapshotInstalled':
+      case 'SnapshotFailed':
+        // The replica's own housekeeping: it is in its log and its numbers.
+        return;
       case 'Overflow':
         this.events.publish({ type: 'Overflow', dropped: 1, at });
     }

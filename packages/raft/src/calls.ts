@@ -6,7 +6,14 @@
  */
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
-import type { Answer, Draft, Proposal, RaftInput, TransferOutcome } from './core/types.ts';
+import type {
+  Answer,
+  Draft,
+  Proposal,
+  RaftInput,
+  SnapshotOutcome,
+  TransferOutcome,
+} from './core/types.ts';
 import * as errors from './errors.ts';
 import type { RaftMetrics } from './metrics.ts';
 
@@ -38,6 +45,7 @@ export class Calls {
   readonly #options: CallsOptions;
   readonly #waiting = new Map<number, Waiting>();
   readonly #transfers = new Map<number, Done<void>>();
+  readonly #snapshots = new Map<number, Done<number>>();
   #queue: Proposal[] = [];
   #hold: TimerHandle | null = null;
   #refs = 0;
@@ -104,6 +112,26 @@ export class Calls {
     );
   }
 
+  /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
+  snapshot(done: Done<number>): () => void {
+    const { dispatch } = this.#options;
+    const ref = ++this.#refs;
+    this.#snapshots.set(ref, done);
+    dispatch({ type: 'SNAPSHOT', ref });
+    return () => {
+      if (this.#snapshots.has(ref)) dispatch({ type: 'ABANDON', ref });
+    };
+  }
+
+  snapshotEnded(ref: number, outcome: SnapshotOutcome): void {
+    const done = this.#snapshots.get(ref);
+    this.#snapshots.delete(ref);
+    if (outcome.status === 'taken') return done?.({ ok: true, value: outcome.index });
+    const { reason } = outcome;
+    const error = reason === 'abandoned' ? errors.aborted('safe') : errors.snapshotNotTaken(reason);
+    done?.({ ok: false, error });
+  }
+
   /** Hands queued proposals to the core, unless a leader's disk is busy: then when it is done, or at the latest after a heartbeat. */
   pump(force = false): void {
     if (this.#queue.length === 0) return;
@@ -153,8 +181,9 @@ export class Calls {
     this.#hold = null;
     const queued = new Set(this.#queue.map(({ ref }) => ref));
     this.#queue = [];
-    const transfers = [...this.#transfers.values()];
+    const transfers = [...this.#transfers.values(), ...this.#snapshots.values()];
     this.#transfers.clear();
+    this.#snapshots.clear();
     for (const done of transfers) done({ ok: false, error: errors.stoppedMeanwhile('safe', cause) });
     const waiting = [...this.#waiting];
     this.#waiting.clear();

@@ -85,6 +85,30 @@ export const raftConfigSchema = z
       unit: 'bytes',
       advice: 'Commands handed to the state machine at once; a single larger one still is.',
     }),
+    snapshotEntries: z.int().min(1).max(100_000_000).default(50_000).meta({
+      unit: 'entries',
+      advice: 'A snapshot is taken when so many have been applied since the one before; a start applies at most about as many.',
+    }),
+    snapshotBytes: bytes.default(64 * mebi).meta({
+      unit: 'bytes',
+      advice: 'As snapshotEntries, by size. Not far below the size of the state, or snapshots are all that is written.',
+    }),
+    logTailEntries: z.int().min(0).max(100_000_000).default(10_000).meta({
+      unit: 'entries',
+      advice: 'Kept behind a snapshot, so that a follower that is a little behind needs none.',
+    }),
+    logTailBytes: bytes.default(16 * mebi).meta({ unit: 'bytes', advice: 'As logTailEntries, by size.' }),
+    logBytesMax: bytes.default(256 * mebi).meta({
+      unit: 'bytes',
+      advice: 'Up to here the log keeps what a follower will need that is being sent a snapshot; beyond it the follower gets another one.',
+    }),
+    snapshotPieceBytes: bytes
+      .default(256 * kibi)
+      .meta({ unit: 'bytes', advice: 'One message of a snapshot; the next follows when it is answered.' }),
+    snapshotBytesPerSecondMax: z.int().min(kibi).max(kibi * mebi * 16).default(64 * mebi).meta({
+      unit: 'bytes/s',
+      advice: 'To one follower; low enough that network and disks have room for what is proposed meanwhile.',
+    }),
     sessionsMax: z
       .int()
       .min(1)
@@ -111,11 +135,16 @@ export const raftConfigSchema = z
       'electionTimeoutMaxMs',
       'must be above electionTimeoutMinMs',
     );
-    const payload = Math.max(config.commandBytesMax, config.appendBytesMax) + kibi;
+    const payload = Math.max(config.commandBytesMax, config.appendBytesMax, config.snapshotPieceBytes) + kibi;
     rule(
       config.messageBytesMax >= payload,
       'messageBytesMax',
-      'must exceed commandBytesMax and appendBytesMax by 1 KiB',
+      'must exceed commandBytesMax, appendBytesMax and snapshotPieceBytes by 1 KiB',
+    );
+    rule(
+      config.logTailBytes <= config.logBytesMax,
+      'logTailBytes',
+      'must not be above logBytesMax',
     );
     rule(
       config.commandBytesMax <= maxFrameBytes / 2,

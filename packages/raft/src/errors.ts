@@ -14,6 +14,55 @@ export function logDamaged(path: string, offset: number, problem: string): Clust
   });
 }
 
+/** A snapshot that is not what was written; its file is named where it is this node's own. */
+export const snapshotDamaged = (what: string, problem: string): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_SNAPSHOT_DAMAGED',
+    fault: 'environment',
+    message: `The snapshot ${what} is damaged: ${problem}.`,
+    advice:
+      'The log before it is gone, so this node cannot start from it. Restore the file from a sound copy, or replace the node by one with a new name and an empty data folder.',
+    retry: 'useless',
+  });
+
+export const isSnapshotDamaged = (error: unknown): boolean =>
+  ClusterError.is(error) && error.code === 'RAFT_SNAPSHOT_DAMAGED';
+
+/** Whether it was the snapshot itself, the disk, or the state machine that was to take it over. */
+export function snapshotError(error: unknown): ClusterError {
+  if (ClusterError.is(error) && error.code === 'RAFT_SNAPSHOT_DAMAGED') return error;
+  const isDisk = ClusterError.is(error) && error.code.startsWith('DISK_');
+  return isDisk ? storageFailed('The snapshot cannot be read', error) : stateMachineFailed(error);
+}
+
+/** @param reason why none was taken. */
+export const snapshotNotTaken = (reason: string): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_SNAPSHOT_FAILED',
+    fault: 'environment',
+    message: `No snapshot was taken: ${reason}`,
+    advice: 'The log goes on, and grows until one succeeds; mend the cause, then ask again.',
+    retry: 'safe',
+  });
+
+export const snapshotsNotSupported = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_SNAPSHOTS_NOT_SUPPORTED',
+    fault: 'caller',
+    message: 'This replica takes no snapshots: its state machine gives no images, or there is no place for them.',
+    advice: 'Give the state machine `images`, and the replica `snapshots`.',
+  });
+
+export const snapshotMissing = (index: number, appliedIndex: number): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_SNAPSHOT_MISSING',
+    fault: 'environment',
+    message: `The log begins behind index ${index}, the state machine has applied ${appliedIndex}, and no snapshot lies between.`,
+    advice:
+      'Log, snapshots and state machine are not of the same age: restore them from one backup, or replace the node by one with a new name and an empty data folder.',
+    retry: 'useless',
+  });
+
 export function storageFailed(what: string, cause: unknown): ClusterError {
   return new ClusterError({
     code: 'RAFT_STORAGE_FAILED',

@@ -35,6 +35,7 @@ export type {
   Entry,
   EntryKind,
   HardState,
+  LogBase,
   RaftEffect,
   RaftInput,
   RaftMessage,
@@ -42,10 +43,23 @@ export type {
   SessionChange,
   SessionKey,
   SessionRecord,
+  SnapshotId,
+  SnapshotMeta,
 } from './core/types.ts';
 export { crc32c } from './crc32c.ts';
 export { MemoryLogStorage } from './memory-storage.ts';
-export type { ApplyBatch, LogStorage, LogWrite, RaftChannel, RecoveredLog, StateMachine } from './ports.ts';
+export type {
+  ApplyBatch,
+  ByteSource,
+  LogStorage,
+  LogWrite,
+  RaftChannel,
+  RecoveredLog,
+  SnapshotStorage,
+  StateImages,
+  StateMachine,
+  StoredSnapshot,
+} from './ports.ts';
 export { Raft, type WaitOptions } from './raft.ts';
 export type { ProposalResult } from './calls.ts';
 export {
@@ -55,6 +69,7 @@ export {
   RaftReplica,
   type RaftStatus,
 } from './replica.ts';
+export { SnapshotFiles, type SnapshotFilesOptions } from './snapshots/snapshot-files.ts';
 export type { Flush, FlushPurpose } from './wal/recovery.ts';
 export { WriteAheadLog, type WriteAheadLogOptions } from './wal/write-ahead-log.ts';
 export { decodeMessage, type Decoded, encodeMessage, type Envelope, raftCodecHash } from './wire.ts';

@@ -1,12 +1,13 @@
 /** Logs in memory, for tests and for groups whose loss with the process is acceptable. */
 import type { Done } from '@cluster/core';
-import type { Entry, HardState } from './core/types.ts';
+import type { Entry, HardState, LogBase } from './core/types.ts';
 import { groupInUse } from './errors.ts';
 import type { LogStorage, LogWrite, RecoveredLog } from './ports.ts';
 
 interface Log {
   hardState: HardState;
-  readonly entries: Entry[];
+  base: LogBase;
+  entries: Entry[];
 }
 
 export class MemoryLogStorage implements LogStorage {
@@ -21,14 +22,18 @@ export class MemoryLogStorage implements LogStorage {
   recover(groupId: number, done: Done<RecoveredLog>): void {
     if (this.#recovered.has(groupId)) return done({ ok: false, error: groupInUse(groupId) });
     this.#recovered.add(groupId);
-    const { hardState, entries } = this.#log(groupId);
-    done({ ok: true, value: { hardState, entries: [...entries] } });
+    const { hardState, base, entries } = this.#log(groupId);
+    done({ ok: true, value: { hardState, base, entries: [...entries] } });
   }
 
-  write(groupId: number, { hardState, truncateAfter, entries }: LogWrite, done: Done<void>): void {
+  write(groupId: number, { hardState, base, truncateAfter, entries }: LogWrite, done: Done<void>): void {
     const log = this.#log(groupId);
     if (hardState !== null) log.hardState = hardState;
-    if (truncateAfter !== null) log.entries.length = truncateAfter;
+    if (base !== null) {
+      log.entries = entriesBehind(base, log.base, log.entries);
+      log.base = base;
+    }
+    if (truncateAfter !== null) log.entries.length = truncateAfter - log.base.index;
     for (const entry of entries) log.entries.push(entry);
     done({ ok: true, value: undefined });
   }
@@ -36,9 +41,16 @@ export class MemoryLogStorage implements LogStorage {
   #log(groupId: number): Log {
     let log = this.#logs.get(groupId);
     if (log === undefined) {
-      log = { hardState: { term: 0, vote: null }, entries: [] };
+      log = { hardState: { term: 0, vote: null }, base: { index: 0, term: 0 }, entries: [] };
       this.#logs.set(groupId, log);
     }
     return log;
   }
+}
+
+/** What is left of a log when a snapshot covers it up to `base`: nothing, unless it goes through there. */
+export function entriesBehind(base: LogBase, before: LogBase, entries: Entry[]): Entry[] {
+  const at = base.index - before.index;
+  const term = at === 0 ? before.term : entries[at - 1]?.term;
+  return term === base.term ? entries.slice(at) : [];
 }

@@ -5,6 +5,7 @@ import type { RaftConfigInput, WalConfigInput } from './config.ts';
 import { dataNotTaken } from './errors.ts';
 import type { RaftChannel, StateMachine } from './ports.ts';
 import { Raft } from './raft.ts';
+import { SnapshotFiles } from './snapshots/snapshot-files.ts';
 import { WriteAheadLog } from './wal/write-ahead-log.ts';
 
 export interface StartRaftConfig extends RaftConfigInput {
@@ -31,7 +32,9 @@ export async function startRaft(
       throw dataNotTaken(error);
     },
   );
-  const storage = new WriteAheadLog({ ...wal, disk: fileDisk(dataDir), metrics: ports.metrics });
+  const disk = fileDisk(dataDir);
+  const storage = new WriteAheadLog({ ...wal, disk, metrics: ports.metrics });
+  const snapshots = new SnapshotFiles({ disk });
   const close = async (): Promise<void> => {
     try {
       await toPromise<void>((done) => storage.close(done));
@@ -41,7 +44,7 @@ export async function startRaft(
   };
   const seed = systemRandom.u32();
   try {
-    return await Raft.start(config, { ...ports, clock: systemClock, storage, seed }, close);
+    return await Raft.start(config, { ...ports, clock: systemClock, storage, snapshots, seed }, close);
   } catch (error) {
     await close();
     throw error;

@@ -1,6 +1,15 @@
 /** What a replica needs from outside. Ports are callback-shaped: the order of events has to belong to the simulator. */
 import type { Done } from '@cluster/core';
-import type { AppliedEntry, Entry, HardState, SessionChange, SessionRecord } from './core/types.ts';
+import type {
+  AppliedEntry,
+  Entry,
+  HardState,
+  LogBase,
+  SessionChange,
+  SessionRecord,
+  SnapshotId,
+  SnapshotMeta,
+} from './core/types.ts';
 
 /**
  * Carries messages between the replicas of a group. It may lose, delay, duplicate and reorder them; it must tell truly who sent
@@ -40,19 +49,47 @@ export interface StateMachine {
    * application refuses is a result like any other: an error here stops the replica.
    */
   apply(batch: ApplyBatch, done: Done<readonly Uint8Array[]>): void;
+  /** Without it there are no snapshots: the log is never shortened. */
+  readonly images?: StateImages | undefined;
+}
+
+/** Bytes in order, one piece at a time. */
+export interface ByteSource {
+  /** The next piece, of any length; null at the end. After an error, what came before is worth nothing. */
+  next(done: Done<Uint8Array | null>): void;
+  /** Nobody wants the rest. Called once, after the end and after an error too. */
+  close(): void;
+}
+
+/** The whole state at one index, out of a state machine and into another. */
+export interface StateImages {
+  /**
+   * An image of the state after the last batch. Completes as soon as a further batch cannot change the image any more, and no batch
+   * comes before; the bytes may be read long after. An error means that there is no snapshot this time, no more.
+   */
+  take(done: Done<ByteSource>): void;
+  /**
+   * Puts an image in place of everything there is; `meta.index` is the applied index then, and `meta.sessions` are the open sessions.
+   * It becomes durable whole or not at all, as a batch does; an error, of the source too, stops the replica.
+   */
+  install(meta: SnapshotMeta, image: ByteSource, done: Done<void>): void;
 }
 
 /** What a log held when it was opened. */
 export interface RecoveredLog {
   /** `{ term: 0, vote: null }` for a new group. */
   readonly hardState: HardState;
-  /** Without a gap, from index 1. */
+  /** What the entries begin behind; `{ index: 0, term: 0 }` for a log that was never shortened. */
+  readonly base: LogBase;
+  /** Without a gap, from the index after the base. */
   readonly entries: readonly Entry[];
 }
 
-/** One atomic step of a log: cut off what follows `truncateAfter`, append, and set term and vote. */
+/** One atomic step of a log, in this order: set term and vote, drop what a snapshot covers, cut off what follows `truncateAfter`, append. */
 export interface LogWrite {
   readonly hardState: HardState | null;
+  /** Everything up to here is dropped; what follows as well, unless the log goes through this index with this term. */
+  readonly base: LogBase | null;
   readonly truncateAfter: number | null;
   readonly entries: readonly Entry[];
 }
@@ -66,4 +103,30 @@ export interface LogStorage {
    * an error nothing is written any more, and every later write fails.
    */
   write(groupId: number, write: LogWrite, done: Done<void>): void;
+}
+
+export interface StoredSnapshot {
+  readonly id: SnapshotId;
+  readonly meta: SnapshotMeta;
+}
+
+/**
+ * Where the snapshots of one or several groups live. Of each group one thing of a kind is under way at a time: one is saved, one
+ * received, pieces of any are read.
+ */
+export interface SnapshotStorage {
+  /** The latest one of a group, null when there is none; what was left unfinished is gone. Each group once, before anything else. */
+  recover(groupId: number, done: Done<StoredSnapshot | null>): void;
+  /** Completes when the snapshot will survive a loss of power. The image is closed in any case. */
+  save(groupId: number, meta: SnapshotMeta, image: ByteSource, done: Done<StoredSnapshot>): void;
+  /** Bytes of a stored snapshot, to be sent. */
+  read(groupId: number, id: SnapshotId, offset: number, length: number, done: Done<Uint8Array>): void;
+  /** The image within it, checked as it is read: a wrong checksum is an error in place of the end. */
+  open(groupId: number, id: SnapshotId, done: Done<ByteSource>): void;
+  /** Bytes of a snapshot that another sends, in order; offset 0 begins anew. */
+  receive(groupId: number, id: SnapshotId, offset: number, bytes: Uint8Array, done: Done<void>): void;
+  /** All bytes have been received: checks them, and completes when the snapshot will survive a loss of power. Else nothing is left of it. */
+  accept(groupId: number, id: SnapshotId, done: Done<StoredSnapshot>): void;
+  /** Removes all others. */
+  keepOnly(groupId: number, ids: readonly SnapshotId[], done: Done<void>): void;
 }

@@ -97,6 +97,16 @@ export class Raft {
     return abortable(options.signal, (done) => this.#replica.transferLeadership(to, done, options));
   }
 
+  /**
+   * Takes a snapshot of what is applied at this node and shortens its log, whatever the policy says. Aborting ends the waiting.
+   *
+   * @returns the index it covers.
+   * @throws ClusterError `RAFT_SNAPSHOTS_NOT_SUPPORTED`, `RAFT_SNAPSHOT_FAILED`, `RAFT_ABORTED`, `RAFT_STOPPED`
+   */
+  snapshot(options: Pick<WaitOptions, 'signal'> = {}): Promise<number> {
+    return abortable(options.signal, (done) => this.#replica.snapshot(done));
+  }
+
   status(): RaftStatus {
     return this.#replica.status();
   }

@@ -26,11 +26,19 @@ import type {
   RaftInput,
   Role,
   SessionKey,
-  SessionRecord,
+  SnapshotId,
 } from './core/types.ts';
 import * as errors from './errors.ts';
 import { Meter, raftMetrics, type RaftMetrics } from './metrics.ts';
-import type { ApplyBatch, LogStorage, RaftChannel, RecoveredLog, StateMachine } from './ports.ts';
+import type {
+  ApplyBatch,
+  LogStorage,
+  RaftChannel,
+  RecoveredLog,
+  SnapshotStorage,
+  StateMachine,
+} from './ports.ts';
+import { type Restored, SnapshotKeeper } from './snapshots/keeper.ts';
 import { decodeMessage, encodeMessage, groupOf } from './wire.ts';
 
 export interface RaftPorts {
@@ -38,6 +46,8 @@ export interface RaftPorts {
   readonly channel: RaftChannel;
   readonly storage: LogStorage;
   readonly stateMachine: StateMachine;
+  /** Where snapshots are kept; without it, or without the state machine's `images`, the log is never shortened. */
+  readonly snapshots?: SnapshotStorage | undefined;
   /** For election timeouts; different on every node. */
   readonly seed: number;
   readonly logger?: Logger | undefined;
@@ -64,13 +74,25 @@ export interface RaftStatus {
   readonly leaderId: string | null;
   readonly commitIndex: number;
   readonly appliedIndex: number;
+  /** What the log holds: [firstIndex, lastIndex]; what is before is in a snapshot. */
+  readonly firstIndex: number;
   readonly lastIndex: number;
+  /** Of the entries the log holds. */
+  readonly logBytes: number;
+  /** The latest one on this node's disk. */
+  readonly snapshot: { readonly index: number; readonly term: number; readonly bytes: number } | null;
   readonly voters: readonly string[];
 }
 
 export type RaftEvent =
   | { readonly type: 'LeaderChanged'; readonly leaderId: string | null; readonly term: number }
   | { readonly type: 'RoleChanged'; readonly role: Role; readonly term: number }
+  /** One of this node's own is on its disk, and the log was shortened. */
+  | { readonly type: 'SnapshotTaken'; readonly index: number; readonly term: number; readonly bytes: number }
+  /** One that the leader sent has taken the place of log and state. */
+  | { readonly type: 'SnapshotInstalled'; readonly index: number; readonly term: number; readonly bytes: number }
+  /** None was taken, or what the leader sends could not be kept: the replica goes on, and tries again. */
+  | { readonly type: 'SnapshotFailed'; readonly reason: string }
   /** The replica has stopped for good. */
   | { readonly type: 'Failed'; readonly error: ClusterError }
   /** The reader was too slow; so many events are missing here. */
@@ -91,6 +113,7 @@ export class RaftReplica {
   readonly #driver: Driver<RaftInput, RaftEffect>;
   readonly #listeners = new Set<(event: RaftEvent) => void>();
   readonly #calls: Calls;
+  readonly #keeper: SnapshotKeeper | null;
   #phase: Phase = 'idle';
   #failure: ClusterError | null = null;
   #cause: ClusterError | null = null;
@@ -104,7 +127,8 @@ export class RaftReplica {
     this.#logger = ports.logger ?? silentLogger;
     this.#metrics = raftMetrics(ports.metrics, this.config.groupId);
     this.#meter = new Meter(this.#metrics, ports.clock);
-    this.core = new RaftCore(this.config, ports.seed);
+    this.#keeper = this.#makeKeeper();
+    this.core = new RaftCore({ ...this.config, takesSnapshots: this.#keeper !== null }, ports.seed);
     this.#calls = new Calls({
       config: this.config,
       clock: ports.clock,
@@ -185,10 +209,20 @@ export class RaftReplica {
     return this.#calls.transfer(to, options.timeoutMs, done);
   }
 
+  /** Takes a snapshot of what is applied here, whatever the policy says; completes with its index when it is on the disk. */
+  snapshot(done: Done<number>): () => void {
+    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    if (this.#keeper === null) return refuse(done, errors.snapshotsNotSupported());
+    return this.#calls.snapshot(done);
+  }
+
   status(): RaftStatus {
     const { nodeId, groupId, voters } = this.config;
-    const { role, currentTerm: term, leaderId, commitIndex, appliedIndex, lastIndex } = this.core;
-    return { nodeId, groupId, role, term, leaderId, commitIndex, appliedIndex, lastIndex, voters };
+    const { role, currentTerm: term, leaderId, commitIndex, appliedIndex, lastIndex, log } = this.core;
+    const { firstIndex, bytes: logBytes } = log;
+    const snapshot = this.core.snapshot && sizeOf(this.core.snapshot);
+    const where = { nodeId, groupId, role, term, leaderId, voters };
+    return { ...where, commitIndex, appliedIndex, firstIndex, lastIndex, logBytes, snapshot };
   }
 
   /** @param listener must not throw. @returns a function that ends it. */
@@ -202,15 +236,36 @@ export class RaftReplica {
     this.#end(null);
   }
 
+  #makeKeeper(): SnapshotKeeper | null {
+    const { stateMachine, snapshots: storage } = this.#ports;
+    const { images } = stateMachine;
+    if (images === undefined || storage === undefined) return null;
+    return new SnapshotKeeper({
+      groupId: this.config.groupId,
+      images,
+      storage,
+      dispatch: (input) => {
+        if (this.#phase === 'running') this.#dispatch(input);
+      },
+      fail: (error) => {
+        if (this.#phase === 'running') this.#fail('stateMachine', error);
+      },
+    });
+  }
+
   *#recover(): Task<RaftInput> {
     const { storage, stateMachine } = this.#ports;
-    const { hardState, entries } = yield* wait<RecoveredLog>((done) =>
-      storage.recover(this.config.groupId, done),
-    );
-    const restored = yield* wait<Restored>((done) => stateMachine.restore(done));
+    const log = yield* wait<RecoveredLog>((done) => storage.recover(this.config.groupId, done));
+    const stored = this.#keeper === null ? null : yield* this.#keeper.recover();
+    let restored = yield* wait<Restored>((done) => stateMachine.restore(done));
+    if (this.#keeper !== null) restored = yield* this.#keeper.restore(stored, restored);
     const { appliedIndex, sessions } = restored;
-    if (appliedIndex > entries.length) throw errors.logBehindStateMachine(appliedIndex, entries.length);
-    return { type: 'START', hardState, entries, appliedIndex, sessions };
+    const { hardState, base, entries } = log;
+    if (appliedIndex < base.index) throw errors.snapshotMissing(base.index, appliedIndex);
+    const lastIndex = lastIndexOf(log, stored?.id ?? null);
+    if (appliedIndex > lastIndex) throw errors.logBehindStateMachine(appliedIndex, lastIndex);
+    const snapshot = stored?.id ?? null;
+    return { type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot };
   }
 
   #place(draft: Draft, timeoutMs: number | undefined, done: Done<number>): () => void {
@@ -252,6 +307,22 @@ export class RaftReplica {
         return this.#calls.respond(effect.ref, effect.answer);
       case 'transferred':
         return this.#calls.transferred(effect.ref, effect.outcome);
+      case 'takeSnapshot':
+      case 'readSnapshot':
+      case 'writePiece':
+      case 'checkSnapshot':
+      case 'installSnapshot':
+      case 'keepSnapshots':
+        return this.#keeper?.execute(effect);
+      case 'snapshotEnded':
+        return this.#calls.snapshotEnded(effect.ref, effect.outcome);
+      case 'snapshotTaken':
+        return this.#publish({ type: 'SnapshotTaken', ...sizeOf(effect.id) });
+      case 'snapshotInstalled':
+        return this.#publish({ type: 'SnapshotInstalled', ...sizeOf(effect.id) });
+      case 'snapshotFailed':
+        this.#logger.log('warn', 'A snapshot failed.', { reason: effect.reason });
+        return this.#publish({ type: 'SnapshotFailed', reason: effect.reason });
       case 'roleChanged':
         this.#meter.follow(this.core, this.#calls.size);
         return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });
@@ -280,12 +351,12 @@ export class RaftReplica {
     if (--this.#dispatching === 0) this.#meter.follow(this.core, this.#calls.size);
   }
 
-  #persist({ sequence, hardState, truncateAfter, entries }: PersistEffect): void {
+  #persist({ sequence, hardState, base, truncateAfter, entries }: PersistEffect): void {
     const { clock, storage } = this.#ports;
     const startedMs = clock.nowMs();
     this.#meter.appended(entries, this.core.role === 'leader');
     this.#writes++;
-    storage.write(this.config.groupId, { hardState, truncateAfter, entries }, (outcome) => {
+    storage.write(this.config.groupId, { hardState, base, truncateAfter, entries }, (outcome) => {
       this.#writes--;
       if (this.#phase !== 'running') return;
       if (outcome.ok) {
@@ -330,7 +401,19 @@ export class RaftReplica {
   }
 }
 
-type Restored = { readonly appliedIndex: number; readonly sessions: readonly SessionRecord[] };
+/** Where a log ends; one that does not go through the latest snapshot will begin behind it, without entries. */
+function lastIndexOf({ base, entries }: RecoveredLog, snapshot: SnapshotId | null): number {
+  const lastIndex = base.index + entries.length;
+  if (snapshot === null || snapshot.index <= base.index) return lastIndex;
+  const goesOn = entries[snapshot.index - base.index - 1]?.term === snapshot.term;
+  return goesOn ? lastIndex : snapshot.index;
+}
 
 const isSession = ({ clientId, sequence }: SessionKey): boolean =>
   [clientId, sequence].every((value) => Number.isSafeInteger(value) && value > 0 && value <= integerMax);
+
+const sizeOf = ({ index, term, bytes }: SnapshotId): { index: number; term: number; bytes: number } => ({
+  index,
+  term,
+  bytes,
+});

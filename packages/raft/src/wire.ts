@@ -12,6 +12,8 @@ import {
   type RaftMessage,
   refusalStatuses,
   type RefusalStatus,
+  type SnapshotId,
+  snapshotStatuses,
   type Verdict,
 } from './core/types.ts';
 import { entryBodyBytesMin, readDraft, readEntryBody, writeEntryBody } from './entry-codec.ts';
@@ -34,6 +36,8 @@ message: version u8, group u32, type u8, term u64, body
 11 readRequest: boot u32, request u64
 12 readAnswer: boot u32, request u64, index u64
 13 timeoutNow:
+14 snapshotPiece: index u64, term u64, length u64, crc u32, offset u64, bytes blob
+15 snapshotAnswer: index u64, offset u64, status u8: ${snapshotStatuses.join(', ')}
 body: kind u8 + 0x80 with session, [clientId u64, sequence u64], command blob
 status: 0 applied, ${refusalStatuses.join(', ')}`;
 
@@ -54,6 +58,8 @@ const types = [
   'readRequest',
   'readAnswer',
   'timeoutNow',
+  'snapshotPiece',
+  'snapshotAnswer',
 ] as const satisfies readonly RaftMessage['type'][];
 
 const headerBytes = 14;
@@ -131,8 +137,30 @@ function writeFields(writer: ByteWriter, message: RaftMessage): void {
       return writer.u64(message.index);
     case 'timeoutNow':
       return;
+    case 'snapshotPiece':
+      writeSnapshotId(writer, message.snapshot);
+      writer.u64(message.offset);
+      return writer.blob(message.bytes);
+    case 'snapshotAnswer':
+      writer.u64(message.index);
+      writer.u64(message.offset);
+      return writer.u8(snapshotStatuses.indexOf(message.status));
   }
 }
+
+function writeSnapshotId(writer: ByteWriter, { index, term, bytes, crc }: SnapshotId): void {
+  writer.u64(index);
+  writer.u64(term);
+  writer.u64(bytes);
+  writer.u32(crc);
+}
+
+const readSnapshotId = (reader: ByteReader): SnapshotId => ({
+  index: reader.u64(),
+  term: reader.u64(),
+  bytes: reader.u64(),
+  crc: reader.u32(),
+});
 
 function writeVerdict(writer: ByteWriter, verdict: Verdict): void {
   if (verdict.status !== 'applied') return writer.u8(refusalStatuses.indexOf(verdict.status) + 1);
@@ -203,6 +231,21 @@ function readFields(reader: ByteReader, type: RaftMessage['type'], term: number)
       return { type, term, boot: reader.u32(), request: reader.u64(), index: reader.u64() };
     case 'timeoutNow':
       return { type, term };
+    case 'snapshotPiece':
+      return {
+        type,
+        term,
+        snapshot: readSnapshotId(reader),
+        offset: reader.u64(),
+        bytes: reader.blob(),
+      };
+    case 'snapshotAnswer': {
+      const index = reader.u64();
+      const offset = reader.u64();
+      const status = snapshotStatuses[reader.u8()];
+      if (status === undefined) reader.fail();
+      return { type, term, index, offset, status: status ?? 'busy' };
+    }
   }
 }
 

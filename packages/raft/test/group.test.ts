@@ -234,7 +234,7 @@ describe('a recorded run', () => {
           mine.slice(start),
           name,
           'raft:0',
-          () => new RaftCore(group.node(name).replica.config, seeds.get(name) ?? 0),
+          () => new RaftCore(group.node(name).replica.core.config, seeds.get(name) ?? 0),
         );
         expect(result.divergence).toBe(null);
       }

@@ -47,7 +47,10 @@ describe('a replica', () => {
       leaderId: null,
       commitIndex: 0,
       appliedIndex: 0,
+      firstIndex: 1,
       lastIndex: 0,
+      logBytes: 0,
+      snapshot: null,
       voters: ['a'],
     });
     group.electLeader();

@@ -193,7 +193,9 @@ describe('a linearizable read at a follower', () => {
         },
       };
       const hardState = { term: 0, vote: null };
-      core.handle({ type: 'START', hardState, entries: [], appliedIndex: 0, sessions: [] }, nowMs, out);
+      const base = { index: 0, term: 0 };
+      const nothing = { entries: [], appliedIndex: 0, sessions: [], snapshot: null };
+      core.handle({ type: 'START', hardState, base, ...nothing }, nowMs, out);
       core.handle({ type: 'MESSAGE', from: 'b', message: { ...heartbeat(), term: 0 } }, nowMs, out);
       core.handle({ type: 'READ', ref: 1, timeoutMs: 9 }, nowMs, out);
       return sent.find(({ type }) => type === 'readRequest');

@@ -3,7 +3,7 @@ import { diskError, memoryDisk, Prng } from '@cluster/core';
 import { describe, expect, it } from 'vitest';
 import { type FlushPurpose, type RecoveredLog, WriteAheadLog } from '../src/index.ts';
 import { TornDisk } from './support/torn-disk.ts';
-import { entry, openWal, put, recovered, recoveryError, small } from './support/wal.ts';
+import { entry, openWal, put, recovered, recoveryError, small, write } from './support/wal.ts';
 
 const first = 'wal/0000000000000001.wal';
 const second = 'wal/0000000000000002.wal';
@@ -43,13 +43,15 @@ describe('a log that was closed well', () => {
     const again = openWal(disk.port());
     expect(recovered(again)).toEqual({
       hardState: { term: 2, vote: 'b' },
+      base: { index: 0, term: 0 },
       entries: [entry(1), entry(2, 2, 'other')],
     });
     expect(recovered(again, 7)).toEqual({
       hardState: { term: 4, vote: null },
+      base: { index: 0, term: 0 },
       entries: [entry(1, 4, 'seven')],
     });
-    expect(recovered(again, 99)).toEqual({ hardState: { term: 0, vote: null }, entries: [] });
+    expect(recovered(again, 99)).toEqual({ hardState: { term: 0, vote: null }, base: { index: 0, term: 0 }, entries: [] });
   });
 
   it('goes on over many segments, and a frame larger than one gets its own', () => {
@@ -245,7 +247,7 @@ describe('a flush', () => {
     recovered(wal);
     const done: number[] = [];
     for (let i = 1; i <= 100; i++)
-      wal.write(0, { hardState: null, truncateAfter: null, entries: [entry(i)] }, () => done.push(i));
+      wal.write(0, write({ entries: [entry(i)] }), () => done.push(i));
     expect([syncs, done.length]).toEqual([1, 0]);
     held.shift()?.();
     expect([syncs, done.length]).toEqual([2, 1]);
@@ -289,8 +291,18 @@ describe('a flush', () => {
   });
 });
 
-const keyOf = ({ hardState, entries }: RecoveredLog): string =>
-  `${hardState.term} ${hardState.vote} ${entries.map(({ index, term, command }) => `${index}:${term}:${command.length}`).join(' ')}`;
+const keyOf = ({ hardState, base, entries }: RecoveredLog): string =>
+  `${hardState.term} ${hardState.vote} ${base.index}:${base.term} ${entries.map(({ index, term, command }) => `${index}:${term}:${command.length}`).join(' ')}`;
+
+/** A snapshot covers the log up to somewhere in it, or to behind its end. */
+function covered({ hardState, base, entries }: RecoveredLog, prng: Prng): RecoveredLog {
+  const upTo = prng.between(1, entries.length + 1);
+  const index = base.index + upTo;
+  const last = entries[upTo - 1];
+  return last === undefined
+    ? { hardState, base: { index, term: hardState.term + 1 }, entries: [] }
+    : { hardState, base: { index, term: last.term }, entries: entries.slice(upTo) };
+}
 
 /**
  * A log through crashes at every kind of moment. The model: states after each write; what is recovered must be the state after a
@@ -299,7 +311,7 @@ const keyOf = ({ hardState, entries }: RecoveredLog): string =>
 function life(seed: number, skip: FlushPurpose | null): string | null {
   const prng = Prng.fromSeed(seed, 'wal');
   const disk = new TornDisk();
-  let latest: RecoveredLog = { hardState: { term: 0, vote: null }, entries: [] };
+  let latest: RecoveredLog = { hardState: { term: 0, vote: null }, base: { index: 0, term: 0 }, entries: [] };
   let states = [keyOf(latest)];
   for (let incarnation = 0; incarnation < 8; incarnation++) {
     if (prng.chance(0.6)) disk.left = prng.between(1, 60);
@@ -321,20 +333,27 @@ function life(seed: number, skip: FlushPurpose | null): string | null {
       }
       states = [keyOf(latest)];
       for (let i = prng.between(0, 25); i > 0; i--) {
-        const before: RecoveredLog = latest;
-        const term = before.hardState.term + (prng.chance(0.3) ? 1 : 0);
-        const keep = prng.chance(0.2) ? prng.between(0, before.entries.length) : before.entries.length;
-        const entries = Array.from({ length: prng.between(0, 3) }, (_, k) =>
-          entry(keep + k + 1, term, 'x'.repeat(prng.between(0, 900))),
+        const { hardState: before, base: old, entries: had } = latest;
+        const term = before.term + (prng.chance(0.3) ? 1 : 0);
+        const keep = prng.chance(0.2) ? prng.between(0, had.length) : had.length;
+        const kept = had.slice(0, keep);
+        const first = old.index + keep + 1;
+        const fresh = Array.from({ length: prng.between(0, 3) }, (_, k) =>
+          entry(first + k, term, 'x'.repeat(prng.between(0, 900))),
         );
         const hardState = { term, vote: prng.chance(0.5) ? 'a' : null };
-        latest = { hardState, entries: [...before.entries.slice(0, keep), ...entries] };
+        latest = { hardState, base: old, entries: [...kept, ...fresh] };
         states.push(keyOf(latest));
-        const outcome = put(wal, {
+        let outcome = put(wal, {
           hardState,
-          truncateAfter: keep < before.entries.length ? keep : null,
-          entries,
+          truncateAfter: keep < had.length ? first - 1 : null,
+          entries: fresh,
         });
+        if (outcome?.ok && prng.chance(0.15)) {
+          latest = covered(latest, prng);
+          states.push(keyOf(latest));
+          outcome = put(wal, { base: latest.base });
+        }
         if (outcome === undefined || !outcome.ok) break;
         states = states.slice(-1);
       }
@@ -358,6 +377,7 @@ describe('recovery', () => {
     'recoveredFrame',
     'recoveredNames',
     'folderName',
+    'removedName',
   ];
   for (const purpose of purposes) {
     it(`loses something when the flush for ${purpose} is left out`, () => {

@@ -56,6 +56,14 @@ const samples: readonly RaftMessage[] = [
   { type: 'readRequest', term: 2, boot: 0xffff_ffff, request: big },
   { type: 'readAnswer', term: 2, boot: 1, request: 2, index: big },
   { type: 'timeoutNow', term: big },
+  {
+    type: 'snapshotPiece',
+    term: 5,
+    snapshot: { index: big, term: 4, bytes: big + 1, crc: 0xffff_ffff },
+    offset: 77,
+    bytes: bytes(1, 2, 3),
+  },
+  { type: 'snapshotAnswer', term: 5, index: big, offset: 80, status: 'refused' },
   { type: 'voteRequest', term: 3, pre: false, invited: true, lastIndex: 4, lastTerm: 2 },
 ];
 

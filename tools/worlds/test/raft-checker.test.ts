@@ -10,6 +10,7 @@ class Puppet implements ReplicaView {
   role = 'follower';
   term = 1;
   commitIndex = 0;
+  readonly firstIndex = 1;
   log: EntryView[] = [];
 
   get lastIndex(): number {
@@ -31,7 +32,10 @@ const entry = (term: number, operation = 1): EntryView => ({
   command: encodeCommand(operation),
 });
 
-const onDisk = (terms: readonly number[]): DurableView => ({ termAt: (index) => [0, ...terms][index] });
+const onDisk = (terms: readonly number[]): DurableView => ({
+  coveredIndex: 0,
+  termAt: (index) => [0, ...terms][index],
+});
 
 function stage(durable: readonly number[] = [1, 1, 1, 2, 2]) {
   const world = new World({ seed: 1 });
@@ -269,7 +273,7 @@ describe('the witness of durability', () => {
           session: null,
           command: new Uint8Array(0),
         }));
-        done({ ok: true, value: { hardState: held.hardState, entries } });
+        done({ ok: true, value: { hardState: held.hardState, base: { index: 0, term: 0 }, entries } });
       },
       write: (_group, _write, done) => void waiting.push(() => done({ ok: true, value: undefined })),
     });
@@ -283,6 +287,7 @@ describe('the witness of durability', () => {
         0,
         {
           hardState: vote === null ? null : { term: 1, vote },
+          base: null,
           truncateAfter,
           entries: terms.map((term, at) => ({
             index: from + at,

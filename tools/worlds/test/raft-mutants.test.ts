@@ -18,6 +18,9 @@ const purposes: Readonly<Record<FlushPurpose, number>> = {
   folderName: 5,
   recoveredFrame: 40,
   recoveredNames: 150,
+  removedName: 150,
+  snapshotData: 150,
+  snapshotName: 150,
 };
 // Crashes at the disk, and crashes of what recovers from them, are where a missing flush shows.
 const weights = { crashTwice: 25, crashAtDisk: 10 };

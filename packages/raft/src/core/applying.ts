@@ -70,13 +70,18 @@ export class Applying {
    * the state machine; its verdicts are then due.
    */
   begin(out: RaftOut): boolean {
-    const { commitIndex, durability, log, config } = this.#shared;
+    const { commitIndex, durability, log, config, holdsApplying } = this.#shared;
     const limit = Math.min(commitIndex, durability.index);
-    if (this.#batch !== null || limit <= this.appliedIndex) return false;
+    if (this.#batch !== null || holdsApplying || limit <= this.appliedIndex) return false;
     const effect = this.#plan(log.slice(this.appliedIndex + 1, limit, config.applyBytesMax));
     if (effect.entries.length === 0 && effect.sessions.length === 0) return true;
     out.emit(effect);
     return false;
+  }
+
+  /** The open sessions as of the last batch; none is under way. */
+  sessionRecords(): readonly SessionRecord[] {
+    return this.#sessions.records();
   }
 
   /** True while a batch is with the state machine. */

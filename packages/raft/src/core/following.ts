@@ -1,6 +1,6 @@
 /** What a follower does with the leader's entries (thesis 3.5). */
 import type { Shared } from './state.ts';
-import type { Append, Entry, RaftOut } from './types.ts';
+import type { Append, Entry, LogBase, RaftOut } from './types.ts';
 
 export interface FollowingCheckpoint {
   readonly verified: number;
@@ -28,6 +28,9 @@ export class Following {
   append(from: string, message: Append, out: RaftOut): string | null {
     const { log, commitIndex } = this.#shared;
     const { prevIndex, prevTerm, entries } = message;
+    const { base } = log;
+    // A snapshot covers what it begins behind, and so what the leader has there (leader completeness, thesis 3.6.3).
+    if (prevIndex < base.index) return this.append(from, joined(message, base), out);
     if (!log.has(prevIndex, prevTerm)) {
       this.#reject(from, message, out);
       return null;
@@ -87,7 +90,7 @@ export class Following {
 
   #reject(from: string, { prevIndex, prevTerm }: Append, out: RaftOut): void {
     const { log, term } = this.#shared;
-    const hintIndex = log.lastAtMost(prevIndex, prevTerm);
+    const hintIndex = log.lastAtMost(prevIndex, prevTerm) ?? log.base.index;
     const hintTerm = log.termAt(hintIndex) ?? 0;
     this.#shared.sendWhenTermIsDurable(out, from, {
       type: 'appendRejected',
@@ -114,3 +117,11 @@ export class Following {
     this.#owesAck = owesAck;
   }
 }
+
+/** The same message as if it began behind `base`. */
+const joined = (message: Append, base: LogBase): Append => ({
+  ...message,
+  prevIndex: base.index,
+  prevTerm: base.term,
+  entries: message.entries.filter(({ index }) => index > base.index),
+});

@@ -1,14 +1,17 @@
 /**
- * The log in memory: every entry since index 1. Nothing is dropped before snapshots exist, so it grows as the log on disk does.
+ * The log in memory: every entry behind its base, which moves up as snapshots cover more of it. What is behind the base is as much
+ * as the log on disk holds, so both are bounded by when snapshots are taken and by the tail that is kept behind them.
  */
 import { assert } from '@cluster/core';
-import type { Entry } from './types.ts';
+import type { Entry, LogBase } from './types.ts';
 
 /** What checkers may look at. */
 export interface LogView {
   readonly firstIndex: number;
   readonly lastIndex: number;
   readonly lastTerm: number;
+  /** Of the entries it holds. */
+  readonly bytes: number;
   /** 0 for index 0; undefined outside the log. */
   termAt(index: number): number | undefined;
   entryAt(index: number): Entry | undefined;
@@ -20,27 +23,46 @@ const entryOverheadBytes = 32;
 export const entryBytes = (entry: { readonly command: Uint8Array }): number =>
   entry.command.length + entryOverheadBytes;
 
+export interface LogCheckpoint {
+  readonly base: LogBase;
+  readonly entries: readonly Entry[];
+}
+
+const fromTheStart: LogBase = { index: 0, term: 0 };
+
 export class RaftLog implements LogView {
+  #base = fromTheStart;
   #entries: Entry[] = [];
   // Bytes of all entries up to and including the one at the same place.
   #bytes: number[] = [];
 
-  readonly firstIndex = 1;
+  /** What the log begins behind. */
+  get base(): LogBase {
+    return this.#base;
+  }
+
+  get firstIndex(): number {
+    return this.#base.index + 1;
+  }
 
   get lastIndex(): number {
-    return this.#entries.length;
+    return this.#base.index + this.#entries.length;
   }
 
   get lastTerm(): number {
-    return this.#entries.at(-1)?.term ?? 0;
+    return this.#entries.at(-1)?.term ?? this.#base.term;
+  }
+
+  get bytes(): number {
+    return this.#bytes.at(-1) ?? 0;
   }
 
   termAt(index: number): number | undefined {
-    return index === 0 ? 0 : this.#entries[index - 1]?.term;
+    return index === this.#base.index ? this.#base.term : this.#entries[this.#at(index)]?.term;
   }
 
   entryAt(index: number): Entry | undefined {
-    return this.#entries[index - 1];
+    return this.#entries[this.#at(index)];
   }
 
   /** True when the log has an entry of this index and term, and hence everything before it (log matching, thesis 3.5). */
@@ -56,7 +78,7 @@ export class RaftLog implements LogView {
   append(entries: readonly Entry[]): void {
     let total = this.#bytes.at(-1) ?? 0;
     for (const entry of entries) {
-      assert(entry.index === this.#entries.length + 1, 'entries join the log without a gap');
+      assert(entry.index === this.lastIndex + 1, 'entries join the log without a gap');
       assert(entry.term >= this.lastTerm, 'terms never decrease along the log');
       this.#entries.push(entry);
       this.#bytes.push((total += entryBytes(entry)));
@@ -64,41 +86,60 @@ export class RaftLog implements LogView {
   }
 
   truncateAfter(index: number): void {
-    this.#entries.length = index;
-    this.#bytes.length = index;
+    assert(index >= this.#base.index, 'what a snapshot covers is never cut off');
+    this.#entries.length = index - this.#base.index;
+    this.#bytes.length = index - this.#base.index;
+  }
+
+  /** A snapshot covers everything up to here; what follows stays if the log goes through this place, and goes otherwise (thesis 5.1). */
+  rebase(base: LogBase): void {
+    const kept = this.has(base.index, base.term) ? this.#entries.slice(base.index - this.#base.index) : [];
+    this.restore({ base, entries: kept });
   }
 
   /** Bytes of the entries in (after, last]. */
   bytesAfter(after: number): number {
-    return (this.#bytes.at(-1) ?? 0) - (after === 0 ? 0 : (this.#bytes[after - 1] ?? 0));
+    return (this.#bytes.at(-1) ?? 0) - this.#bytesUpTo(after);
   }
 
   /** Entries from `from` to at most `to`, of at most `bytesMax` together but at least one. */
   slice(from: number, to: number, bytesMax: number): readonly Entry[] {
-    const before = from === 1 ? 0 : (this.#bytes[from - 2] ?? 0);
-    const limit = Math.min(to, this.lastIndex);
-    let end = from;
+    const before = this.#bytesUpTo(from - 1);
+    const start = this.#at(from);
+    const limit = this.#at(Math.min(to, this.lastIndex)) + 1;
+    let end = start + 1;
     while (end < limit && (this.#bytes[end] ?? 0) - before <= bytesMax) end++;
-    return this.#entries.slice(from - 1, Math.min(end, limit));
+    return this.#entries.slice(start, Math.min(end, limit));
   }
 
   /**
    * The last index not above `index` whose term is not above `term`: as far as a log that has (index, term) can agree with this
-   * one. It skips a whole term where the other side would step back entry by entry.
+   * one. It skips a whole term where the other side would step back entry by entry. Null when that would lie before the base, where
+   * nothing is known any more.
    */
-  lastAtMost(index: number, term: number): number {
-    let at = Math.min(index, this.lastIndex);
-    while (at > 0 && (this.#entries[at - 1]?.term ?? 0) > term) at--;
-    return at;
+  lastAtMost(index: number, term: number): number | null {
+    for (let at = Math.min(index, this.lastIndex); at >= this.#base.index; at--) {
+      if ((this.termAt(at) ?? 0) <= term) return at;
+    }
+    return null;
   }
 
-  checkpoint(): readonly Entry[] {
-    return [...this.#entries];
+  checkpoint(): LogCheckpoint {
+    return { base: this.#base, entries: [...this.#entries] };
   }
 
-  restore(entries: readonly Entry[]): void {
+  restore({ base, entries }: LogCheckpoint): void {
+    this.#base = base;
     this.#entries = [];
     this.#bytes = [];
     this.append(entries);
+  }
+
+  #at(index: number): number {
+    return index - this.#base.index - 1;
+  }
+
+  #bytesUpTo(index: number): number {
+    return this.#bytes[this.#at(index)] ?? 0;
   }
 }

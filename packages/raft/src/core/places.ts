@@ -44,6 +44,19 @@ export class Places {
     return lost;
   }
 
+  /** Who waits for a place up to `index`, which will not be applied one by one. */
+  takeUpTo(index: number): readonly Waiter[] {
+    const passed: Waiter[] = [];
+    for (const ofTerm of this.#waiters.values()) {
+      for (const [at, waiter] of ofTerm) {
+        if (at > index) continue;
+        ofTerm.delete(at);
+        passed.push(waiter);
+      }
+    }
+    return passed;
+  }
+
   checkpoint(): readonly Waiter[] {
     return [...this.#waiters.values()].flatMap((ofTerm) => [...ofTerm.values()]);
   }

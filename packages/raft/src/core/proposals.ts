@@ -203,6 +203,16 @@ export class Proposals {
     for (const lost of this.#places.takeBefore(term)) this.#pass(lost, { status: 'dropped' }, out);
   }
 
+  /** A snapshot has taken the place of the entries up to (index, term): what became of each of them is not known here. */
+  skipped(index: number, term: number, nowMs: number, out: Out): void {
+    for (const passed of this.#places.takeUpTo(index)) this.#pass(passed, { status: 'unknown' }, out);
+    if (term > this.#appliedTerm) {
+      this.#appliedTerm = term;
+      for (const lost of this.#places.takeBefore(term)) this.#pass(lost, { status: 'dropped' }, out);
+    }
+    this.applied(index, nowMs, out);
+  }
+
   /** A batch has been applied: barriers up to here are through, and what was dropped starts again. */
   applied(appliedIndex: number, nowMs: number, out: Out): void {
     for (const pending of this.#agreed) if (pending.index <= appliedIndex) this.#through(pending, out);

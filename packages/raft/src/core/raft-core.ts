@@ -24,9 +24,11 @@ import { Reads, type ReadsCheckpoint } from './reads.ts';
 import { Reception, type ReceptionCheckpoint } from './reception.ts';
 import { Replication, type ReplicationCheckpoint } from './replication.ts';
 import { type RoleEvent, roleMachine } from './role.machine.ts';
+import { Sending, type SendingCheckpoint } from './sending.ts';
+import { Snapshots, type SnapshotsCheckpoint } from './snapshots.ts';
 import { type CoreConfig, Shared, type SharedCheckpoint } from './state.ts';
 import { Transfers } from './transfer.ts';
-import type { FailureCause, RaftEffect, RaftInput, Role } from './types.ts';
+import type { FailureCause, RaftEffect, RaftInput, Role, SnapshotId } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 type Input<T extends RaftInput['type']> = Extract<RaftInput, { type: T }>;
@@ -42,6 +44,8 @@ interface CoreCheckpoint {
   readonly reads: ReadsCheckpoint;
   readonly readRounds: ReadRoundsCheckpoint;
   readonly transfers: ReturnType<Transfers['checkpoint']>;
+  readonly snapshots: SnapshotsCheckpoint;
+  readonly sending: SendingCheckpoint;
   readonly reception: ReceptionCheckpoint;
   readonly told: Told;
 }
@@ -62,6 +66,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   readonly #reads: Reads;
   readonly #readRounds: ReadRounds;
   readonly #transfers: Transfers;
+  readonly #sending: Sending;
+  readonly #snapshots: Snapshots;
   readonly #announcements: Announcements;
   readonly #reception: Reception;
   #started = false;
@@ -72,8 +78,14 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#shared = new Shared(config);
     this.#election = new Election(this.#shared);
     this.#following = new Following(this.#shared);
-    this.#replication = new Replication(this.#shared);
+    this.#sending = new Sending(this.#shared, () => this.#snapshots);
+    this.#replication = new Replication(this.#shared, this.#sending);
     this.#applying = new Applying(this.#shared);
+    this.#snapshots = new Snapshots(this.#shared, this.#applying, {
+      inUse: () => this.#sending.inUse,
+      supplied: (nowMs, out) => this.#sending.supplied(nowMs, out),
+      installed: ({ index, term }, nowMs, out) => this.#proposals.skipped(index, term, nowMs, out),
+    });
     this.#proposals = new Proposals(this.#shared, (entries, out) => this.#replication.append(entries, out));
     this.#reads = new Reads(this.#shared, (node, key) => this.#readRounds.request(node, key));
     this.#readRounds = new ReadRounds(this.#shared, (key, index) => this.#reads.answered(key, index));
@@ -89,6 +101,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         proposals: this.#proposals,
         reads: this.#reads,
         readRounds: this.#readRounds,
+        snapshots: this.#snapshots,
       },
       (event, nowMs, out) => this.#raise(event, nowMs, out),
     );
@@ -97,6 +110,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     );
   }
 
+  get config(): CoreConfig {
+    return this.#shared.config;
+  }
   get role(): Role {
     return this.#shared.role;
   }
@@ -118,6 +134,14 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   /** Every entry up to here is on this node's disk. */
   get durableIndex(): number {
     return this.#shared.durability.index;
+  }
+  /** The latest snapshot on this node's disk. */
+  get snapshot(): SnapshotId | null {
+    return this.#snapshots.latest;
+  }
+  /** What it is doing about a snapshot of its own. */
+  get snapshotState(): string {
+    return this.#snapshots.state;
   }
   get log(): LogView {
     return this.#shared.log;
@@ -159,6 +183,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     if (input.type === 'START') this.#start(input, nowMs, out);
     else if (this.#started && !this.hasFailed) this.#dispatch(input, nowMs, out);
     if (!this.#started || this.hasFailed) return;
+    this.#snapshots.advance(nowMs, out);
     this.#applyMore(nowMs, out);
     this.#tellChanges(nowMs, out);
     this.#proposals.resume(nowMs, out);
@@ -188,7 +213,24 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'ABANDON':
         this.#transfers.abandon(input.ref, out);
         this.#reads.abandon(input.ref, out);
+        this.#snapshots.abandon(input.ref, out);
         return this.#proposals.abandon(input.ref, out);
+      case 'SNAPSHOT':
+        return this.#snapshots.ask(input.ref, out);
+      case 'IMAGE_TAKEN':
+        return this.#snapshots.imageTaken(nowMs, out);
+      case 'SNAPSHOT_SAVED':
+        return this.#snapshots.saved(input, nowMs, out);
+      case 'SNAPSHOT_FAILED':
+        return this.#snapshots.failed(input, nowMs, out);
+      case 'SNAPSHOT_READ':
+        return this.#sending.read(input, nowMs, out);
+      case 'PIECE_WRITTEN':
+        return this.#snapshots.pieceWritten(input, nowMs, out);
+      case 'SNAPSHOT_CHECKED':
+        return this.#snapshots.checked(input, nowMs, out);
+      case 'SNAPSHOT_INSTALLED':
+        return this.#snapshots.installed(nowMs, out);
       case 'MALFORMED':
         return this.#reception.reject(input.from, input.reason, out);
       case 'FAILED':
@@ -196,18 +238,19 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     }
   }
 
-  #start({ hardState, entries, appliedIndex, sessions }: Input<'START'>, nowMs: number, out: Out): void {
+  #start({ hardState, base, entries, appliedIndex, sessions, snapshot }: Input<'START'>, nowMs: number, out: Out): void {
     const shared = this.#shared;
     const { config, log, durability } = shared;
     this.#started = true;
     shared.term = hardState.term;
     shared.vote = hardState.vote;
-    log.restore(entries);
+    log.restore({ base, entries });
     durability.index = log.lastIndex;
     durability.term = hardState.term;
     // What the state machine holds was committed.
     shared.commitIndex = appliedIndex;
     this.#applying.load(appliedIndex, sessions);
+    this.#snapshots.start(snapshot, nowMs, out);
     // The time makes two incarnations differ that were given the same seed.
     const incarnation = this.#seed + Math.floor(nowMs);
     this.#proposals.start(incarnation, hardState.term, log.termAt(appliedIndex) ?? 0);
@@ -222,7 +265,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   #fire(timer: string, nowMs: number, out: Out): void {
     if (timer === heartbeatTimer) {
       if (!this.#shared.isLeader) return;
-      this.#replication.heartbeat(out);
+      this.#replication.heartbeat(nowMs, out);
+      this.#sending.repeat();
       this.#readRounds.repeat(out);
       this.#transfers.repeat(out);
       out.emit({ type: 'setTimer', timer, delayMs: this.#shared.config.heartbeatMs });
@@ -231,7 +275,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         this.#replication.fire(timer, out) ||
         this.#proposals.fire(timer, nowMs, out) ||
         this.#reads.fire(timer, nowMs, out) ||
-        this.#transfers.fire(timer, out);
+        this.#transfers.fire(timer, out) ||
+        this.#snapshots.fire(timer, nowMs, out) ||
+        this.#sending.fire(timer, nowMs, out);
       if (!isTaken) this.#role.fire(timer, nowMs, out);
     }
   }
@@ -363,6 +409,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       reads: this.#reads.checkpoint(),
       readRounds: this.#readRounds.checkpoint(),
       transfers: this.#transfers.checkpoint(),
+      snapshots: this.#snapshots.checkpoint(),
+      sending: this.#sending.checkpoint(),
       reception: this.#reception.checkpoint(),
       told: this.#announcements.checkpoint(),
     };
@@ -382,6 +430,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#reads.restore(from.reads);
     this.#readRounds.restore(from.readRounds);
     this.#transfers.restore(from.transfers);
+    this.#snapshots.restore(from.snapshots);
+    this.#sending.restore(from.sending);
     this.#reception.restore(from.reception);
     this.#announcements.restore(from.told);
   }

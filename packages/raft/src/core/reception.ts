@@ -8,8 +8,18 @@ import type { ReadRounds } from './read-rounds.ts';
 import type { Reads } from './reads.ts';
 import type { Replication } from './replication.ts';
 import type { RoleEvent } from './role.machine.ts';
+import type { Snapshots } from './snapshots.ts';
 import type { Shared } from './state.ts';
-import type { Append, Commit, Confirm, RaftEffect, RaftMessage, TimeoutNow, VoteResponse } from './types.ts';
+import type {
+  Append,
+  Commit,
+  Confirm,
+  RaftEffect,
+  RaftMessage,
+  SnapshotPiece,
+  TimeoutNow,
+  VoteResponse,
+} from './types.ts';
 
 type Out = Sink<RaftEffect>;
 
@@ -22,6 +32,7 @@ export interface Parts {
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly readRounds: ReadRounds;
+  readonly snapshots: Snapshots;
 }
 
 export interface ReceptionCheckpoint {
@@ -120,7 +131,10 @@ export class Reception {
         // Of an earlier term: the answer, of this one, ends that lead.
         return isOld ? this.#confirm(from, 0, out) : this.#follow(from, message, nowMs, out);
       case 'timeoutNow':
+      case 'snapshotPiece':
         return isOld ? null : this.#follow(from, message, nowMs, out);
+      case 'snapshotAnswer':
+        return isOld || !shared.isLeader ? null : replication.answered(from, message, nowMs, out);
       case 'confirmed':
         if (!isOld && shared.isLeader) readRounds.confirmed(from, message.round, out);
         return null;
@@ -137,11 +151,11 @@ export class Reception {
 
   #follow(
     from: string,
-    message: Append | Commit | Confirm | TimeoutNow,
+    message: Append | Commit | Confirm | TimeoutNow | SnapshotPiece,
     nowMs: number,
     out: Out,
   ): string | null {
-    const { shared, following } = this.#parts;
+    const { shared, following, snapshots } = this.#parts;
     if (shared.isLeader || (shared.leaderId !== null && shared.leaderId !== from)) return 'secondLeader';
     if (shared.role !== 'follower') this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
     shared.leaderId = from;
@@ -150,6 +164,7 @@ export class Reception {
     if (message.type === 'append') return following.append(from, message, out);
     if (message.type === 'confirm') return this.#confirm(from, message.round, out);
     if (message.type === 'timeoutNow') return this.#stand(nowMs, out);
+    if (message.type === 'snapshotPiece') return snapshots.offered(from, message, nowMs, out);
     following.commit(message.commit);
     return null;
   }

@@ -7,7 +7,8 @@ import { entryBytes } from './log.ts';
 import { progressMachine } from './progress.machine.ts';
 import { committedIndex, majorityOf } from './quorum.ts';
 import type { Shared } from './state.ts';
-import type { AppendAccepted, AppendRejected, Entry, RaftEffect } from './types.ts';
+import type { Sending } from './sending.ts';
+import type { AppendAccepted, AppendRejected, Entry, RaftEffect, SnapshotAnswer } from './types.ts';
 import { Window } from './window.ts';
 
 type Out = Sink<RaftEffect>;
@@ -19,6 +20,8 @@ interface Peer {
   next: number;
   /** The mode, as the progress machine has set it. */
   pipelining: boolean;
+  /** A snapshot is being sent. */
+  snapshotting: boolean;
   /** A probe is out; the next heartbeat repeats it without entries. */
   probing: boolean;
   contactMs: number;
@@ -44,15 +47,21 @@ const newsShare = 0.1;
 
 export class Replication {
   readonly #shared: Shared;
+  readonly #sending: Sending;
   readonly #peers = new Map<string, Peer>();
   readonly #table: MachineTable<typeof progressMachine, RaftEffect>;
   #newsIsDue = false;
 
-  constructor(shared: Shared) {
+  /** @param sending sends a snapshot to a peer, from when `begin` is called to when `end` is. */
+  constructor(shared: Shared, sending: Sending) {
     this.#shared = shared;
-    this.#table = new MachineTable('progress', stepper, (id, action) => {
+    this.#sending = sending;
+    this.#table = new MachineTable('progress', stepper, (id, action, nowMs, out) => {
       const peer = this.#peers.get(id);
       if (peer === undefined) return;
+      peer.snapshotting = action.type === 'sendSnapshot';
+      if (action.type === 'sendSnapshot') sending.begin(id, nowMs, out);
+      if (action.type === 'endSnapshot') sending.end(id, out);
       peer.pipelining = action.type === 'pipeline';
       peer.probing = false;
       peer.window.clear();
@@ -67,6 +76,7 @@ export class Replication {
         match: 0,
         next: this.#shared.log.lastIndex + 1,
         pipelining: false,
+        snapshotting: false,
         probing: false,
         contactMs: nowMs,
         toldCommit: 0,
@@ -77,7 +87,10 @@ export class Replication {
   }
 
   end(out: Out): void {
-    for (const id of this.#peers.keys()) this.#table.remove(id, out);
+    for (const id of this.#peers.keys()) {
+      this.#sending.end(id, out);
+      this.#table.remove(id, out);
+    }
     this.#peers.clear();
     if (this.#newsIsDue) out.emit({ type: 'cancelTimer', timer: newsTimer });
     this.#newsIsDue = false;
@@ -100,8 +113,39 @@ export class Replication {
     this.#feedAll(out);
   }
 
-  heartbeat(out: Out): void {
-    for (const peer of this.#peers.values()) this.#sendAppend(peer, [], out);
+  heartbeat(nowMs: number, out: Out): void {
+    for (const peer of this.#peers.values()) {
+      if (this.#lacksEntries(peer)) this.#table.send(peer.id, { type: 'BEHIND_LOG' }, nowMs, out);
+      if (peer.snapshotting) this.#sending.heartbeat(peer.id, out);
+      else this.#sendAppend(peer, [], out);
+    }
+  }
+
+  /** A follower has said how far the snapshot is that it is being sent. */
+  answered(from: string, message: SnapshotAnswer, nowMs: number, out: Out): string | null {
+    const peer = this.#peers.get(from);
+    if (peer === undefined) return null;
+    const { index, status } = message;
+    if (index > this.#shared.log.lastIndex) return 'snapshotBeyondLog';
+    peer.contactMs = nowMs;
+    if (status === 'done') this.#joined(peer, index, nowMs, out);
+    else this.#sending.answered(from, message, nowMs, out);
+    return null;
+  }
+
+  /** The follower holds everything up to `match`, which entries can follow if the log still has them. */
+  #joined(peer: Peer, match: number, nowMs: number, out: Out): void {
+    if (!peer.snapshotting) return;
+    peer.match = Math.max(peer.match, match);
+    if (match < this.#shared.log.base.index) return this.#sending.outgrown(peer.id, match, nowMs, out);
+    peer.next = peer.match + 1;
+    this.#table.send(peer.id, { type: 'JOINED_LOG' }, nowMs, out);
+    if (!this.advanceCommit(out)) this.#feed(peer, out);
+  }
+
+  /** What it needs next is covered by a snapshot only; with a probe out, whether it needs it is not known yet. */
+  #lacksEntries({ next }: Peer): boolean {
+    return next <= this.#shared.log.base.index;
   }
 
   accepted(from: string, { match }: AppendAccepted, nowMs: number, out: Out): string | null {
@@ -109,6 +153,10 @@ export class Replication {
     if (peer === undefined) return null;
     if (match > this.#shared.log.lastIndex) return 'matchBeyondLog';
     peer.contactMs = nowMs;
+    if (peer.snapshotting) {
+      this.#joined(peer, match, nowMs, out);
+      return null;
+    }
     const agrees = match > peer.match || match === peer.next - 1;
     if (match > peer.match) {
       peer.match = match;
@@ -124,13 +172,17 @@ export class Replication {
     const peer = this.#peers.get(from);
     if (peer === undefined) return;
     peer.contactMs = nowMs;
+    if (peer.snapshotting) return;
     const { rejected, hintIndex, hintTerm } = message;
     // Old news: what has been acknowledged since, or a probe that is not the one that is out.
     if (peer.pipelining ? rejected <= peer.match : rejected !== peer.next - 1) return;
-    const agreed = this.#shared.log.lastAtMost(Math.min(hintIndex, rejected - 1), hintTerm);
+    const { log } = this.#shared;
+    // Before the base nothing is known any more: it gets a snapshot.
+    const agreed = log.lastAtMost(Math.min(hintIndex, rejected - 1), hintTerm) ?? log.base.index - 1;
     peer.next = Math.max(peer.match, agreed) + 1;
     peer.probing = false;
-    if (peer.pipelining) this.#table.send(from, { type: 'REJECTED' }, nowMs, out);
+    if (this.#lacksEntries(peer)) this.#table.send(from, { type: 'BEHIND_LOG' }, nowMs, out);
+    else if (peer.pipelining) this.#table.send(from, { type: 'REJECTED' }, nowMs, out);
     this.#feed(peer, out);
   }
 
@@ -172,6 +224,8 @@ export class Replication {
   /** Sends what the peer lacks and its mode and window allow. */
   #feed(peer: Peer, out: Out): void {
     const { log, config } = this.#shared;
+    // The next heartbeat sees to it that it gets a snapshot.
+    if (peer.snapshotting || this.#lacksEntries(peer)) return;
     if (!peer.pipelining) {
       if (peer.probing) return;
       peer.probing = true;

@@ -111,6 +111,18 @@ export class Sessions {
     }
   }
 
+  /** All of it, as `load` takes it; every result must be known. */
+  records(): readonly SessionRecord[] {
+    return [...this.#sessions].map(([clientId, { owner, lastIndex, highest, slots }]) => ({
+      clientId,
+      lastIndex,
+      owner,
+      results: [...slots]
+        .filter(([sequence]) => sequence > highest - this.#resultsMax)
+        .map(([sequence, { result }]) => ({ sequence, result: result ?? new Uint8Array(0) })),
+    }));
+  }
+
   checkpoint(): SessionsCheckpoint {
     return [...this.#sessions].map(([clientId, { owner, lastIndex, highest, slots }]) => ({
       clientId,

@@ -1,7 +1,7 @@
 /** What all parts of the core share (thesis figure 3.1), and the two ways anything leaves it: to the disk and to a peer. */
 import { Durability, type DurabilityCheckpoint } from './durability.ts';
-import { RaftLog } from './log.ts';
-import type { Entry, RaftMessage, RaftOut, Role } from './types.ts';
+import { type LogCheckpoint, RaftLog } from './log.ts';
+import type { Entry, LogBase, RaftMessage, RaftOut, Role } from './types.ts';
 
 export interface CoreConfig {
   readonly nodeId: string;
@@ -20,6 +20,15 @@ export interface CoreConfig {
   readonly applyBytesMax: number;
   readonly sessionsMax: number;
   readonly sessionResultsMax: number;
+  /** The state machine gives images of itself, and there is a place for them. */
+  readonly takesSnapshots: boolean;
+  readonly snapshotEntries: number;
+  readonly snapshotBytes: number;
+  readonly logTailEntries: number;
+  readonly logTailBytes: number;
+  readonly logBytesMax: number;
+  readonly snapshotPieceBytes: number;
+  readonly snapshotBytesPerSecondMax: number;
 }
 
 export interface SharedCheckpoint {
@@ -30,7 +39,8 @@ export interface SharedCheckpoint {
   readonly leaderContactMs: number | null;
   readonly commitIndex: number;
   readonly holdsProposals: boolean;
-  readonly entries: readonly Entry[];
+  readonly holdsApplying: boolean;
+  readonly log: LogCheckpoint;
   readonly durability: DurabilityCheckpoint;
 }
 
@@ -50,6 +60,8 @@ export class Shared {
   commitIndex = 0;
   /** The lead is being handed over: nothing is taken into the log. */
   holdsProposals = false;
+  /** A snapshot is being taken or put in place: nothing is applied. */
+  holdsApplying = false;
   // Never true between two inputs.
   #hardStateIsNew = false;
 
@@ -96,7 +108,18 @@ export class Shared {
     const hardState = this.#hardStateIsNew ? { term: this.term, vote: this.vote } : null;
     this.#hardStateIsNew = false;
     const sequence = this.durability.begin(truncateAfter, this.log.lastIndex, this.term);
-    out.emit({ type: 'persist', sequence, hardState, truncateAfter, entries });
+    out.emit({ type: 'persist', sequence, hardState, base: null, truncateAfter, entries });
+  }
+
+  /** The log begins behind `base` from now on, which a snapshot covers. */
+  rebase(base: LogBase, out: RaftOut): void {
+    const hardState = this.#hardStateIsNew ? { term: this.term, vote: this.vote } : null;
+    this.#hardStateIsNew = false;
+    const goesOn = this.log.has(base.index, base.term);
+    this.log.rebase(base);
+    // Of a log that does not go through it nothing is left that an earlier write could vouch for.
+    const sequence = this.durability.begin(goesOn ? null : 0, this.log.lastIndex, this.term);
+    out.emit({ type: 'persist', sequence, hardState, base, truncateAfter: null, entries: [] });
   }
 
   persistHardState(out: RaftOut): void {
@@ -122,7 +145,7 @@ export class Shared {
   }
 
   checkpoint(): SharedCheckpoint {
-    const { term, vote, role, leaderId, leaderContactMs, commitIndex, holdsProposals } = this;
+    const { term, vote, role, leaderId, leaderContactMs, commitIndex, holdsProposals, holdsApplying } = this;
     return {
       term,
       vote,
@@ -131,7 +154,8 @@ export class Shared {
       leaderContactMs,
       commitIndex,
       holdsProposals,
-      entries: this.log.checkpoint(),
+      holdsApplying,
+      log: this.log.checkpoint(),
       durability: this.durability.checkpoint(),
     };
   }
@@ -144,7 +168,8 @@ export class Shared {
     this.leaderContactMs = from.leaderContactMs;
     this.commitIndex = from.commitIndex;
     this.holdsProposals = from.holdsProposals;
-    this.log.restore(from.entries);
+    this.holdsApplying = from.holdsApplying;
+    this.log.restore(from.log);
     this.durability.restore(from.durability);
   }
 }

@@ -1,5 +1,6 @@
 /** The nouns of the protocol: entries, messages, and what goes into and comes out of the core. All of it is plain data. */
 import type { TimerEffect } from '@cluster/core';
+import type { Configuration } from './configuration.ts';
 
 /** `noop`: a leader's first entry. `openSession`: its index becomes the client id. `barrier`: nothing but a point in the log. */
 export type EntryKind = 'noop' | 'command' | 'openSession' | 'barrier';
@@ -22,6 +23,12 @@ export interface Entry {
 export interface HardState {
   readonly term: number;
   readonly vote: string | null;
+}
+
+/** The last place that a log no longer holds, because a snapshot covers it; `{ index: 0, term: 0 }` for a log that begins at index 1. */
+export interface LogBase {
+  readonly index: number;
+  readonly term: number;
 }
 
 /** What a leader is asked to put into the log. */
@@ -153,6 +160,29 @@ export interface TimeoutNow {
   readonly term: number;
 }
 
+/** A piece of a snapshot (thesis 5.1). Without bytes it asks how far the follower is, and is a heartbeat. */
+export interface SnapshotPiece {
+  readonly type: 'snapshotPiece';
+  readonly term: number;
+  readonly snapshot: SnapshotId;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+/** What a follower says of the snapshot it is sent. */
+export const snapshotStatuses = ['more', 'done', 'refused', 'busy'] as const;
+/**
+ * `more`: send on from `offset`. `done`: the log holds what the snapshot covers, or begins behind it. `refused`: its bytes are not
+ * those it said. `busy`: later; nothing was taken.
+ */
+export interface SnapshotAnswer {
+  readonly type: 'snapshotAnswer';
+  readonly term: number;
+  /** Of the snapshot. */
+  readonly index: number;
+  readonly offset: number;
+  readonly status: (typeof snapshotStatuses)[number];
+}
+
 export type RaftMessage =
   | VoteRequest
   | VoteResponse
@@ -166,7 +196,9 @@ export type RaftMessage =
   | Confirmed
   | ReadRequest
   | ReadAnswer
-  | TimeoutNow;
+  | TimeoutNow
+  | SnapshotPiece
+  | SnapshotAnswer;
 
 /** What the state machine remembers of a session. */
 export interface SessionRecord {
@@ -176,6 +208,24 @@ export interface SessionRecord {
   /** Whose it is, as its opening said. */
   readonly owner?: string | undefined;
   readonly results: readonly { readonly sequence: number; readonly result: Uint8Array }[];
+}
+
+/** One snapshot among all: two nodes that cover the same place still have different bytes. */
+export interface SnapshotId {
+  /** The last entry it covers. */
+  readonly index: number;
+  readonly term: number;
+  /** Length as it is stored and sent, everything included. */
+  readonly bytes: number;
+  /** CRC-32C of all but the last eight of them. */
+  readonly crc: number;
+}
+
+/** What a snapshot holds beside the image of the state machine (thesis 5.1, 6.3). */
+export interface SnapshotMeta extends LogBase {
+  /** As of its last entry. */
+  readonly configuration: Configuration;
+  readonly sessions: readonly SessionRecord[];
 }
 
 export interface SessionChange {
@@ -202,9 +252,12 @@ export type RaftInput =
   | {
       readonly type: 'START';
       readonly hardState: HardState;
+      readonly base: LogBase;
       readonly entries: readonly Entry[];
       readonly appliedIndex: number;
       readonly sessions: readonly SessionRecord[];
+      /** The latest one; the state machine holds at least what it covers. */
+      readonly snapshot: SnapshotId | null;
     }
   | { readonly type: 'MESSAGE'; readonly from: string; readonly message: RaftMessage }
   /** The connection to a peer broke. A hint: it may be at work still. */
@@ -222,6 +275,25 @@ export type RaftInput =
   | { readonly type: 'PERSISTED'; readonly sequence: number }
   /** One result per entry of the `apply` that was under way. */
   | { readonly type: 'APPLIED'; readonly results: readonly Uint8Array[] }
+  /** Take a snapshot now; its `ref` differs from those of proposals. */
+  | { readonly type: 'SNAPSHOT'; readonly ref: number }
+  /** The state machine's image is taken: entries may be applied again. */
+  | { readonly type: 'IMAGE_TAKEN' }
+  | { readonly type: 'SNAPSHOT_SAVED'; readonly id: SnapshotId }
+  /** No snapshot was taken, or a piece could not be written. */
+  | { readonly type: 'SNAPSHOT_FAILED'; readonly reason: string }
+  /** Null when the bytes cannot be read. */
+  | {
+      readonly type: 'SNAPSHOT_READ';
+      readonly to: string;
+      readonly id: SnapshotId;
+      readonly offset: number;
+      readonly bytes: Uint8Array | null;
+    }
+  | { readonly type: 'PIECE_WRITTEN'; readonly id: SnapshotId; readonly end: number }
+  /** What was received is durable, and what its sender has; null when it is not. */
+  | { readonly type: 'SNAPSHOT_CHECKED'; readonly id: SnapshotId; readonly meta: SnapshotMeta | null }
+  | { readonly type: 'SNAPSHOT_INSTALLED' }
   | { readonly type: 'FAILED'; readonly what: FailureCause; readonly reason: string };
 
 export type FailureCause = 'storage' | 'stateMachine';
@@ -238,10 +310,15 @@ export type Answer =
 /** How a transfer of the lead ended; `failed`: nobody or another leads, or this node does still. */
 export type TransferOutcome = 'done' | 'notLeader' | 'targetUnknown' | 'underWay' | 'failed' | 'abandoned';
 
+/** How a call for a snapshot ended: the index it covers. */
+export type SnapshotOutcome =
+  { readonly status: 'taken'; readonly index: number } | { readonly status: 'failed'; readonly reason: string };
+
 export interface PersistEffect {
   readonly type: 'persist';
   readonly sequence: number;
   readonly hardState: HardState | null;
+  readonly base: LogBase | null;
   readonly truncateAfter: number | null;
   readonly entries: readonly Entry[];
 }
@@ -257,6 +334,32 @@ export type RaftEffect =
     }
   | { readonly type: 'respond'; readonly ref: number; readonly answer: Answer }
   | { readonly type: 'transferred'; readonly ref: number; readonly outcome: TransferOutcome }
+  | { readonly type: 'snapshotEnded'; readonly ref: number; readonly outcome: SnapshotOutcome }
+  /** Comes back as IMAGE_TAKEN, then as SNAPSHOT_SAVED or SNAPSHOT_FAILED. */
+  | { readonly type: 'takeSnapshot'; readonly meta: SnapshotMeta }
+  /** Comes back as SNAPSHOT_READ. */
+  | {
+      readonly type: 'readSnapshot';
+      readonly to: string;
+      readonly id: SnapshotId;
+      readonly offset: number;
+      readonly length: number;
+    }
+  /** Comes back as PIECE_WRITTEN or SNAPSHOT_FAILED. */
+  | {
+      readonly type: 'writePiece';
+      readonly id: SnapshotId;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+    }
+  /** Comes back as SNAPSHOT_CHECKED. */
+  | { readonly type: 'checkSnapshot'; readonly id: SnapshotId }
+  /** Comes back as SNAPSHOT_INSTALLED. */
+  | { readonly type: 'installSnapshot'; readonly id: SnapshotId; readonly meta: SnapshotMeta }
+  /** All others may go. */
+  | { readonly type: 'keepSnapshots'; readonly ids: readonly SnapshotId[] }
+  | { readonly type: 'snapshotTaken' | 'snapshotInstalled'; readonly id: SnapshotId }
+  | { readonly type: 'snapshotFailed'; readonly reason: string }
   | { readonly type: 'roleChanged'; readonly role: Role; readonly term: number }
   | { readonly type: 'leaderChanged'; readonly leaderId: string | null; readonly term: number }
   /** A message was refused; nothing changed. */

@@ -15,7 +15,7 @@
  * (etcd's log has the aligned records and the zero-sector test, HashiCorp's raft-wal the one checksum a commit.)
  */
 import { ByteReader, type ByteWriter } from '../bytes.ts';
-import type { Entry, HardState } from '../core/types.ts';
+import type { Entry, HardState, LogBase } from '../core/types.ts';
 import { crc32c } from '../crc32c.ts';
 import { readEntryBody, writeEntryBody } from '../entry-codec.ts';
 import type { LogWrite } from '../ports.ts';
@@ -126,19 +126,24 @@ export function isSoundFrame(frame: Uint8Array, { crc }: FrameHeader): boolean {
 /** Whether the last bytes of the write are there. */
 export const hasEnd = (frame: Uint8Array): boolean => new ByteReader(frame.subarray(-4)).u32() === frameEnd;
 
-const recordTypes = { hardState: 1, entry: 2, truncate: 3 } as const;
+const recordTypes = { hardState: 1, entry: 2, truncate: 3, base: 4 } as const;
 
 export function writeRecords(writer: ByteWriter, groupId: number, write: LogWrite): void {
   const begin = (type: number): void => {
     writer.u32(type);
     writer.u32(groupId);
   };
-  const { hardState, truncateAfter, entries } = write;
+  const { hardState, base, truncateAfter, entries } = write;
   if (hardState !== null) {
     begin(recordTypes.hardState);
     writer.u64(hardState.term);
     writer.name(hardState.vote ?? '');
     writer.align(8);
+  }
+  if (base !== null) {
+    begin(recordTypes.base);
+    writer.u64(base.index);
+    writer.u64(base.term);
   }
   if (truncateAfter !== null) {
     begin(recordTypes.truncate);
@@ -156,6 +161,7 @@ export function writeRecords(writer: ByteWriter, groupId: number, write: LogWrit
 /** Told of each record of a frame, in order. */
 export interface RecordVisitor {
   hardState(groupId: number, hardState: HardState): void;
+  base(groupId: number, base: LogBase): void;
   truncate(groupId: number, after: number): void;
   entry(groupId: number, entry: Entry): void;
 }
@@ -171,6 +177,11 @@ export function readRecords(records: Uint8Array, visitor: RecordVisitor): boolea
         const term = reader.u64();
         const vote = reader.name();
         if (!reader.failed) visitor.hardState(groupId, { term, vote: vote === '' ? null : vote });
+        break;
+      }
+      case recordTypes.base: {
+        const base = { index: reader.u64(), term: reader.u64() };
+        if (!reader.failed) visitor.base(groupId, base);
         break;
       }
       case recordTypes.truncate: {

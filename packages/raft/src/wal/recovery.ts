@@ -5,7 +5,8 @@
  */
 import { type Disk, type DiskFile, type Task, wait } from '@cluster/core';
 import { logDamaged } from '../errors.ts';
-import { type Chain, readRecords, segmentNumber } from './format.ts';
+import type { Highest } from './coverage.ts';
+import { type Chain, readRecords, type RecordVisitor, segmentNumber } from './format.ts';
 import { Groups } from './groups.ts';
 import { type ScannedSegment, scanSegment } from './segment-scan.ts';
 
@@ -20,13 +21,20 @@ export type FlushPurpose =
   /** The names of segments that an earlier process made, and the removal of an unfinished one. */
   | 'recoveredNames'
   /** The name of the log's folder. */
-  | 'folderName';
+  | 'folderName'
+  /** The removal of a segment that nobody needs any more, before the next one goes. */
+  | 'removedName'
+  /** The bytes of a snapshot, before it gets its name. */
+  | 'snapshotData'
+  /** The name of a snapshot, before anything rests on it. */
+  | 'snapshotName';
 
 export type Flush = (purpose: FlushPurpose, path: string) => void;
 
 export interface Segment {
   readonly number: number;
   readonly path: string;
+  readonly highest: Highest;
 }
 
 export interface OpenSegment extends Segment {
@@ -68,8 +76,9 @@ function* readAll(disk: Disk, directory: string, flush: Flush, open: Set<DiskFil
     const isLast = place === segments.length - 1;
     const file = yield* wait<DiskFile>((done) => disk.open(path, { create: false }, done));
     open.add(file);
+    const visitor = noting(segment.highest, groups);
     const onFrame = (records: Uint8Array, offset: number): void => {
-      if (!readRecords(records, groups))
+      if (!readRecords(records, visitor))
         throw logDamaged(path, offset, 'a frame holds records of an unknown kind');
       if (groups.problem !== null) throw logDamaged(path, offset, groups.problem);
     };
@@ -81,9 +90,11 @@ function* readAll(disk: Disk, directory: string, flush: Flush, open: Set<DiskFil
     }
     chain = scanned.chain;
     if (current !== null) yield* close(current.file, open);
-    current = { number, path, file, end: scanned.end, size: scanned.size };
+    current = { ...segment, file, end: scanned.end, size: scanned.size };
     last = scanned;
   }
+  const missing = groups.missing();
+  if (missing !== null) throw logDamaged(segments[0]?.path ?? directory, 0, missing);
   if (current !== null && last !== null) yield* secure(current, last, flush);
   flush('recoveredNames', directory);
   yield* wait<void>((done) => disk.syncDirectory(directory, done));
@@ -96,6 +107,17 @@ function* readAll(disk: Disk, directory: string, flush: Flush, open: Set<DiskFil
   return { groups, chain: chain ?? { crc: 0, sequence: 0 }, segments: sound, current };
 }
 
+/** Passes records on, and notes how far the entries among them go. */
+const noting = (highest: Highest, groups: Groups): RecordVisitor => ({
+  hardState: (groupId, hardState) => groups.hardState(groupId, hardState),
+  base: (groupId, base) => groups.base(groupId, base),
+  truncate: (groupId, after) => groups.truncate(groupId, after),
+  entry: (groupId, entry) => {
+    highest.set(groupId, Math.max(entry.index, highest.get(groupId) ?? 0));
+    groups.entry(groupId, entry);
+  },
+});
+
 function* listSegments(disk: Disk, directory: string): Task<readonly Segment[]> {
   const names = yield* wait<readonly string[]>((done) => disk.list(directory, done));
   const segments: Segment[] = [];
@@ -107,7 +129,7 @@ function* listSegments(disk: Disk, directory: string): Task<readonly Segment[]> 
     if (before !== undefined && number !== before.number + 1) {
       throw logDamaged(path, 0, `the segment before it is missing; ${before.path} is the last one there`);
     }
-    segments.push({ number, path });
+    segments.push({ number, path, highest: new Map() });
   }
   return segments;
 }

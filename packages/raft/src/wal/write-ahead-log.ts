@@ -5,7 +5,7 @@
  * not depend on the number of writers. A frame, all that it holds, is durable when its sync is done, and only then are its writes
  * told so. After any error nothing more is written: what a failed sync has left behind is not known.
  *
- * The log grows until snapshots come to drop its oldest segments; `segments` is the list that will shrink then.
+ * Segments that hold nothing but what snapshots cover go, oldest first, after a write has moved the base of a group.
  */
 import {
   type ClusterError,
@@ -23,6 +23,7 @@ import { ByteWriter } from '../bytes.ts';
 import { type WalConfig, type WalConfigInput, walConfigSchema } from '../config.ts';
 import { groupInUse, storageClosed, storageFailed } from '../errors.ts';
 import type { LogStorage, LogWrite, RecoveredLog } from '../ports.ts';
+import { Coverage, type GroupWrite } from './coverage.ts';
 import {
   type Chain,
   segmentHeaderBytes,
@@ -41,9 +42,7 @@ export interface WriteAheadLogOptions extends WalConfigInput {
   readonly onFlush?: Flush | undefined;
 }
 
-interface Queued {
-  readonly groupId: number;
-  readonly write: LogWrite;
+interface Queued extends GroupWrite {
   readonly done: Done<void>;
 }
 
@@ -58,6 +57,7 @@ export class WriteAheadLog implements LogStorage {
   readonly #flushes: Counter | undefined;
   #writer = new ByteWriter(64 * 1024);
   #groups: Groups | null = null;
+  #coverage = new Coverage(new Map());
   readonly #recovered = new Set<number>();
   #opening: Done<void>[] | null = null;
   #chain: Chain = { crc: 0, sequence: 0 };
@@ -136,6 +136,7 @@ export class WriteAheadLog implements LogStorage {
     this.#current = recovered.current;
     // The first segment's file is made now: a folder that cannot be written to should be known at the start.
     if (this.#current === null) this.#current = yield* this.#makeSegment(1);
+    this.#coverage = new Coverage(recovered.groups.states());
     this.#groups = recovered.groups;
   }
 
@@ -158,6 +159,22 @@ export class WriteAheadLog implements LogStorage {
         throw error;
       }
       for (const { done } of group) done({ ok: true, value: undefined });
+      yield* this.#dropCovered();
+    }
+  }
+
+  /**
+   * Removes the segments that nobody needs any more. Each name is gone for good before the next is removed: a gap between the ones
+   * that are left would look like damage.
+   */
+  *#dropCovered(): Task<void> {
+    const count = Math.min(this.#coverage.dispensable(this.#segments), this.#segments.length - 1);
+    if (count === 0) return;
+    yield* this.#commit(this.#coverage.restated());
+    for (const { path } of this.#segments.splice(0, count)) {
+      yield* wait<void>((done) => this.#disk.remove(path, done));
+      this.#flush('removedName', this.#config.directory);
+      yield* wait<void>((done) => this.#disk.syncDirectory(this.#config.directory, done));
     }
   }
 
@@ -174,7 +191,7 @@ export class WriteAheadLog implements LogStorage {
   }
 
   /** Writes one frame and makes it durable. */
-  *#commit(group: readonly Queued[]): Task<void> {
+  *#commit(group: readonly GroupWrite[]): Task<void> {
     const writer = this.#writer;
     writer.reset();
     const records = (to: ByteWriter): void => {
@@ -199,6 +216,7 @@ export class WriteAheadLog implements LogStorage {
     }
     segment.end += bytes.length;
     this.#chain = chain;
+    for (const written of group) this.#coverage.note(written, segment.highest);
     this.#bytesWritten?.add(bytes.length);
     if (writer.capacity > keptBufferBytes) this.#writer = new ByteWriter(64 * 1024);
   }
@@ -217,8 +235,9 @@ export class WriteAheadLog implements LogStorage {
   *#makeSegment(number: number): Task<OpenSegment> {
     const path = `${this.#config.directory}/${segmentName(number)}`;
     const file = yield* wait<DiskFile>((done) => this.#disk.open(path, { create: true }, done));
-    this.#segments.push({ number, path });
-    return { number, path, file, end: 0, size: 0 };
+    const segment = { number, path, highest: new Map() };
+    this.#segments.push(segment);
+    return { ...segment, file, end: 0, size: 0 };
   }
 
   /** Preallocates ahead of the frames: a sync that need not record a new length is a third cheaper. */

@@ -3,11 +3,13 @@ import {
   type CoreConfig,
   type Entry,
   type HardState,
+  type LogBase,
   RaftCore,
   type RaftEffect,
   type RaftInput,
   type RaftMessage,
   type SessionRecord,
+  type SnapshotId,
 } from '../../src/index.ts';
 
 type Effect<T extends RaftEffect['type']> = Extract<RaftEffect, { type: T }>;
@@ -30,13 +32,23 @@ export const defaults: CoreConfig = {
   applyBytesMax: 1 << 20,
   sessionsMax: 4096,
   sessionResultsMax: 256,
+  takesSnapshots: true,
+  snapshotEntries: 1_000_000,
+  snapshotBytes: 1 << 28,
+  logTailEntries: 0,
+  logTailBytes: 1 << 20,
+  logBytesMax: 1 << 28,
+  snapshotPieceBytes: 1 << 16,
+  snapshotBytesPerSecondMax: 1 << 26,
 };
 
 export interface Past {
   readonly hardState?: HardState;
+  readonly base?: LogBase;
   readonly entries?: readonly Entry[];
   readonly appliedIndex?: number;
   readonly sessions?: readonly SessionRecord[];
+  readonly snapshot?: SnapshotId | null;
 }
 
 /** Entries from their terms: `log(1, 1, 2)` is three entries. */
@@ -71,11 +83,13 @@ export class Bench {
     this.#out = { observer: null, emit: (effect) => this.#take(effect) };
     const {
       hardState = { term: past.entries?.at(-1)?.term ?? 0, vote: null },
+      base = { index: 0, term: 0 },
       entries = [],
       appliedIndex = 0,
       sessions = [],
+      snapshot = null,
     } = past;
-    this.input({ type: 'START', hardState, entries, appliedIndex, sessions });
+    this.input({ type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot });
   }
 
   get name(): string {

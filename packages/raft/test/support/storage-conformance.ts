@@ -14,7 +14,8 @@ export interface StorageCase {
 }
 
 const done = { ok: true, value: undefined };
-const nothing = { hardState: { term: 0, vote: null }, entries: [] };
+const start = { index: 0, term: 0 };
+const nothing = { hardState: { term: 0, vote: null }, base: start, entries: [] };
 
 /** What every implementation of `LogStorage` must do. */
 export const storageConformance: readonly StorageCase[] = [
@@ -74,6 +75,7 @@ export const storageConformance: readonly StorageCase[] = [
       });
       expect(recovered(reopen())).toEqual({
         hardState: { term: 9, vote: 'b' },
+        base: start,
         entries: [entry(1), entry(2, 9), entry(3, 9)],
       });
     },
@@ -90,8 +92,61 @@ export const storageConformance: readonly StorageCase[] = [
       expect(recovered(again, 1)).toEqual(nothing);
       expect(recovered(again, 0xffff_ffff)).toEqual({
         hardState: { term: 2, vote: 'x' },
+        base: start,
         entries: [entry(1, 2)],
       });
+    },
+  },
+  {
+    name: 'what a snapshot covers is gone, and what follows it comes back',
+    run: (make) => {
+      const { storage, reopen } = make();
+      recovered(storage);
+      put(storage, { entries: [1, 2, 3, 4, 5].map((index) => entry(index)) });
+      expect(put(storage, { base: { index: 3, term: 1 } })).toEqual(done);
+      const again = reopen();
+      expect(recovered(again)).toMatchObject({ base: { index: 3, term: 1 }, entries: [entry(4), entry(5)] });
+      put(again, { truncateAfter: 4, entries: [entry(5, 2)] });
+      put(again, { base: { index: 4, term: 1 } });
+      expect(recovered(reopen())).toMatchObject({ base: { index: 4, term: 1 }, entries: [entry(5, 2)] });
+    },
+  },
+  {
+    name: 'a log that does not go through what a snapshot covers is gone as a whole',
+    run: (make) => {
+      const { storage, reopen } = make();
+      recovered(storage);
+      put(storage, { entries: [entry(1), entry(2), entry(3), entry(4)] });
+      put(storage, { base: { index: 3, term: 2 } });
+      const again = reopen();
+      expect(recovered(again)).toMatchObject({ base: { index: 3, term: 2 }, entries: [] });
+      put(again, { base: { index: 9, term: 4 } });
+      put(again, { entries: [entry(10, 4)] });
+      expect(recovered(reopen())).toMatchObject({ base: { index: 9, term: 4 }, entries: [entry(10, 4)] });
+    },
+  },
+  {
+    name: 'a log that goes on and on, and is covered again and again, stays what it is',
+    run: (make) => {
+      const { storage, reopen } = make();
+      let current = storage;
+      recovered(current);
+      recovered(current, 7);
+      put(current, { hardState: { term: 1, vote: 'b' } }, 7);
+      const command = 'x'.repeat(300);
+      for (let index = 1; index <= 200; index++) {
+        put(current, { entries: [entry(index, 1, command)] });
+        if (index % 10 === 0) put(current, { base: { index: index - 5, term: 1 } });
+        if (index % 45 !== 0) continue;
+        current = reopen();
+        const { base, entries } = recovered(current);
+        expect([base.index, entries[0]?.index, entries.at(-1)?.index]).toEqual([
+          index - (index % 10) - 5,
+          index - (index % 10) - 4,
+          index,
+        ]);
+        expect(recovered(current, 7).hardState).toEqual({ term: 1, vote: 'b' });
+      }
     },
   },
   {

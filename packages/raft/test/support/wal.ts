@@ -24,6 +24,7 @@ export const entry = (index: number, term = 1, command = `command ${index}`): En
 
 export const write = (more: Partial<LogWrite>): LogWrite => ({
   hardState: null,
+  base: null,
   truncateAfter: null,
   entries: [],
   ...more,

@@ -5,7 +5,16 @@
  * operations, the sessions and the applied index in one transaction: a crash loses a batch that was not finished, and no more.
  */
 import type { Clock, Done, Prng } from '@cluster/core';
-import type { AppliedEntry, SessionChange, SessionRecord, StateMachine } from '@cluster/raft';
+import type {
+  AppliedEntry,
+  ByteSource,
+  SessionChange,
+  SessionRecord,
+  SnapshotMeta,
+  StateImages,
+  StateMachine,
+} from '@cluster/raft';
+import { runTask, type Task, wait } from '@cluster/core';
 import { decodeNumber } from './commands.ts';
 import { type History, resultOf } from './history.ts';
 
@@ -17,6 +26,8 @@ export interface AppendState {
 }
 
 export const emptyState = (): AppendState => ({ appliedIndex: 0, operations: [], sessions: new Map() });
+
+const pieceBytes = 700;
 
 type Batch = Parameters<StateMachine['apply']>[0];
 
@@ -50,6 +61,51 @@ export class AppendMachine implements StateMachine {
 
   apply(batch: Batch, done: Done<readonly Uint8Array[]>): void {
     this.#clock.setTimer(this.#prng.exponential(0.2), () => done({ ok: true, value: this.#commit(batch) }));
+  }
+
+  /** An image is the list, in pieces; the sessions come with it, because they belong to the log. */
+  readonly images: StateImages = {
+    take: (done) => {
+      const bytes = new TextEncoder().encode(JSON.stringify(this.#state.operations));
+      this.#clock.setTimer(this.#prng.exponential(1), () => done({ ok: true, value: this.#pieces(bytes) }));
+    },
+    install: (meta, image, done) => runTask(this.#install(meta, image), done),
+  };
+
+  #pieces(bytes: Uint8Array): ByteSource {
+    let at = 0;
+    return {
+      next: (done) =>
+        void this.#clock.setTimer(this.#prng.exponential(0.5), () => {
+          const piece = bytes.subarray(at, at + pieceBytes);
+          at += piece.length;
+          done({ ok: true, value: piece.length === 0 ? null : piece });
+        }),
+      close: () => undefined,
+    };
+  }
+
+  *#install({ index, sessions }: SnapshotMeta, image: ByteSource): Task<void> {
+    let text = '';
+    const decoder = new TextDecoder();
+    for (;;) {
+      const piece = yield* wait<Uint8Array | null>((done) => image.next(done));
+      if (piece === null) break;
+      text += decoder.decode(piece, { stream: true });
+    }
+    // One transaction, as long as it takes.
+    yield* wait<void>((done) => {
+      this.#clock.setTimer(this.#prng.exponential(5), () => done({ ok: true, value: undefined }));
+    });
+    const state = this.#state;
+    state.appliedIndex = index;
+    state.operations.splice(0, state.operations.length, ...(JSON.parse(text) as number[]));
+    state.sessions.clear();
+    for (const { clientId, lastIndex, results } of sessions) {
+      const kept = new Map(results.map(({ sequence, result }) => [sequence, result]));
+      state.sessions.set(clientId, { lastIndex, results: kept });
+    }
+    this.#history.installed(this.#node, index, state.operations);
   }
 
   #commit({ entries, sessions, lastIndex }: Batch): readonly Uint8Array[] {

@@ -19,6 +19,8 @@ export interface ReplicaView {
   readonly role: string;
   readonly term: number;
   readonly commitIndex: number;
+  /** What is before it is in a snapshot. */
+  readonly firstIndex: number;
   readonly lastIndex: number;
   /** 0 for index 0; undefined outside of the log. */
   termAt(index: number): number | undefined;
@@ -27,6 +29,8 @@ export interface ReplicaView {
 
 /** What a replica's storage has said is on the disk. */
 export interface DurableView {
+  /** A snapshot covers everything up to here. */
+  readonly coveredIndex: number;
   /** 0 for index 0; undefined outside of the log. */
   termAt(index: number): number | undefined;
 }
@@ -48,6 +52,7 @@ interface Seen {
   term: number;
   role: string;
   commitIndex: number;
+  firstIndex: number;
   /** Terms of its log, by index; place 0 is unused. */
   terms: number[];
 }
@@ -80,7 +85,7 @@ export class RaftChecker {
 
   /** A replica has recovered and runs. */
   started(node: string, view: ReplicaView): void {
-    this.#seen.set(node, { view, term: view.term, role: view.role, commitIndex: 0, terms: [0] });
+    this.#seen.set(node, { view, term: view.term, role: view.role, commitIndex: 0, firstIndex: 1, terms: [0] });
   }
 
   gone(node: string): void {
@@ -146,7 +151,7 @@ export class RaftChecker {
     this.#leaderOf.set(term, node);
     for (let index = 1; index < this.#committed.length; index++) {
       const entry = this.#committed[index];
-      if (entry === undefined || entry.byTerm >= term) continue;
+      if (entry === undefined || entry.byTerm >= term || index < seen.view.firstIndex) continue;
       if (seen.view.termAt(index) !== entry.term) {
         const has = String(seen.view.termAt(index));
         this.#fail(
@@ -159,10 +164,11 @@ export class RaftChecker {
 
   #followLog(node: string, seen: Seen): void {
     const { view, terms } = seen;
+    if (view.firstIndex !== seen.firstIndex) this.#beginningMoved(node, seen);
     const known = terms.length - 1;
     if (view.lastIndex === known && view.termAt(known) === terms[known]) return;
     let agrees = Math.min(known, view.lastIndex);
-    while (agrees > 0 && view.termAt(agrees) !== terms[agrees]) agrees--;
+    while (agrees >= view.firstIndex && view.termAt(agrees) !== terms[agrees]) agrees--;
     if (agrees < known) {
       this.#world.counters.add('conflicts');
       if (seen.role === 'leader') {
@@ -182,6 +188,28 @@ export class RaftChecker {
       this.#file(node, index, entry, terms[index - 1] ?? 0);
       terms.push(entry.term);
     }
+  }
+
+  /** What is not in the log any more must be covered by a snapshot, which covers only what is committed (thesis 5.1). */
+  #beginningMoved(node: string, seen: Seen): void {
+    const { view, terms } = seen;
+    const base = view.firstIndex - 1;
+    if (view.firstIndex < seen.firstIndex) {
+      this.#fail('a log never begins earlier again', `${node} began at ${seen.firstIndex}, and now at ${view.firstIndex}`);
+    }
+    seen.firstIndex = view.firstIndex;
+    const term = this.#committed[base]?.term;
+    if (term === undefined || view.termAt(base) !== term) {
+      this.#fail(
+        'a snapshot covers what is committed',
+        `the log of ${node} begins behind ${base} of term ${String(view.termAt(base))}, where ${String(term)} is committed`,
+      );
+    }
+    if (terms[base] !== term) {
+      terms.length = 0;
+      this.#world.counters.add('logsReplaced');
+    } else this.#world.counters.add('logsShortened');
+    for (let index = 0; index <= base; index++) terms[index] = this.#committed[index]?.term ?? 0;
   }
 
   #file(node: string, index: number, entry: EntryView, previousTerm: number): void {
@@ -215,7 +243,7 @@ export class RaftChecker {
       );
     }
     for (let index = seen.commitIndex + 1; index <= view.commitIndex; index++) {
-      const term = view.termAt(index);
+      const term = index < view.firstIndex ? seen.terms[index] : view.termAt(index);
       if (term === undefined)
         return this.#fail('what is committed is in the log', `${node} lacks entry ${index}`);
       const known = this.#committed[index];
@@ -233,7 +261,10 @@ export class RaftChecker {
   #commit(node: string, index: number, term: number, byTerm: number): void {
     this.#committed[index] = { term, byTerm };
     this.#world.counters.add('commits');
-    const holders = this.#voters.filter((voter) => this.#durable.get(voter)?.termAt(index) === term);
+    const holders = this.#voters.filter((voter) => {
+      const durable = this.#durable.get(voter);
+      return durable !== undefined && (durable.coveredIndex >= index || durable.termAt(index) === term);
+    });
     if (holders.length * 2 <= this.#voters.length) {
       this.#fail(
         'committed is durable',

@@ -4,7 +4,7 @@
  */
 import type { Done } from '@cluster/core';
 import type { World } from '@cluster/sim';
-import type { HardState, LogStorage, LogWrite, RecoveredLog } from '@cluster/raft';
+import type { HardState, LogBase, LogStorage, LogWrite, RecoveredLog } from '@cluster/raft';
 import type { DurableView } from './checker.ts';
 
 /** One replica's storage over all of its incarnations. */
@@ -14,6 +14,9 @@ export class DurabilityWitness implements DurableView {
   /** Terms of the entries that are durable, by index; place 0 is unused. */
   #terms: number[] = [0];
   #hardState: HardState = { term: 0, vote: null };
+  /** What the log on the disk begins behind. */
+  #base: LogBase = { index: 0, term: 0 };
+  #pendingBases: LogBase[] = [];
   /** Lowest index that a write under way may have cut off. */
   #truncating: { readonly after: number }[] = [];
   #pendingVotes: HardState[] = [];
@@ -25,6 +28,10 @@ export class DurabilityWitness implements DurableView {
 
   termAt(index: number): number | undefined {
     return this.#terms[index];
+  }
+
+  get coveredIndex(): number {
+    return this.#base.index;
   }
 
   watch(storage: LogStorage): LogStorage {
@@ -42,6 +49,7 @@ export class DurabilityWitness implements DurableView {
   #write(storage: LogStorage, groupId: number, write: LogWrite, done: Done<void>): void {
     const cut = write.truncateAfter === null ? null : { after: write.truncateAfter };
     if (cut !== null) this.#truncating.push(cut);
+    if (write.base !== null) this.#pendingBases.push(write.base);
     if (write.hardState !== null) this.#pendingVotes.push(write.hardState);
     storage.write(groupId, write, (outcome) => {
       if (outcome.ok) this.#written(write, cut);
@@ -49,8 +57,12 @@ export class DurabilityWitness implements DurableView {
     });
   }
 
-  #written({ hardState, truncateAfter, entries }: LogWrite, cut: { readonly after: number } | null): void {
+  #written({ hardState, base, truncateAfter, entries }: LogWrite, cut: { readonly after: number } | null): void {
     if (cut !== null) this.#truncating = this.#truncating.filter((other) => other !== cut);
+    if (base !== null) {
+      this.#pendingBases = this.#pendingBases.filter((pending) => pending !== base);
+      this.#begin(base);
+    }
     if (truncateAfter !== null) this.#terms.length = Math.min(this.#terms.length, truncateAfter + 1);
     for (const { index, term } of entries) this.#terms[index] = term;
     if (hardState !== null) {
@@ -59,7 +71,18 @@ export class DurabilityWitness implements DurableView {
     }
   }
 
-  #recovered({ hardState, entries }: RecoveredLog): void {
+  #begin(base: LogBase): void {
+    if (this.#terms[base.index] !== base.term) this.#terms = [];
+    this.#terms[base.index] = base.term;
+    this.#base = base;
+  }
+
+  #recovered({ hardState, base, entries }: RecoveredLog): void {
+    // A write under way may have taken effect.
+    for (const begun of this.#pendingBases) if (begun.index <= base.index) this.#begin(begun);
+    if (base.index !== this.#base.index || base.term !== this.#base.term) {
+      this.#fail(`a log behind ${this.#base.index} was durable, and one behind ${base.index} came back`);
+    }
     const { term, vote } = this.#hardState;
     const pending = this.#pendingVotes.some(
       (one) => one.term === hardState.term && one.vote === hardState.vote,
@@ -71,8 +94,8 @@ export class DurabilityWitness implements DurableView {
     }
     // A truncation under way may have taken effect, alone or with what replaced it.
     const safe = this.#truncating.reduce((least, { after }) => Math.min(least, after), Infinity);
-    for (let index = 1; index < this.#terms.length && index <= safe; index++) {
-      const found = entries[index - 1]?.term;
+    for (let index = base.index + 1; index < this.#terms.length && index <= safe; index++) {
+      const found = entries[index - base.index - 1]?.term;
       if (found !== this.#terms[index]) {
         this.#fail(
           `entry ${index} of term ${String(this.#terms[index])} was durable, and came back with term ${String(found)}`,
@@ -81,7 +104,9 @@ export class DurabilityWitness implements DurableView {
       }
     }
     // What came back is on the disk, whether it had been reported or not.
-    this.#terms = [0, ...entries.map((entry) => entry.term)];
+    this.#terms.length = base.index + 1;
+    for (const { index, term } of entries) this.#terms[index] = term;
+    this.#pendingBases = [];
     this.#hardState = hardState;
     this.#truncating = [];
     this.#pendingVotes = [];

@@ -87,6 +87,18 @@ export class History {
     }
   }
 
+  /** A state machine was given a whole state in place of the entries up to `index`. */
+  installed(node: string, index: number, operations: readonly number[]): void {
+    this.#world.counters.add('installs');
+    const expected = [...this.#applied.keys()].filter((at) => at <= index).sort((a, b) => a - b);
+    const known = expected.map((at) => decodeNumber(this.#applied.get(at)?.command ?? new Uint8Array(0)));
+    if (known.length === operations.length && known.every((operation, at) => operation === operations[at])) return;
+    this.#world.fail(
+      'a snapshot holds what was applied up to its index',
+      `${node} holds ${operations.length} operations at ${index}, where ${known.length} had been applied`,
+    );
+  }
+
   /** A client was told that its operation is done. */
   told(client: string, operation: number, index: number, result: Uint8Array): void {
     this.#world.counters.add('acknowledged');

@@ -6,6 +6,7 @@ import {
   type FlushPurpose,
   type LogStorage,
   type RaftChannel,
+  type SnapshotStorage,
 } from '@cluster/raft';
 
 /** Changes what a replica's log or network gets; without it the world is sound. */
@@ -14,6 +15,7 @@ export interface Mutant {
   /** Asked at each flush of the log whether to make it; one that is not made is reported as done. */
   readonly flushes?: (purpose: FlushPurpose) => boolean;
   readonly storage?: (storage: LogStorage, clock: Clock) => LogStorage;
+  readonly snapshots?: (snapshots: SnapshotStorage) => SnapshotStorage;
   readonly channel?: (channel: RaftChannel, clock: Clock) => RaftChannel;
 }
 

@@ -4,7 +4,7 @@
  */
 import { type ClusterError, Prng } from '@cluster/core';
 import { nemesis, type NemesisOptions, type NodePorts, type Process, World } from '@cluster/sim';
-import { type LogStorage, RaftReplica, WriteAheadLog } from '@cluster/raft';
+import { type LogStorage, type RaftConfigInput, RaftReplica, SnapshotFiles, WriteAheadLog } from '@cluster/raft';
 import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '../world-kind.ts';
 import { AppendMachine, type AppendState, emptyState } from './append-machine.ts';
 import { RaftChecker, type ReplicaView } from './checker.ts';
@@ -35,6 +35,12 @@ const counted = [
   'transfersAsked',
   'lossesHinted',
   'transfers',
+  'snapshots',
+  'installs',
+  'installedFromLeader',
+  'logsShortened',
+  'logsReplaced',
+  'segmentsRemoved',
   'retries',
   'crashes',
   'restarts',
@@ -53,6 +59,16 @@ const counted = [
   'slowdowns',
 ];
 
+/** Small numbers, so that there are many snapshots, in several pieces, and a log that is soon short. */
+const drawPolicy = (prng: Prng): Partial<RaftConfigInput> => ({
+  snapshotEntries: prng.pick([5, 20, 60, 1000]) ?? 20,
+  logTailEntries: prng.pick([0, 5, 30]) ?? 0,
+  logTailBytes: 1024,
+  logBytesMax: prng.pick([1024, 65_536]) ?? 1024,
+  snapshotPieceBytes: 1024,
+  snapshotBytesPerSecondMax: prng.pick([1 << 16, 1 << 20]) ?? 1 << 16,
+});
+
 class RaftRun {
   readonly #world: World;
   readonly #prng: Prng;
@@ -61,6 +77,7 @@ class RaftRun {
   readonly #voters: readonly string[];
   readonly #isMachineDurable: boolean;
   readonly #segmentBytes: number;
+  readonly #policy: Partial<RaftConfigInput>;
   readonly #history: History;
   readonly #requests = new Requests();
   readonly #witnesses = new Map<string, DurabilityWitness>();
@@ -85,6 +102,7 @@ class RaftRun {
     this.#voters = Array.from({ length: size }, (_, i) => `n${i + 1}`);
     this.#isMachineDurable = this.#prng.chance(0.5);
     this.#segmentBytes = this.#prng.pick([4096, 8192, 65_536]) ?? 4096;
+    this.#policy = drawPolicy(this.#prng);
     this.#history = new History(this.#world);
     for (const node of this.#voters) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
     this.#checker = new RaftChecker(this.#world, this.#voters, this.#witnesses);
@@ -175,10 +193,18 @@ class RaftRun {
     const gate = mutant?.flushes && new FlushGate(ports.disk, clock, mutant.flushes);
     const log = new WriteAheadLog({
       disk: gate?.disk ?? ports.disk,
-      onFlush: (purpose) => gate?.onFlush(purpose),
+      onFlush: (purpose) => {
+        if (purpose === 'removedName') this.#world.counters.add('segmentsRemoved');
+        gate?.onFlush(purpose);
+      },
       directory: 'data/wal',
       segmentBytes: this.#segmentBytes,
       growthBytes: 4096,
+    });
+    const files = new SnapshotFiles({
+      disk: gate?.disk ?? ports.disk,
+      onFlush: (purpose) => gate?.onFlush(purpose),
+      directory: 'data/snapshots',
     });
     const storage: LogStorage = mutant?.storage?.(log, clock) ?? log;
     const witness = this.#witnesses.get(name) as DurabilityWitness;
@@ -190,11 +216,12 @@ class RaftRun {
       () => this.#world.counters.add('lossesHinted'),
     );
     const replica = new RaftReplica(
-      { nodeId: name, voters: [...this.#voters] },
+      { nodeId: name, voters: [...this.#voters], ...this.#policy },
       {
         clock,
         channel,
         storage: witness.watch(storage),
+        snapshots: mutant?.snapshots?.(files) ?? files,
         stateMachine: new AppendMachine(
           name,
           clock,
@@ -208,6 +235,8 @@ class RaftRun {
     );
     replica.onEvent((event) => {
       if (event.type === 'Failed') this.#failed(ports, event.error);
+      if (event.type === 'SnapshotTaken') this.#world.counters.add('snapshots');
+      if (event.type === 'SnapshotInstalled') this.#world.counters.add('installedFromLeader');
     });
     replica.start((outcome) => {
       if (!outcome.ok) return this.#failed(ports, outcome.error);
@@ -243,6 +272,9 @@ function viewOf({ core }: RaftReplica): ReplicaView {
     },
     get commitIndex() {
       return core.commitIndex;
+    },
+    get firstIndex() {
+      return log.firstIndex;
     },
     get lastIndex() {
       return log.lastIndex;
