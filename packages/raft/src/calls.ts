@@ -6,14 +6,7 @@
  */
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
-import type {
-  Answer,
-  Draft,
-  Proposal,
-  RaftInput,
-  SnapshotOutcome,
-  TransferOutcome,
-} from './core/types.ts';
+import type { Answer, Draft, Proposal, RaftInput, SnapshotOutcome, TransferOutcome } from './core/types.ts';
 import * as errors from './errors.ts';
 import type { RaftMetrics } from './metrics.ts';
 

@@ -87,11 +87,13 @@ export const raftConfigSchema = z
     }),
     snapshotEntries: z.int().min(1).max(100_000_000).default(50_000).meta({
       unit: 'entries',
-      advice: 'A snapshot is taken when so many have been applied since the one before; a start applies at most about as many.',
+      advice:
+        'A snapshot is taken when so many have been applied since the one before; a start applies at most about as many.',
     }),
     snapshotBytes: bytes.default(64 * mebi).meta({
       unit: 'bytes',
-      advice: 'As snapshotEntries, by size. Not far below the size of the state, or snapshots are all that is written.',
+      advice:
+        'As snapshotEntries, by size. Not far below the size of the state, or snapshots are all that is written.',
     }),
     logTailEntries: z.int().min(0).max(100_000_000).default(10_000).meta({
       unit: 'entries',
@@ -100,15 +102,22 @@ export const raftConfigSchema = z
     logTailBytes: bytes.default(16 * mebi).meta({ unit: 'bytes', advice: 'As logTailEntries, by size.' }),
     logBytesMax: bytes.default(256 * mebi).meta({
       unit: 'bytes',
-      advice: 'Up to here the log keeps what a follower will need that is being sent a snapshot; beyond it the follower gets another one.',
+      advice:
+        'Up to here the log keeps what a follower will need that is being sent a snapshot; beyond it the follower gets another one.',
     }),
     snapshotPieceBytes: bytes
       .default(256 * kibi)
       .meta({ unit: 'bytes', advice: 'One message of a snapshot; the next follows when it is answered.' }),
-    snapshotBytesPerSecondMax: z.int().min(kibi).max(kibi * mebi * 16).default(64 * mebi).meta({
-      unit: 'bytes/s',
-      advice: 'To one follower; low enough that network and disks have room for what is proposed meanwhile.',
-    }),
+    snapshotBytesPerSecondMax: z
+      .int()
+      .min(kibi)
+      .max(kibi * mebi * 16)
+      .default(64 * mebi)
+      .meta({
+        unit: 'bytes/s',
+        advice:
+          'To one follower; low enough that network and disks have room for what is proposed meanwhile.',
+      }),
     sessionsMax: z
       .int()
       .min(1)
@@ -141,11 +150,7 @@ export const raftConfigSchema = z
       'messageBytesMax',
       'must exceed commandBytesMax, appendBytesMax and snapshotPieceBytes by 1 KiB',
     );
-    rule(
-      config.logTailBytes <= config.logBytesMax,
-      'logTailBytes',
-      'must not be above logBytesMax',
-    );
+    rule(config.logTailBytes <= config.logBytesMax, 'logTailBytes', 'must not be above logBytesMax');
     rule(
       config.commandBytesMax <= maxFrameBytes / 2,
       'commandBytesMax',

@@ -49,7 +49,8 @@ export const snapshotsNotSupported = (): ClusterError =>
   new ClusterError({
     code: 'RAFT_SNAPSHOTS_NOT_SUPPORTED',
     fault: 'caller',
-    message: 'This replica takes no snapshots: its state machine gives no images, or there is no place for them.',
+    message:
+      'This replica takes no snapshots: its state machine gives no images, or there is no place for them.',
     advice: 'Give the state machine `images`, and the replica `snapshots`.',
   });
 

@@ -90,7 +90,12 @@ export type RaftEvent =
   /** One of this node's own is on its disk, and the log was shortened. */
   | { readonly type: 'SnapshotTaken'; readonly index: number; readonly term: number; readonly bytes: number }
   /** One that the leader sent has taken the place of log and state. */
-  | { readonly type: 'SnapshotInstalled'; readonly index: number; readonly term: number; readonly bytes: number }
+  | {
+      readonly type: 'SnapshotInstalled';
+      readonly index: number;
+      readonly term: number;
+      readonly bytes: number;
+    }
   /** None was taken, or what the leader sends could not be kept: the replica goes on, and tries again. */
   | { readonly type: 'SnapshotFailed'; readonly reason: string }
   /** The replica has stopped for good. */

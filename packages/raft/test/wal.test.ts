@@ -51,7 +51,11 @@ describe('a log that was closed well', () => {
       base: { index: 0, term: 0 },
       entries: [entry(1, 4, 'seven')],
     });
-    expect(recovered(again, 99)).toEqual({ hardState: { term: 0, vote: null }, base: { index: 0, term: 0 }, entries: [] });
+    expect(recovered(again, 99)).toEqual({
+      hardState: { term: 0, vote: null },
+      base: { index: 0, term: 0 },
+      entries: [],
+    });
   });
 
   it('goes on over many segments, and a frame larger than one gets its own', () => {
@@ -246,8 +250,7 @@ describe('a flush', () => {
     const wal = new WriteAheadLog({ disk: slow });
     recovered(wal);
     const done: number[] = [];
-    for (let i = 1; i <= 100; i++)
-      wal.write(0, write({ entries: [entry(i)] }), () => done.push(i));
+    for (let i = 1; i <= 100; i++) wal.write(0, write({ entries: [entry(i)] }), () => done.push(i));
     expect([syncs, done.length]).toEqual([1, 0]);
     held.shift()?.();
     expect([syncs, done.length]).toEqual([2, 1]);

@@ -7,6 +7,8 @@ export {
   type Mutant,
   notingFlushes,
   readWithoutQuorum,
+  sessionsLeftOut,
+  snapshotRemoved,
   voteNotPersisted,
   withoutFlush,
 } from './raft/mutants.ts';

@@ -238,7 +238,11 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     }
   }
 
-  #start({ hardState, base, entries, appliedIndex, sessions, snapshot }: Input<'START'>, nowMs: number, out: Out): void {
+  #start(
+    { hardState, base, entries, appliedIndex, sessions, snapshot }: Input<'START'>,
+    nowMs: number,
+    out: Out,
+  ): void {
     const shared = this.#shared;
     const { config, log, durability } = shared;
     this.#started = true;

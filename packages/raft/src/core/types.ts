@@ -312,7 +312,8 @@ export type TransferOutcome = 'done' | 'notLeader' | 'targetUnknown' | 'underWay
 
 /** How a call for a snapshot ended: the index it covers. */
 export type SnapshotOutcome =
-  { readonly status: 'taken'; readonly index: number } | { readonly status: 'failed'; readonly reason: string };
+  | { readonly status: 'taken'; readonly index: number }
+  | { readonly status: 'failed'; readonly reason: string };
 
 export interface PersistEffect {
   readonly type: 'persist';

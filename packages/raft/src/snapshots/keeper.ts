@@ -72,7 +72,8 @@ export class SnapshotKeeper {
         const { id } = effect;
         return storage.accept(groupId, id, (outcome) => {
           if (outcome.ok) dispatch({ type: 'SNAPSHOT_CHECKED', id, meta: outcome.value.meta });
-          else if (errors.isSnapshotDamaged(outcome.error)) dispatch({ type: 'SNAPSHOT_CHECKED', id, meta: null });
+          else if (errors.isSnapshotDamaged(outcome.error))
+            dispatch({ type: 'SNAPSHOT_CHECKED', id, meta: null });
           else dispatch({ type: 'SNAPSHOT_FAILED', reason: outcome.error.message });
         });
       }

@@ -26,6 +26,8 @@ interface Incoming {
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
 
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
 export class SnapshotFiles implements SnapshotStorage {
   readonly #disk: Disk;
   readonly #directory: string;
@@ -89,6 +91,10 @@ export class SnapshotFiles implements SnapshotStorage {
     }
     // A process that was killed may have named one without syncing the name.
     yield* this.#syncNames();
+    for (let folder = this.#directory; folder !== ''; folder = parentOf(folder)) {
+      this.#flush('folderName', parentOf(folder));
+      yield* wait<void>((done) => disk.syncDirectory(parentOf(folder), done));
+    }
     if (newest === null) return null;
     const path = `${this.#directory}/${newest}`;
     return yield* this.#withFile(path, false, (file) => inspect(file, groupId));
@@ -169,12 +175,8 @@ export class SnapshotFiles implements SnapshotStorage {
   }
 
   *#syncNames(): Task<void> {
-    // The folders above it, too: they may be as new as the snapshot.
-    for (let folder = this.#directory; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/')))) {
-      this.#flush('snapshotName', folder);
-      yield* wait<void>((done) => this.#disk.syncDirectory(folder, done));
-      if (folder === '') return;
-    }
+    this.#flush('snapshotName', this.#directory);
+    yield* wait<void>((done) => this.#disk.syncDirectory(this.#directory, done));
   }
 
   *#withFile<T>(path: string, create: boolean, body: (file: DiskFile) => Task<T>): Task<T> {

@@ -85,7 +85,14 @@ export class RaftChecker {
 
   /** A replica has recovered and runs. */
   started(node: string, view: ReplicaView): void {
-    this.#seen.set(node, { view, term: view.term, role: view.role, commitIndex: 0, firstIndex: 1, terms: [0] });
+    this.#seen.set(node, {
+      view,
+      term: view.term,
+      role: view.role,
+      commitIndex: 0,
+      firstIndex: 1,
+      terms: [0],
+    });
   }
 
   gone(node: string): void {
@@ -195,7 +202,10 @@ export class RaftChecker {
     const { view, terms } = seen;
     const base = view.firstIndex - 1;
     if (view.firstIndex < seen.firstIndex) {
-      this.#fail('a log never begins earlier again', `${node} began at ${seen.firstIndex}, and now at ${view.firstIndex}`);
+      this.#fail(
+        'a log never begins earlier again',
+        `${node} began at ${seen.firstIndex}, and now at ${view.firstIndex}`,
+      );
     }
     seen.firstIndex = view.firstIndex;
     const term = this.#committed[base]?.term;

@@ -57,7 +57,10 @@ export class DurabilityWitness implements DurableView {
     });
   }
 
-  #written({ hardState, base, truncateAfter, entries }: LogWrite, cut: { readonly after: number } | null): void {
+  #written(
+    { hardState, base, truncateAfter, entries }: LogWrite,
+    cut: { readonly after: number } | null,
+  ): void {
     if (cut !== null) this.#truncating = this.#truncating.filter((other) => other !== cut);
     if (base !== null) {
       this.#pendingBases = this.#pendingBases.filter((pending) => pending !== base);

@@ -92,7 +92,8 @@ export class History {
     this.#world.counters.add('installs');
     const expected = [...this.#applied.keys()].filter((at) => at <= index).sort((a, b) => a - b);
     const known = expected.map((at) => decodeNumber(this.#applied.get(at)?.command ?? new Uint8Array(0)));
-    if (known.length === operations.length && known.every((operation, at) => operation === operations[at])) return;
+    if (known.length === operations.length && known.every((operation, at) => operation === operations[at]))
+      return;
     this.#world.fail(
       'a snapshot holds what was applied up to its index',
       `${node} holds ${operations.length} operations at ${index}, where ${known.length} had been applied`,

@@ -113,6 +113,34 @@ export const acknowledgedBeforeFlush: Mutant = {
   }),
 };
 
+/** Snapshots keep the state and forget who has done what: a command that is repeated is applied again. */
+export const sessionsLeftOut: Mutant = {
+  name: 'sessions left out of snapshots',
+  snapshots: (snapshots) => ({
+    ...boundTo(snapshots),
+    save: (groupId, meta, image, done) => snapshots.save(groupId, { ...meta, sessions: [] }, image, done),
+  }),
+};
+
+/** The snapshot goes that the log begins behind. */
+export const snapshotRemoved: Mutant = {
+  name: 'a snapshot removed while the log rests on it',
+  snapshots: (snapshots) => ({
+    ...boundTo(snapshots),
+    keepOnly: (groupId, _ids, done) => snapshots.keepOnly(groupId, [], done),
+  }),
+};
+
+const boundTo = (snapshots: SnapshotStorage): SnapshotStorage => ({
+  recover: (groupId, done) => snapshots.recover(groupId, done),
+  save: (groupId, meta, image, done) => snapshots.save(groupId, meta, image, done),
+  read: (groupId, id, offset, length, done) => snapshots.read(groupId, id, offset, length, done),
+  open: (groupId, id, done) => snapshots.open(groupId, id, done),
+  receive: (groupId, id, offset, bytes, done) => snapshots.receive(groupId, id, offset, bytes, done),
+  accept: (groupId, id, done) => snapshots.accept(groupId, id, done),
+  keepOnly: (groupId, ids, done) => snapshots.keepOnly(groupId, ids, done),
+});
+
 /** A leader takes every voter's word for granted that it still leads: reads are answered without a round. */
 export const readWithoutQuorum: Mutant = {
   name: 'reads without the quorum round',

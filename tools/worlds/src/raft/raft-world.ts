@@ -4,7 +4,13 @@
  */
 import { type ClusterError, Prng } from '@cluster/core';
 import { nemesis, type NemesisOptions, type NodePorts, type Process, World } from '@cluster/sim';
-import { type LogStorage, type RaftConfigInput, RaftReplica, SnapshotFiles, WriteAheadLog } from '@cluster/raft';
+import {
+  type LogStorage,
+  type RaftConfigInput,
+  RaftReplica,
+  SnapshotFiles,
+  WriteAheadLog,
+} from '@cluster/raft';
 import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '../world-kind.ts';
 import { AppendMachine, type AppendState, emptyState } from './append-machine.ts';
 import { RaftChecker, type ReplicaView } from './checker.ts';
@@ -204,7 +210,7 @@ class RaftRun {
     const files = new SnapshotFiles({
       disk: gate?.disk ?? ports.disk,
       onFlush: (purpose) => gate?.onFlush(purpose),
-      directory: 'data/snapshots',
+      directory: 'snapshots',
     });
     const storage: LogStorage = mutant?.storage?.(log, clock) ?? log;
     const witness = this.#witnesses.get(name) as DurabilityWitness;
