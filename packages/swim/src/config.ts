@@ -6,7 +6,16 @@
  */
 import { type Address, parseConfig } from '@cluster/core';
 import * as z from 'zod';
-import { encodeTags, hostBytes, metaBytesMax, metadataTag, metadataTagValue, type Tags } from './wire.ts';
+import {
+  encodeTags,
+  hostBytes,
+  isWithin,
+  metaBytesMax,
+  metadataTag,
+  metadataTagValue,
+  parseNetwork,
+  type Tags,
+} from './wire.ts';
 
 const day = 24 * 60 * 60 * 1000;
 const ms = (low: number, high: number, fallback: number): z.ZodDefault<z.ZodNumber> =>
@@ -50,6 +59,22 @@ const shape = z.object({
     .default('')
     .describe('Pool label in front of every packet; packets with another are refused.')
     .meta({ advice: 'Keeps pools apart that reach each other by mistake. Serf before 0.10 has no labels.' }),
+  allowedNetworks: z
+    .array(
+      z
+        .string()
+        .refine((text) => parseNetwork(text) !== undefined, 'must be a network, as 10.0.0.0/8 or fd00::/8'),
+    )
+    .min(1)
+    .max(256)
+    .optional()
+    .describe(
+      'Networks in CIDR form that members may be in; word of any other address is refused, whoever brings it. None given: all.',
+    )
+    .meta({
+      advice:
+        'Give the same on every node. It limits mistakes and stray traffic; it is no proof of identity.',
+    }),
   gossipKeys: z
     .array(z.string())
     .max(8)
@@ -72,7 +97,9 @@ const shape = z.object({
   dataDir: z
     .string()
     .optional()
-    .describe('Folder for the incarnation file; none: it is not kept over a restart.'),
+    .describe(
+      'Folder for the incarnation, the members known and changed gossip keys; none: nothing is kept over a restart.',
+    ),
 
   probePeriodMs: ms(10, 60_000, 1000)
     .describe('One member is probed in each period.')
@@ -131,6 +158,31 @@ const shape = z.object({
   reapAfterMs: ms(0, 30 * day, day)
     .describe('Dead and left members are forgotten after this.')
     .meta({ unit: 'ms' }),
+  verifyJoiners: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Ping a newcomer at the address that it names before it is admitted; one that does not answer is refused, with the reason.',
+    )
+    .meta({
+      advice:
+        'Costs one round trip in a join, and keeps out members whose UDP is blocked or whose address is wrong.',
+    }),
+  rejoinPeriodMs: ms(0, day, 5000)
+    .describe('While alone after a restart, a few of the members known before are tried so often; 0: never.')
+    .meta({ unit: 'ms' }),
+  rejoinAfterLeave: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Remember the members also over a graceful leave; by default who leaves has to be told to join again.',
+    ),
+  nameConflict: z
+    .enum(['resolve', 'report'])
+    .default('resolve')
+    .describe(
+      'Of two members of one name, the one that fewer know at its address stops (Serf); or the conflict is only reported.',
+    ),
   nameReclaimMs: ms(0, 30 * day, 30_000)
     .describe('A member dead for so long may come back at another address; one that left may at once.')
     .meta({ unit: 'ms' }),
@@ -261,6 +313,10 @@ export const swimConfigSchema = shape.superRefine((config, context) => {
   if (isWildcard(config.bind.host) && config.advertise === undefined)
     refuse('advertise', `is required when bind is ${config.bind.host}: others need an address to dial`);
   if (hostBytes(config.bind.host) === undefined) refuse('bind', 'host must be an IP address');
+  const own = config.advertise ?? config.bind;
+  const networks = config.allowedNetworks?.flatMap((text) => parseNetwork(text) ?? []);
+  if (networks !== undefined && !isWildcard(own.host) && !isWithin(own.host, networks))
+    refuse('allowedNetworks', `leave out this member's own address (${own.host})`);
   const metaBytes = encodeTags(tagsOf(config, config.tags)).length;
   if (metaBytes > metaBytesMax) refuse('tags', `take ${metaBytes} bytes encoded, more than ${metaBytesMax}`);
 });

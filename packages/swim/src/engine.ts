@@ -11,25 +11,29 @@ import {
   runTask,
   silentLogger,
   type Task,
-  wait,
 } from '@cluster/core';
 import { advertised, type SwimConfig, tagsOf } from './config.ts';
 import type { SwimEffect, SwimInput } from './core/effects.ts';
-import { blockEnd, incarnationMax } from './core/incarnation.ts';
+import { sameAddress } from './core/messages.ts';
 import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
 import { Executor } from './engine/executor.ts';
+import { Gate } from './engine/gate.ts';
+import { GossipKeys, type KeyChange } from './engine/gossip-keys.ts';
+import { Listeners } from './engine/listeners.ts';
 import { OpenCalls } from './engine/open-calls.ts';
-import { MetadataLayer } from './engine/metadata-layer.ts';
-import { Packets } from './engine/packets.ts';
+import { makeLayers } from './engine/layers.ts';
+import type { MetadataLayer } from './engine/metadata-layer.ts';
+import { Packets, wireOptions } from './engine/packets.ts';
+import { Kept } from './engine/kept.ts';
 import { resolveSeeds } from './engine/seeds.ts';
 import { Streams } from './engine/streams.ts';
-import { InternalQueries } from './engine/internal-queries.ts';
-import { type QueryHandler, type QueryRequest, type QuerySink, SerfLayer } from './engine/serf-layer.ts';
+import type { QueryHandler, QueryRequest, QuerySink, SerfLayer } from './engine/serf-layer.ts';
 import { MemberViews } from './engine/views.ts';
 import {
   cipherMissing,
   joinAborted,
+  nameLost,
   leaveAborted,
   notRunning,
   serfOff,
@@ -43,7 +47,6 @@ import { SwimMetrics } from './metrics.ts';
 import type { SwimPorts } from './ports.ts';
 import { type Coordinate, distance } from './serf/vivaldi.ts';
 import {
-  encodeStreamUser,
   encodeTags,
   envelopeBytes,
   metaBytesMax,
@@ -66,11 +69,14 @@ export class SwimEngine {
   readonly #serf: SerfLayer | null;
   /** The maps of all members; null where it is off, or another delegate takes the place of both. */
   readonly metadata: MetadataLayer | null;
-  readonly #listeners = new Set<(event: MemberHappening) => void>();
-  readonly #userListeners = new Set<(event: UserEvent) => void>();
+  readonly #listeners = new Listeners<MemberHappening>();
+  readonly #userListeners = new Listeners<UserEvent>();
   readonly #calls = new OpenCalls();
   readonly #packets: Packets;
   readonly #views = new MemberViews();
+  readonly #gate: Gate;
+  readonly #keys: GossipKeys;
+  readonly #kept: Kept;
   #phase: 'new' | 'starting' | 'running' | 'stopped' = 'new';
   #bound: Bound | null = null;
   #self: Address;
@@ -83,15 +89,10 @@ export class SwimEngine {
     this.#self = advertised(config, config.bind);
     this.#logger = ports.logger ?? silentLogger;
     this.#metrics = new SwimMetrics(ports.metrics);
-    this.#wire = {
-      label: new TextEncoder().encode(config.label),
-      cipher: ports.cipher,
-      inflateBytesMax: config.inflateBytesMax,
-      compress: config.compression,
-      streamBytesMax: config.pushPullBytesMax,
-      userBytesMax: config.userMessageBytesMax,
-    };
-    this.#packets = new Packets(this.#wire, this.#metrics);
+    this.#wire = wireOptions(config, ports.cipher);
+    this.#gate = new Gate(config, ports.admission, this.#logger);
+    this.#keys = new GossipKeys(config.gossipKeys, ports.cipher?.keys, ports.keys);
+    this.#packets = new Packets(this.#wire, this.#metrics, this.#gate);
     this.#core = new SwimCore({
       config,
       seed: ports.seed,
@@ -109,16 +110,38 @@ export class SwimEngine {
       onBug: (error) => this.#broke(error),
       tracer: ports.tracer,
     });
-    this.#serf = config.serf.enabled && !ports.delegate ? this.#serfLayer() : null;
-    const serf = this.#serf;
-    this.metadata = config.metadata.enabled && !ports.delegate ? this.#metadataLayer() : null;
+    const { serf, metadata } = makeLayers({
+      config,
+      ports,
+      wire: this.#wire,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      keys: this.#keys,
+      gate: this.#gate,
+      members: () => this.members(),
+      dispatch: (input) => this.#dispatch(input),
+      tell: (to, body) => this.#streams.tell(to, body),
+      onUserEvent: (event) => this.#userListeners.tell(event),
+      onNameLost: () => this.#loseName(),
+      onBug: (error) => this.#broke(error),
+    });
+    this.#serf = serf;
+    this.metadata = metadata;
     this.#streams = new Streams({
       config,
       wire: this.#wire,
       clock: ports.clock,
       port: ports.streams,
       delegate: serf === null ? ports.delegate : { localState: () => serf.localState() },
+      gate: this.#gate,
       dispatch: (input) => this.#dispatch(input),
+    });
+    this.#kept = new Kept({
+      config,
+      ports,
+      logger: this.#logger,
+      keys: this.#keys,
+      members: () => this.members(),
     });
     this.#executor = new Executor({
       core: this.#core,
@@ -129,12 +152,10 @@ export class SwimEngine {
       packets: this.#packets,
       streams: this.#streams,
       serf,
-      metadata: this.metadata,
+      metadata,
       views: this.#views,
       dispatch: (input) => this.#dispatch(input),
-      onEvent: (event) => {
-        for (const listener of this.#listeners) listener(event);
-      },
+      onEvent: (event) => this.#tell(event),
     });
   }
 
@@ -223,8 +244,7 @@ export class SwimEngine {
 
   /** @returns ends the subscription. */
   onEvent(listener: (event: MemberHappening) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -252,8 +272,7 @@ export class SwimEngine {
 
   /** @returns ends the subscription. */
   onUserEvent(listener: (event: UserEvent) => void): () => void {
-    this.#userListeners.add(listener);
-    return () => void this.#userListeners.delete(listener);
+    return this.#userListeners.add(listener);
   }
 
   /** Where a member is in the network (Vivaldi); of others once they have answered a probe of ours. */
@@ -267,60 +286,29 @@ export class SwimEngine {
     return from && to ? distance(from, to) * 1000 : undefined;
   }
 
+  /** Gossip keys in force, in base64, the one that seals first; none in a plain pool. */
+  gossipKeys(): readonly string[] {
+    return this.#keys.list() ?? [];
+  }
+
+  /** Done when the change is in force and, where there is a store of keys, durable. Fails with `SWIM_KEY_REFUSED` or `SWIM_KEYS_NOT_STORED`. */
+  changeKey(change: KeyChange, key: Uint8Array, done: Done<void>): void {
+    this.#keys.change(change, key, done);
+  }
+
   #running(): SerfLayer {
     if (this.#phase !== 'running') throw notRunning();
     if (this.#serf === null) throw serfOff();
     return this.#serf;
   }
 
-  #metadataLayer(): MetadataLayer {
-    const { clock, seed, tracer } = this.#ports;
-    return new MetadataLayer({
-      config: this.#config,
-      seed,
-      clock,
-      tracer,
-      envelopeBytes: envelopeBytes(this.#wire),
-      dispatchSwim: (input) => this.#dispatch(input),
-      tellOverStream: (to, payload) => this.#streams.tell(to, encodeStreamUser(payload)),
-      countRejected: (reason) => this.#metrics.rejected('packets', reason),
-      onBug: (error) => this.#broke(error),
-    });
-  }
-
-  #serfLayer(): SerfLayer {
-    const { clock, seed, tracer, cipher } = this.#ports;
-    return new SerfLayer({
-      config: this.#config,
-      seed,
-      clock,
-      tracer,
-      internal: new InternalQueries({
-        keys: cipher?.keys,
-        acceptRemoteKeys: this.#config.keyring.acceptRemote,
-        onKeysChanged: () => this.#logger.log('info', 'The gossip keys were changed by the pool.'),
-      }),
-      dispatchSwim: (input) => this.#dispatch(input),
-      onUserEvent: (event) => {
-        for (const listener of this.#userListeners) listener(event);
-      },
-      onLeaveAnnounced: () => this.#dispatch({ type: 'LEAVE' }),
-      countRejected: (reason) => this.#metrics.rejected('packets', reason),
-      onBug: (error) => this.#broke(error),
-    });
-  }
-
   *#start(): Task<Address> {
-    const { incarnations, datagrams, streams } = this.#ports;
+    const { datagrams, streams } = this.#ports;
     try {
-      const former = incarnations ? yield* wait<number>((done) => incarnations.load(done)) : 0;
-      const incarnation = Math.min(former + 1, incarnationMax);
-      const reserved = incarnations ? blockEnd(incarnation) : incarnationMax;
-      // Durable before anybody hears of it, or the next start could begin below it.
-      if (incarnations) yield* wait<void>((done) => incarnations.store(reserved, done));
+      const { incarnation, reserved, peers } = yield* this.#kept.recall();
       const handlers = {
         onMessage: (bytes: Uint8Array, from: Address) =>
-          this.#dispatch({ type: 'PACKET', from, ...this.#packets.receive(bytes) }),
+          this.#dispatch({ type: 'PACKET', from, ...this.#packets.receive(bytes, from) }),
         onError: (error: ClusterError) => this.#logger.log('debug', error.message),
       };
       const bound = yield* bindBoth(this.#config.bind, datagrams, streams, handlers, (stream) =>
@@ -338,6 +326,7 @@ export class SwimEngine {
       this.#dispatch({ type: 'START', address: this.#self, incarnation, reserved });
       this.#serf?.start(this.#self);
       this.metadata?.start(incarnation);
+      this.#dispatch({ type: 'REMEMBERED', peers: peers.filter(({ address }) => this.#isOther(address)) });
       return this.#self;
     } catch (error) {
       this.stop();
@@ -346,12 +335,34 @@ export class SwimEngine {
   }
 
   *#join(join: number, seeds: readonly Address[]): Task<void> {
-    const { addresses, failures } = yield* resolveSeeds(seeds, this.#ports.resolver);
+    const { addresses, failures } = yield* resolveSeeds(seeds, this.#ports.resolver, this.#gate);
     if (!this.#calls.noteFailures(join, failures)) return;
-    const isSelf = ({ host, port }: Address): boolean => host === this.#self.host && port === this.#self.port;
-    const others = addresses.filter((address) => !isSelf(address)).slice(0, this.#config.seedsMax);
+    const others = addresses.filter((address) => this.#isOther(address)).slice(0, this.#config.seedsMax);
     if (others.length > 0) this.#dispatch({ type: 'JOIN', join, seeds: others });
     else this.#executor.execute({ type: 'joinFinished', join, reached: 0, failures: [], aborted: false });
+  }
+
+  #isOther(address: Address): boolean {
+    return this.#gate.allows(address) && !sameAddress(address, this.#self);
+  }
+
+  #tell(event: MemberHappening): void {
+    this.#kept.noticed(event);
+    this.#listeners.tell(event);
+  }
+
+  #loseName(): void {
+    const error = nameLost(this.#config.name);
+    this.#logger.log('error', error.line);
+    const event = {
+      type: 'Conflict',
+      member: this.self(),
+      atMs: this.#ports.clock.nowMs(),
+      lost: true,
+    } as const;
+    this.#calls.failAll(error);
+    this.stop();
+    this.#listeners.tell(event);
   }
 
   #dispatch(input: SwimInput): void {
@@ -368,6 +379,7 @@ export class SwimEngine {
   #close(): void {
     this.#phase = 'stopped';
     this.#driver.stop();
+    this.#kept.close();
     this.#serf?.stop();
     this.metadata?.stop();
     this.#streams.close();

@@ -11,6 +11,8 @@ export const seedFailureCode = {
   unreadable: 'SWIM_STREAM_UNREADABLE',
   timeout: 'SWIM_STREAM_TIMEOUT',
   busy: 'SWIM_STREAMS_BUSY',
+  network: 'SWIM_ADDRESS_NOT_ALLOWED',
+  vetoed: 'SWIM_MERGE_VETOED',
 } as const;
 
 const describeFailures = (failures: readonly SeedFailure[]): string =>
@@ -142,6 +144,37 @@ export const portInUse = (address: Address, cause: ClusterError): ClusterError =
     message: `The gossip address ${formatAddress(address)} is in use.`,
     advice: 'Stop the other process, or bind to another port (0 takes a free one).',
     cause,
+  });
+
+/** @param cause what is wrong in it, where it could be read at all. */
+export const fileDamaged = (path: string, cause?: unknown): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_FILE_DAMAGED',
+    fault: 'environment',
+    message: `The file ${path} does not hold what was written to it.`,
+    advice: 'It is passed over, and replaced with the next change.',
+    cause,
+  });
+
+export const keysNotStored = (cause: ClusterError): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_KEYS_NOT_STORED',
+    fault: 'environment',
+    message: 'The gossip key was changed, but the keys could not be stored.',
+    advice:
+      'It is in force until the next start: mend the disk and repeat the change, or configure gossipKeys anew.',
+    stateChanged: true,
+    retry: 'safe',
+    cause,
+  });
+
+export const nameLost = (name: string): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_NAME_LOST',
+    fault: 'caller',
+    message: `Another member bears the name ${name}, and most of the pool knows it there: this one has stopped.`,
+    advice:
+      'Give each member a name of its own. A member that has moved can come back once the pool has forgotten where it was.',
   });
 
 export const incarnationDamaged = (path: string): ClusterError =>

@@ -12,7 +12,7 @@ export type { CoreOptions } from './core/pool.ts';
 export { SwimCore } from './core/swim-core.ts';
 export { SwimEngine } from './engine.ts';
 export type { Query, QueryAnswer, QueryHandler, QueryRequest, QuerySink } from './engine/serf-layer.ts';
-export { diskIncarnations } from './incarnation-store.ts';
+export { diskIncarnations, diskKeys, diskPeers } from './stores.ts';
 export type {
   Member,
   MemberEventType,
@@ -20,9 +20,22 @@ export type {
   MembershipEvent,
   MemberState,
   Overflow,
+  SavedPeer,
   UserEvent,
 } from './member.ts';
-export type { IncarnationStore, Keys, NameResolver, PacketCipher, SwimDelegate, SwimPorts } from './ports.ts';
+export type {
+  Admission,
+  Candidate,
+  IncarnationStore,
+  Keys,
+  KeyStore,
+  NameResolver,
+  PacketCipher,
+  PeerStore,
+  SavedKeys,
+  SwimDelegate,
+  SwimPorts,
+} from './ports.ts';
 export type { SerfEffect, SerfInput } from './serf/effects.ts';
 export { Metadata, type MetadataOverflow } from './metadata.ts';
 export type { MetadataChange } from './engine/metadata-layer.ts';

@@ -1,6 +1,6 @@
 /** Members and what happens to them, as people and siblings see it. */
 import type { Address } from '@cluster/core';
-import type { Tags } from './wire.ts';
+import type { Tags } from './wire/meta.ts';
 
 export type MemberState = 'Alive' | 'Suspect' | 'Dead' | 'Left';
 
@@ -14,6 +14,14 @@ export interface Member {
   /** Monotonic time of the last sign of life that reached us. */
   readonly lastSeenMs: number;
   readonly stateChangedMs: number;
+}
+
+/** A member as it is remembered over a restart. */
+export interface SavedPeer {
+  readonly name: string;
+  readonly address: Address;
+  /** Else it had failed. */
+  readonly alive: boolean;
 }
 
 /**
@@ -35,6 +43,8 @@ export interface MemberHappening {
   readonly type: MemberEventType;
   readonly member: Member;
   readonly atMs: number;
+  /** Of a `Conflict` about this member itself: the pool has decided for the other one, and this one has stopped. */
+  readonly lost?: boolean | undefined;
 }
 
 /** In the place of `dropped` events that a reader was too slow for: read `members()` afresh. */

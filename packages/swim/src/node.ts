@@ -9,9 +9,9 @@ import {
   udpDatagrams,
 } from '@cluster/core/node';
 import type { SwimConfigInput } from './config.ts';
-import { diskIncarnations } from './incarnation-store.ts';
 import { keyring } from './node/keyring.ts';
-import type { IncarnationStore, SwimDelegate, SwimPorts } from './ports.ts';
+import type { Admission, IncarnationStore, KeyStore, PeerStore, SwimDelegate, SwimPorts } from './ports.ts';
+import { diskIncarnations, diskKeys, diskPeers } from './stores.ts';
 import { Swim } from './swim.ts';
 
 export { keyring } from './node/keyring.ts';
@@ -20,15 +20,23 @@ export interface SwimExtras {
   readonly logger?: Logger | undefined;
   readonly metrics?: Metrics | undefined;
   readonly tracer?: Tracer | undefined;
-  /** Instead of the file in `dataDir`. */
+  /** Each instead of the file in `dataDir`. */
   readonly incarnations?: IncarnationStore | undefined;
+  readonly peers?: PeerStore | undefined;
+  readonly keys?: KeyStore | undefined;
   readonly delegate?: SwimDelegate | undefined;
+  readonly admission?: Admission | undefined;
 }
 
 /** The ports that a configuration asks for. @throws ClusterError `SWIM_KEY_INVALID`. */
 export function swimPorts(config: SwimConfigInput, extras: SwimExtras = {}): SwimPorts {
   const { gossipKeys = [], dataDir } = config;
-  const incarnations = dataDir === undefined ? undefined : diskIncarnations(fileDisk(dataDir), 'swim');
+  const disk = dataDir === undefined ? null : fileDisk(dataDir);
+  const kept = disk && {
+    incarnations: diskIncarnations(disk, 'swim'),
+    peers: diskPeers(disk, 'swim'),
+    keys: diskKeys(disk, 'swim'),
+  };
   return {
     clock: systemClock,
     datagrams: udpDatagrams(),
@@ -36,7 +44,7 @@ export function swimPorts(config: SwimConfigInput, extras: SwimExtras = {}): Swi
     seed: systemRandom.u32(),
     cipher: gossipKeys.length === 0 ? undefined : keyring(gossipKeys),
     resolver: { resolve: resolveAddress },
-    incarnations,
+    ...kept,
     ...extras,
   };
 }

@@ -1,12 +1,11 @@
 /** Membership as people use it: promises and an asynchronous stream of events over the engine. */
-import { type Address, type Done, EventHub, fromBase64, toBase64 } from '@cluster/core';
-import { keyRefused } from './errors.ts';
+import { type Address, type Done, EventHub, fromBase64 } from '@cluster/core';
 import { parseSwimConfig, type SwimConfigInput } from './config.ts';
 import { SwimEngine } from './engine.ts';
 import type { Query, QueryAnswer } from './engine/serf-layer.ts';
 import { Metadata } from './metadata.ts';
 import type { Member, MembershipEvent } from './member.ts';
-import type { Keys, SwimPorts } from './ports.ts';
+import type { SwimPorts } from './ports.ts';
 import { parseQuorumConfig, type QuorumConfigInput } from './quorum/config.ts';
 import { QuorumEngine } from './quorum/quorum-engine.ts';
 import type { QuorumPorts } from './quorum/quorum-ports.ts';
@@ -39,21 +38,22 @@ const bytesOf = (payload: Uint8Array | string): Uint8Array =>
 
 export class Swim {
   readonly #engine: SwimEngine;
-  readonly #keys: Keys | undefined;
   readonly #events: EventHub<MembershipEvent>;
   readonly #quorums: QuorumEngine[] = [];
   /** A key-value map of every member, each written by its owner and held by all. */
   readonly metadata: Metadata;
   #joining: Promise<unknown> = Promise.resolve();
 
-  private constructor(engine: SwimEngine, nowMs: () => number, keys: Keys | undefined) {
+  private constructor(engine: SwimEngine, nowMs: () => number) {
     this.#engine = engine;
-    this.#keys = keys;
     this.#events = new EventHub<MembershipEvent>({
       onOverflow: (dropped) => ({ type: 'Overflow', member: null, dropped, atMs: nowMs() }),
     });
     this.metadata = new Metadata(engine.metadata, engine.self().name);
-    engine.onEvent((event) => this.#events.publish(event));
+    engine.onEvent((event) => {
+      this.#events.publish(event);
+      if (event.lost) this.#close();
+    });
     engine.onUserEvent((event) => this.#events.publish(event));
   }
 
@@ -63,7 +63,7 @@ export class Swim {
    */
   static async start(config: SwimConfigInput, ports: SwimPorts): Promise<Swim> {
     const engine = new SwimEngine(parseSwimConfig(config), ports);
-    const swim = new Swim(engine, () => ports.clock.nowMs(), ports.cipher?.keys);
+    const swim = new Swim(engine, () => ports.clock.nowMs());
     await cancellable<Address>((done) => engine.start(done));
     return swim;
   }
@@ -193,18 +193,17 @@ export class Swim {
 
   /** Gossip keys in force here, in base64, the one that seals first; none in a plain pool. */
   gossipKeys(): readonly string[] {
-    return this.#keys?.list().map(toBase64) ?? [];
+    return this.#engine.gossipKeys();
   }
 
   /**
    * Changes the keys of this member while it runs. To rotate a pool: `install` the new key everywhere, then `use` it everywhere,
-   * then `remove` the old one. Give `gossipKeys` the same for the next start.
-   * @throws ClusterError `SWIM_KEY_REFUSED` with the reason, nothing changed.
+   * then `remove` the old one. With a `dataDir` (or a `KeyStore`) the change outlives a restart, unless other `gossipKeys` are
+   * configured by then; without, give `gossipKeys` the same for the next start.
+   * @throws ClusterError `SWIM_KEY_REFUSED` with the reason, nothing changed; `SWIM_KEYS_NOT_STORED`.
    */
-  changeKey(change: 'install' | 'use' | 'remove', key: string): void {
-    const reason =
-      this.#keys === undefined ? 'this pool is not encrypted' : this.#keys[change](fromBase64(key));
-    if (reason !== null) throw keyRefused(reason);
+  async changeKey(change: 'install' | 'use' | 'remove', key: string): Promise<void> {
+    await cancellable<void>((done) => this.#engine.changeKey(change, fromBase64(key), done));
   }
 
   /** Says goodbye and waits until the others have been told; the member then only waits to be stopped. */
@@ -215,6 +214,10 @@ export class Swim {
 
   /** Closes everything without a goodbye; idempotent. */
   async stop(): Promise<void> {
+    this.#close();
+  }
+
+  #close(): void {
     for (const quorum of this.#quorums) quorum.stop();
     this.#engine.stop();
     this.#events.close();

@@ -4,10 +4,12 @@ export { decodeMessage, encodeMessage, nameBytesMax } from './wire/messages.ts';
 export {
   decodeCoordinate,
   decodeKeyRequest,
+  decodeNameAnswer,
   decodeSerf,
   decodeSerfState,
   encodeCoordinate,
   encodeKeyAnswer,
+  encodeNameAnswer,
   encodeSerf,
   encodeSerfState,
   type KeyAnswer,
@@ -21,6 +23,7 @@ export {
   metadataTagValue,
   type Tags,
 } from './wire/meta.ts';
+export { isWithin, type Network, parseNetwork } from './wire/networks.ts';
 export {
   compoundBytes,
   compoundPartsMax,

@@ -20,7 +20,14 @@ const leaving = (): Agent => {
   return rig;
 };
 const quoted = (incarnation: number, sameRecord: boolean, elsewhere = false) =>
-  ({ type: 'QUOTED', incarnation, known: 5, sameRecord, elsewhere }) as const;
+  ({
+    type: 'QUOTED',
+    incarnation,
+    known: 5,
+    sameRecord,
+    elsewhere,
+    address: { host: '10.0.0.9', port: 1 },
+  }) as const;
 
 describe('a member that is not running', () => {
   it('hears nothing until it starts', () => {
@@ -95,6 +102,7 @@ describe('what others say of a running member', () => {
   it('is a conflict when the name is used at another address', () => {
     const rig = running();
     expect(rig.send(quoted(9, false, true))).toEqual(['reportConflict']);
+    expect(rig.acts[0]?.params).toEqual({ address: { host: '10.0.0.9', port: 1 } });
     expect(rig.state).toBe('running.settled');
   });
 });

@@ -4,7 +4,7 @@
  * Only a running member refutes (SWIM 4.2). Once it leaves, word of its death is true and is let stand, and late word of its life
  * is not repeated.
  */
-import { effect } from '@cluster/core';
+import { type Address, effect } from '@cluster/core';
 import { setup } from 'xstate';
 
 export type AgentEvent =
@@ -22,6 +22,7 @@ export type AgentEvent =
       readonly known: number;
       readonly sameRecord: boolean;
       readonly elsewhere: boolean;
+      readonly address: Address;
     }
   | { readonly type: 'TAGS_SET' }
   | { readonly type: 'LEAVE'; readonly othersAlive: number; readonly timeoutMs: number }
@@ -38,7 +39,7 @@ export const agentMachine = setup({
     contactSeeds: effect(),
     closeJoin: effect(),
     refute: effect<{ above: number; accused: boolean }>(),
-    reportConflict: effect(),
+    reportConflict: effect<{ address: Address }>(),
     announceTags: effect(),
     announceLeave: effect(),
     closeLeave: effect(),
@@ -71,7 +72,10 @@ export const agentMachine = setup({
           actions: { type: 'refute', params: ({ event }) => ({ above: event.incarnation, accused: true }) },
         },
         QUOTED: [
-          { guard: 'nameIsUsedElsewhere', actions: 'reportConflict' },
+          {
+            guard: 'nameIsUsedElsewhere',
+            actions: { type: 'reportConflict', params: ({ event }) => ({ address: event.address }) },
+          },
           {
             guard: 'quoteIsNotOurs',
             actions: {

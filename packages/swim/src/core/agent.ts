@@ -1,6 +1,14 @@
 /** Ourselves: life-cycle, incarnation, joins, and what others say of us. */
-import { type ActionOf, type InstanceCheckpoint, MachineInstance, type Sink, Stepper } from '@cluster/core';
+import {
+  type ActionOf,
+  type Address,
+  type InstanceCheckpoint,
+  MachineInstance,
+  type Sink,
+  Stepper,
+} from '@cluster/core';
 import { agentMachine } from './agent.machine.ts';
+import type { Checks } from './checks.ts';
 import type { MemberRecord, SeedFailure, SwimEffect, SwimInput } from './effects.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Gossip } from './gossip.ts';
@@ -34,7 +42,14 @@ interface JoinAttempt {
 }
 type SwimSeed = SeedFailure['seed'];
 
+/** Where our name was last claimed from by somebody else. */
+interface Rival {
+  readonly address: Address;
+  readonly atMs: number;
+}
+
 export interface AgentParts {
+  readonly checks: Checks;
   readonly members: Membership;
   readonly gossip: Gossip;
   readonly prober: Prober;
@@ -47,6 +62,7 @@ export interface AgentCheckpoint {
   readonly self: Self;
   readonly incarnation: IncarnationCheckpoint;
   readonly attempt: JoinAttempt | null;
+  readonly rival: Rival | null;
   readonly isReserving: boolean;
   readonly stateChangedMs: number;
 }
@@ -59,6 +75,7 @@ export class Agent {
   readonly #machine: MachineInstance<typeof agentMachine, SwimEffect>;
   readonly #incarnation = new OwnIncarnation();
   #attempt: JoinAttempt | null = null;
+  #rival: Rival | null = null;
   #isReserving = false;
   #stateChangedMs = 0;
 
@@ -125,7 +142,8 @@ export class Agent {
       const { self } = this.#pool;
       const sameRecord = bytesEqual(claim.meta, self.meta) && bytesEqual(claim.vsn, self.vsn);
       const elsewhere = !sameAddress(claim.address, self.address);
-      this.#machine.send({ type: 'QUOTED', incarnation, known, sameRecord, elsewhere }, nowMs, out);
+      const { address } = claim;
+      this.#machine.send({ type: 'QUOTED', incarnation, known, sameRecord, elsewhere, address }, nowMs, out);
     } else {
       this.#machine.send({ type: 'ACCUSED', incarnation, known }, nowMs, out);
     }
@@ -196,6 +214,7 @@ export class Agent {
       self: { ...this.#pool.self },
       incarnation: this.#incarnation.checkpoint(),
       attempt: this.#attempt,
+      rival: this.#rival,
       isReserving: this.#isReserving,
       stateChangedMs: this.#stateChangedMs,
     };
@@ -207,6 +226,7 @@ export class Agent {
     Object.assign(this.#pool.self, { address, meta, vsn });
     this.#incarnation.restore(checkpoint.incarnation);
     this.#attempt = checkpoint.attempt;
+    this.#rival = checkpoint.rival;
     this.#isReserving = checkpoint.isReserving;
     this.#stateChangedMs = checkpoint.stateChangedMs;
   }
@@ -227,14 +247,14 @@ export class Agent {
       case 'stopSchedule':
         return schedule.stop(out);
       case 'contactSeeds':
-        for (const seed of this.#attempt?.seeds ?? []) exchanges.start(seed, true, out);
+        for (const seed of this.#attempt?.seeds ?? []) exchanges.start(seed, 'join', out);
         return;
       case 'closeJoin':
         return this.#closeJoin(out);
       case 'refute':
         return this.#raise(action.params.above, action.params.accused, out);
       case 'reportConflict':
-        return out.emit({ type: 'notify', notice: 'Conflict', member: this.record(nowMs) });
+        return this.#reportConflict(action.params.address, nowMs, out);
       case 'announceTags':
         this.#raise(0, false, out);
         return out.emit({ type: 'notify', notice: 'Updated', member: this.record(nowMs) });
@@ -249,6 +269,17 @@ export class Agent {
         out.emit({ type: 'notify', notice: 'Left', member: this.record(nowMs) });
         return out.emit({ type: 'leaveFinished' });
     }
+  }
+
+  /** Told once for each place and a while; whether somebody is there at all is found out by asking, one place at a time. */
+  #reportConflict(address: Address, nowMs: number, out: Out): void {
+    const { nameReclaimMs } = this.#pool.options.config;
+    const known = this.#rival;
+    if (known !== null && sameAddress(known.address, address) && nowMs - known.atMs < nameReclaimMs) return;
+    this.#rival = { address, atMs: nowMs };
+    out.emit({ type: 'notify', notice: 'Conflict', member: this.record(nowMs) });
+    const { checks } = this.#parts;
+    if (!checks.has('rival')) checks.begin(address, this.#pool.self.name, { kind: 'rival' }, nowMs, out);
   }
 
   #closeJoin(out: Out): void {

@@ -1,6 +1,6 @@
 /** What a core of membership is told, and what it asks for. */
 import type { Address } from '@cluster/core';
-import type { MemberEventType } from '../member.ts';
+import type { MemberEventType, SavedPeer } from '../member.ts';
 import type { UserRank } from './user-broadcasts.ts';
 import type { Message, PeerRecord, PeerState, Ping, PushPull, RejectReason } from './messages.ts';
 
@@ -38,6 +38,8 @@ export type SwimInput =
   | { readonly type: 'STREAM_PING'; readonly stream: number; readonly ping: Ping }
   | { readonly type: 'STREAM_PING_ANSWERED'; readonly seqNo: number }
   | { readonly type: 'STREAM_REJECTED'; readonly from: Address; readonly reason: RejectReason }
+  /** Who was known before the last restart. */
+  | { readonly type: 'REMEMBERED'; readonly peers: readonly SavedPeer[] }
   | { readonly type: 'TAGS_SET'; readonly meta: Uint8Array }
   | { readonly type: 'INCARNATION_STORED'; readonly reserved: number }
   /** The layer above has something for everybody, */
@@ -110,6 +112,10 @@ export type SwimEffect =
     }
   /** Another join is under way, or we are not running. */
   | { readonly type: 'joinRefused'; readonly join: number }
+  /** One of those known before the restart has taken us in. */
+  | { readonly type: 'rejoined' }
+  /** Somebody answers to our name at another address. */
+  | { readonly type: 'rivalAnswered'; readonly address: Address }
   | { readonly type: 'leaveFinished' }
   | { readonly type: 'deliverUserState'; readonly state: Uint8Array; readonly join: boolean }
   | { readonly type: 'deliverUserMessage'; readonly payload: Uint8Array; readonly from: Address }

@@ -1,11 +1,14 @@
-/** Push/pull exchanges that we have begun: which of them are the seeds of a join, which keep the pool in step. */
+/** Push/pull exchanges that we have begun, and why. */
 import type { Address, Sink } from '@cluster/core';
 import type { SwimEffect } from './effects.ts';
 import type { PeerRecord } from './messages.ts';
 
+/** `join`: with a seed of a join. `rejoin`: with one that was known before a restart. `sync`: to keep the pool in step. */
+export type ExchangePurpose = 'join' | 'rejoin' | 'sync';
+
 export interface Exchange {
   readonly to: Address;
-  readonly join: boolean;
+  readonly purpose: ExchangePurpose;
 }
 
 export interface ExchangesCheckpoint {
@@ -22,9 +25,10 @@ export class Exchanges {
     this.#records = records;
   }
 
-  start(to: Address, join: boolean, out: Sink<SwimEffect>): void {
+  start(to: Address, purpose: ExchangePurpose, out: Sink<SwimEffect>): void {
     const exchange = this.#next++;
-    this.#open.set(exchange, { to, join });
+    this.#open.set(exchange, { to, purpose });
+    const join = purpose !== 'sync';
     out.emit({ type: 'startExchange', exchange, to, join, members: this.#records() });
   }
 
@@ -36,8 +40,8 @@ export class Exchanges {
   }
 
   cancelJoins(out: Sink<SwimEffect>): void {
-    for (const [exchange, { join }] of this.#open) {
-      if (!join) continue;
+    for (const [exchange, { purpose }] of this.#open) {
+      if (purpose !== 'join') continue;
       this.#open.delete(exchange);
       out.emit({ type: 'cancelExchange', exchange });
     }

@@ -109,6 +109,7 @@ export type RejectReason =
   | 'members'
   | 'name'
   | 'nesting'
+  | 'network'
   | 'plaintext'
   | 'relays'
   | 'streams'
@@ -116,7 +117,9 @@ export type RejectReason =
   | 'too_large'
   | 'truncated'
   | 'type'
-  | 'versions';
+  | 'unreachable'
+  | 'versions'
+  | 'vetoed';
 
 export const noBytes: Uint8Array = new Uint8Array(0);
 

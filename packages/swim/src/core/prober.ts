@@ -121,12 +121,17 @@ export class Prober {
   relay(request: IndirectPing, from: Address, out: Out): RejectReason | undefined {
     const { relaysMax, pingTimeoutMs } = this.#pool.options.config;
     if (this.#relays.size >= relaysMax) return 'relays';
-    const seqNo = this.#takeSeqNo();
+    const seqNo = this.takeSeqNo();
     const replyTo = request.source?.address ?? from;
     this.#relays.set(seqNo, { seqNo: request.seqNo, replyTo, nack: request.nack });
     out.emit({ type: 'setTimer', timer: `${relayTimer}${seqNo}`, delayMs: pingTimeoutMs });
     this.#gossip.send(request.target, [this.#ping(seqNo, request.node)], false, out);
     return undefined;
+  }
+
+  /** Asks whether the named member is at an address; the answer is for whoever took the number. A stranger gets no news with it. */
+  ping(to: Address, node: string, seqNo: number, out: Out): void {
+    out.emit({ type: 'send', to, messages: [this.#ping(seqNo, node)], checksum: false });
   }
 
   acknowledged(seqNo: number, payload: Uint8Array, nowMs: number, out: Out): void {
@@ -225,7 +230,7 @@ export class Prober {
     const periodMs = this.#periodMs;
     if (target === undefined) return this.#machine.send({ type: 'NOBODY_TO_PROBE', periodMs }, nowMs, out);
     const { pingTimeoutMs } = this.#pool.options.config;
-    const round = { target, seqNo: this.#takeSeqNo(), periodMs, pingTimeoutMs, startedAtMs: nowMs };
+    const round = { target, seqNo: this.takeSeqNo(), periodMs, pingTimeoutMs, startedAtMs: nowMs };
     this.#machine.send({ type: 'TARGET_CHOSEN', round }, nowMs, out);
   }
 
@@ -283,7 +288,7 @@ export class Prober {
     return { type: 'ping', seqNo, node, source: this.#source };
   }
 
-  #takeSeqNo(): number {
+  takeSeqNo(): number {
     const seqNo = this.#nextSeqNo;
     this.#nextSeqNo = (seqNo + 1) >>> 0;
     return seqNo;

@@ -68,14 +68,14 @@ export class Schedule {
 
   #pushPull(out: Out): void {
     for (const name of this.#sample(1, ({ state }) => state === 'alive'))
-      this.#exchanges.start(this.#members.row(name).address, false, out);
+      this.#exchanges.start(this.#members.row(name).address, 'sync', out);
   }
 
   #reconnect(out: Out): void {
     const { alive, dead } = this.#members.counts;
     if (dead === 0 || !this.#pool.prng.chance(reconnectChance(dead, alive))) return;
     for (const name of this.#sample(1, ({ state }) => state === 'dead'))
-      this.#exchanges.start(this.#members.row(name).address, false, out);
+      this.#exchanges.start(this.#members.row(name).address, 'sync', out);
   }
 
   #sample(count: number, passes: (row: MemberRow) => boolean): string[] {

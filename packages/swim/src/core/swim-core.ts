@@ -14,6 +14,7 @@ import {
   unpackPlain,
 } from '@cluster/core';
 import { Agent, type AgentCheckpoint } from './agent.ts';
+import { type Check, Checks, type ChecksCheckpoint } from './checks.ts';
 import type { MemberRecord, SwimEffect, SwimInput } from './effects.ts';
 import { Exchanges, type ExchangesCheckpoint } from './exchanges.ts';
 import { Gossip, type GossipCheckpoint } from './gossip.ts';
@@ -25,9 +26,11 @@ import {
   type PeerRecord,
   type PeerState,
   type PushPull,
+  sameAddress,
 } from './messages.ts';
 import type { CoreOptions, Pool } from './pool.ts';
 import { Prober, type ProberCheckpoint } from './prober.ts';
+import { Rejoin, type RejoinCheckpoint } from './rejoin.ts';
 import { Schedule } from './schedule.ts';
 import { versionsAgree } from './versions.ts';
 
@@ -41,6 +44,8 @@ interface Checkpoint {
   readonly prober: ProberCheckpoint;
   readonly gossip: GossipCheckpoint;
   readonly exchanges: ExchangesCheckpoint;
+  readonly checks: ChecksCheckpoint;
+  readonly rejoin: RejoinCheckpoint;
 }
 
 const nowhere: Out = { observer: null, emit: () => undefined };
@@ -52,6 +57,8 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   readonly #prober: Prober;
   readonly #exchanges: Exchanges;
   readonly #schedule: Schedule;
+  readonly #checks: Checks;
+  readonly #rejoin: Rejoin;
   readonly #agent: Agent;
   #started = false;
 
@@ -67,7 +74,12 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     this.#prober = new Prober(this.#pool, this.#members, this.#gossip);
     this.#exchanges = new Exchanges(() => this.#records());
     this.#schedule = new Schedule(this.#pool, this.#members, this.#gossip, this.#exchanges);
+    this.#checks = new Checks(this.#pool, this.#prober, (check, isThere, nowMs, out) =>
+      this.#checked(check, isThere, nowMs, out),
+    );
+    this.#rejoin = new Rejoin(this.#pool, this.#members, this.#exchanges);
     this.#agent = new Agent(this.#pool, {
+      checks: this.#checks,
       members: this.#members,
       gossip: this.#gossip,
       prober: this.#prober,
@@ -77,6 +89,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     // Machines have no entry actions or timers in their initial states: this only gives them a state to be in.
     this.#agent.init(0, nowhere);
     this.#prober.init(0, nowhere);
+    this.#rejoin.init(0, nowhere);
   }
 
   /** `stopped`, `running.settled`, `running.joining`, `leaving` or `left`. */
@@ -125,6 +138,8 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       prober: this.#prober.checkpoint(),
       gossip: this.#gossip.checkpoint(),
       exchanges: this.#exchanges.checkpoint(),
+      checks: this.#checks.checkpoint(),
+      rejoin: this.#rejoin.checkpoint(),
     };
     return packPlain(checkpoint);
   }
@@ -138,6 +153,8 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     this.#prober.restore(checkpoint.prober);
     this.#gossip.restore(checkpoint.gossip);
     this.#exchanges.restore(checkpoint.exchanges);
+    this.#checks.restore(checkpoint.checks);
+    this.#rejoin.restore(checkpoint.rejoin);
   }
 
   #take(input: SwimInput | TimerInput, nowMs: number, out: Out): void {
@@ -162,7 +179,8 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       case 'EXCHANGE_FAILED': {
         const { code, reason } = input;
         const exchange = this.#exchanges.finish(input.exchange);
-        if (exchange?.join === true) this.#agent.seedSettled({ seed: exchange.to, code, reason }, nowMs, out);
+        if (exchange?.purpose === 'join')
+          this.#agent.seedSettled({ seed: exchange.to, code, reason }, nowMs, out);
         return;
       }
       case 'STREAM_PING': {
@@ -175,6 +193,9 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
         return this.#prober.answeredOverStream(input.seqNo, nowMs, out);
       case 'STREAM_REJECTED':
         return out.emit({ type: 'countRejected', channel: 'streams', reason: input.reason });
+      case 'REMEMBERED':
+        if (this.#agent.isActive) this.#rejoin.remember(input.peers, nowMs, out);
+        return;
       case 'TAGS_SET':
         return this.#agent.setTags(input.meta, nowMs, out);
       case 'INCARNATION_STORED':
@@ -192,8 +213,10 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       case 'DECLARED_LEFT':
         return this.#members.declareLeft(input.name, nowMs, out);
       case 'LEAVE':
+        this.#rejoin.giveUp(nowMs, out);
         return this.#agent.leave(nowMs, out);
       case 'STOP':
+        this.#rejoin.giveUp(nowMs, out);
         return this.#agent.stop(nowMs, out);
     }
   }
@@ -202,6 +225,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     // Exactly one of them knows the timer; none does when it was cancelled while it fired.
     if (this.#agent.isActive && this.#schedule.fire(timer, nowMs, out)) return;
     if (this.#members.fire(timer, nowMs, out) || this.#agent.fire(timer, nowMs, out)) return;
+    if (this.#checks.fire(timer, nowMs, out) || this.#rejoin.fire(timer, nowMs, out)) return;
     this.#prober.fire(timer, nowMs, out);
   }
 
@@ -216,6 +240,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
         return;
       }
       case 'ack':
+        if (this.#checks.acknowledged(message.seqNo, nowMs, out)) return;
         return this.#prober.acknowledged(message.seqNo, message.payload, nowMs, out);
       case 'nack':
         return this.#prober.nacked(message.seqNo, nowMs, out);
@@ -238,6 +263,32 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     const { stream, content } = input;
     if (!this.#agent.isActive) return out.emit({ type: 'refuseStream', stream, reason: 'type' });
     if (!this.#versionsAgree(content)) return out.emit({ type: 'refuseStream', stream, reason: 'versions' });
+    const newcomer = this.#newcomer(content);
+    if (newcomer === null) return this.#admit(stream, content, nowMs, out);
+    this.#checks.begin(newcomer.address, newcomer.name, { kind: 'newcomer', stream, content }, nowMs, out);
+  }
+
+  /** Who joins alone and is not known to be there: to be checked before anybody hears of it. */
+  #newcomer({ join, members }: PushPull): PeerRecord | null {
+    const [one, ...others] = members.filter(({ state }) => state === 'alive');
+    if (!this.#pool.options.config.verifyJoiners || !join || one === undefined || others.length > 0)
+      return null;
+    if (one.name === this.#pool.self.name) return null;
+    const known = this.#members.find(one.name);
+    const isKnown = known !== undefined && this.#members.isIn(one.name, 'alive', 'suspect');
+    return isKnown && sameAddress(known.address, one.address) ? null : one;
+  }
+
+  #checked({ reason, address }: Check, isThere: boolean, nowMs: number, out: Out): void {
+    if (!this.#agent.isActive) return;
+    if (reason.kind === 'newcomer') {
+      if (isThere) return this.#admit(reason.stream, reason.content, nowMs, out);
+      return out.emit({ type: 'refuseStream', stream: reason.stream, reason: 'unreachable' });
+    }
+    if (isThere) out.emit({ type: 'rivalAnswered', address });
+  }
+
+  #admit(stream: number, content: PushPull, nowMs: number, out: Out): void {
     // Deviation: memberlist answers first. Merging first puts our refutation of what the peer wrongly believes of us into the
     // answer, so that one exchange heals a partition instead of two.
     this.#merge(content, nowMs, out);
@@ -250,7 +301,8 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     const agree = this.#versionsAgree(input.content);
     if (agree) this.#merge(input.content, nowMs, out);
     else out.emit({ type: 'countRejected', channel: 'streams', reason: 'versions' });
-    if (!exchange.join) return;
+    if (exchange.purpose === 'rejoin' && agree) this.#rejoin.found(nowMs, out);
+    if (exchange.purpose !== 'join') return;
     const seed = exchange.to;
     const failure = {
       seed,

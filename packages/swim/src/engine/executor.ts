@@ -67,6 +67,10 @@ export class Executor {
         return this.#joinFinished(effect);
       case 'joinRefused':
         return calls.settleJoin(effect.join, () => ({ ok: false, error: joinBusy() }));
+      case 'rejoined':
+        return serf?.joined();
+      case 'rivalAnswered':
+        return serf?.rivalAnswered();
       case 'leaveFinished':
         return calls.settleLeaves({ ok: true, value: undefined });
       case 'deliverUserState':

@@ -1,10 +1,12 @@
 /** The questions that Serf itself asks, under names beginning with `_serf_`: what its command line needs of every member. */
-import { toBase64 } from '@cluster/core';
-import type { Keys } from '../ports.ts';
-import { decodeKeyRequest, encodeKeyAnswer, type KeyAnswer } from '../wire.ts';
+import type { Member, MemberState } from '../member.ts';
+import { decodeKeyRequest, encodeKeyAnswer, encodeNameAnswer, type KeyAnswer } from '../wire.ts';
+import type { GossipKeys, KeyChange } from './gossip-keys.ts';
 
 export interface InternalQueriesOptions {
-  readonly keys: Keys | undefined;
+  readonly keys: GossipKeys;
+  /** Who bears a name, as we believe; ourselves not. */
+  readonly named: (name: string) => Member | undefined;
   /** Whether keys may be changed by whoever holds one of them. */
   readonly acceptRemoteKeys: boolean;
   readonly onKeysChanged: () => void;
@@ -19,37 +21,43 @@ export class InternalQueries {
     this.#options = options;
   }
 
-  /** @returns null for what is acknowledged and no more (`ping`), and for what is not known here. */
-  answer(name: string, payload: Uint8Array): Uint8Array | null {
+  /** @param respond not called for what is acknowledged and no more (`ping`), and for what is not known here. */
+  answer(name: string, payload: Uint8Array, respond: (answer: Uint8Array) => void): void {
     switch (name) {
       case 'list-keys':
-        return encodeKeyAnswer(this.#list());
+        return respond(encodeKeyAnswer(this.#list()));
       case 'install-key':
       case 'use-key':
       case 'remove-key':
-        return encodeKeyAnswer(this.#change(name, payload));
-      default:
-        return null;
+        return this.#change(keyChanges[name], payload, (answer) => respond(encodeKeyAnswer(answer)));
+      case 'conflict': {
+        // Deviation: Serf answers with nothing about a name that it does not know, which the asker then counts against itself.
+        const member = this.#options.named(new TextDecoder().decode(payload));
+        if (member !== undefined)
+          respond(encodeNameAnswer(member.name, member.address, serfStatus[member.state]));
+      }
     }
   }
 
   #list(): KeyAnswer {
-    const { keys } = this.#options;
+    const keys = this.#options.keys.list();
     if (keys === undefined) return refusal('encryption is not enabled');
-    const all = keys.list().map(toBase64);
-    return { ok: true, message: '', keys: all, primary: all[0] ?? '' };
+    return { ok: true, message: '', keys, primary: keys[0] ?? '' };
   }
 
-  #change(name: 'install-key' | 'use-key' | 'remove-key', payload: Uint8Array): KeyAnswer {
+  #change(change: KeyChange, payload: Uint8Array, respond: (answer: KeyAnswer) => void): void {
     const { keys, acceptRemoteKeys, onKeysChanged } = this.#options;
-    if (keys === undefined) return refusal('encryption is not enabled');
-    if (!acceptRemoteKeys) return refusal('this member takes no keys from the pool (keyring.acceptRemote)');
+    if (!acceptRemoteKeys)
+      return respond(refusal('this member takes no keys from the pool (keyring.acceptRemote)'));
     const key = decodeKeyRequest(payload);
-    if (key === null) return refusal('the request cannot be read');
-    const failure =
-      name === 'install-key' ? keys.install(key) : name === 'use-key' ? keys.use(key) : keys.remove(key);
-    if (failure !== null) return refusal(failure);
-    onKeysChanged();
-    return { ok: true, message: '', keys: [], primary: '' };
+    if (key === null) return respond(refusal('the request cannot be read'));
+    keys.change(change, key, (outcome) => {
+      if (!outcome.ok) return respond(refusal(outcome.error.message));
+      onKeysChanged();
+      respond({ ok: true, message: '', keys: [], primary: '' });
+    });
   }
 }
+
+const keyChanges = { 'install-key': 'install', 'use-key': 'use', 'remove-key': 'remove' } as const;
+const serfStatus: Readonly<Record<MemberState, number>> = { Alive: 1, Suspect: 1, Dead: 4, Left: 3 };

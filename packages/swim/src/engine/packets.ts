@@ -1,25 +1,41 @@
 /** UDP: composes packets from messages, encoding what is sent repeatedly only once, and counts. */
 import { type Address, type DatagramSocket } from '@cluster/core';
+import type { SwimConfig } from '../config.ts';
 import type { Message } from '../core/messages.ts';
 import type { SwimMetrics } from '../metrics.ts';
+import type { PacketCipher } from '../ports.ts';
+import type { Gate } from './gate.ts';
 import {
   type DecodedPacket,
   decodePacket,
   dialable,
   encodeMessage,
   encodePacket,
+  type StreamOptions,
   type WireOptions,
 } from '../wire.ts';
+
+/** How everything of this member is written and read, over UDP and TCP. */
+export const wireOptions = (config: SwimConfig, cipher: PacketCipher | undefined): StreamOptions => ({
+  label: new TextEncoder().encode(config.label),
+  cipher,
+  inflateBytesMax: config.inflateBytesMax,
+  compress: config.compression,
+  streamBytesMax: config.pushPullBytesMax,
+  userBytesMax: config.userMessageBytesMax,
+});
 
 export class Packets {
   readonly #wire: WireOptions;
   readonly #metrics: SwimMetrics;
+  readonly #gate: Gate;
   // A claim stays the same object while it is gossiped.
   readonly #encoded = new WeakMap<Message, Uint8Array>();
 
-  constructor(wire: WireOptions, metrics: SwimMetrics) {
+  constructor(wire: WireOptions, metrics: SwimMetrics, gate: Gate) {
     this.#wire = wire;
     this.#metrics = metrics;
+    this.#gate = gate;
   }
 
   bytesOf(message: Message): number {
@@ -36,10 +52,11 @@ export class Packets {
     this.#metrics.packetBytes.observe(packet.length);
   }
 
-  receive(bytes: Uint8Array): DecodedPacket {
+  receive(bytes: Uint8Array, from: Address): DecodedPacket {
     this.#metrics.packetsReceived.add();
     this.#metrics.bytesReceived.add(bytes.length);
-    return decodePacket(bytes, this.#wire);
+    if (!this.#gate.allows(from)) return { messages: [], rejected: ['network'] };
+    return this.#gate.packet(decodePacket(bytes, this.#wire));
   }
 
   #encode(message: Message): Uint8Array {

@@ -2,7 +2,7 @@
 import { type Address, type Clock, Driver, type Tracer } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
 import type { SwimInput } from '../core/effects.ts';
-import type { RejectReason } from '../core/messages.ts';
+import { type RejectReason, sameAddress } from '../core/messages.ts';
 import { queriesBusy, tooLargeToSpread } from '../errors.ts';
 import type { MemberHappening, UserEvent } from '../member.ts';
 import type { SerfEffect, SerfInput } from '../serf/effects.ts';
@@ -11,8 +11,10 @@ import { SerfCore } from '../serf/serf-core.ts';
 import type { Coordinate } from '../serf/vivaldi.ts';
 import {
   decodeCoordinate,
+  decodeNameAnswer,
   decodeSerf,
   decodeSerfState,
+  dialable,
   encodeCoordinate,
   encodeSerf,
   encodeSerfState,
@@ -59,9 +61,12 @@ export interface SerfLayerOptions {
   readonly clock: Clock;
   readonly tracer: Tracer | undefined;
   readonly internal: InternalQueries;
+  /** Whether we may send there. */
+  readonly allows: (address: Address) => boolean;
   readonly dispatchSwim: (input: SwimInput) => void;
   readonly onUserEvent: (event: UserEvent) => void;
   readonly onLeaveAnnounced: () => void;
+  readonly onNameLost: () => void;
   readonly countRejected: (reason: RejectReason) => void;
   readonly onBug: (error: unknown) => void;
 }
@@ -73,6 +78,7 @@ export class SerfLayer {
   readonly #handlers = new Map<string, QueryHandler>();
   readonly #open = new Map<string, QuerySink>();
   #nextQuery = 1;
+  #address: Address | null = null;
 
   constructor(options: SerfLayerOptions) {
     const { config, seed, clock, tracer, onBug } = options;
@@ -90,6 +96,7 @@ export class SerfLayer {
   }
 
   start(address: Address): void {
+    this.#address = address;
     this.#driver.dispatch({ type: 'START', address });
   }
 
@@ -99,6 +106,11 @@ export class SerfLayer {
 
   joined(): void {
     this.#driver.dispatch({ type: 'JOINED' });
+  }
+
+  /** Somebody answers to our name at another address. */
+  rivalAnswered(): void {
+    this.#driver.dispatch({ type: 'RIVAL_ANSWERED' });
   }
 
   tagsSet(tags: Tags): void {
@@ -132,6 +144,9 @@ export class SerfLayer {
   hear(bytes: Uint8Array): void {
     const message = decodeSerf(bytes);
     if (typeof message === 'string') return this.#options.countRejected(message);
+    const answersTo =
+      message.type === 'query' ? message.address : message.type === 'relay' ? message.to : null;
+    if (answersTo !== null && !this.#options.allows(answersTo)) return this.#options.countRejected('network');
     this.#driver.dispatch({ type: 'HEARD', message, bytes });
   }
 
@@ -180,6 +195,10 @@ export class SerfLayer {
         return dispatchSwim({ type: 'ACK_PAYLOAD_SET', payload: encodeCoordinate(effect.coordinate) });
       case 'declareLeft':
         return dispatchSwim({ type: 'DECLARED_LEFT', name: effect.member });
+      case 'askForVotes':
+        return this.#askForVotes();
+      case 'nameLost':
+        return this.#options.onNameLost();
       case 'leaveAnnounced':
         return this.#options.onLeaveAnnounced();
       case 'deliverEvent': {
@@ -211,6 +230,31 @@ export class SerfLayer {
     }
   }
 
+  /** Only members that we know to be alive have a vote; the rival, who bears our name, has none. */
+  #askForVotes(): void {
+    const { name } = this.#options.config;
+    const voters = new Set(this.#core.alive());
+    let [votes, ours] = [0, 0];
+    this.#open.set(conflictQuery, {
+      answer: ({ type, from, payload }) => {
+        const address = type === 'response' && voters.has(from) ? decodeNameAnswer(payload) : null;
+        if (address === null) return;
+        votes++;
+        if (this.#address !== null && sameAddress(dialable(address), dialable(this.#address))) ours++;
+      },
+      finished: () => this.#driver.dispatch({ type: 'VOTE_COUNTED', voters: voters.size, votes, ours }),
+    });
+    const payload = new TextEncoder().encode(name);
+    const request = {
+      name: `${internalPrefix}conflict`,
+      payload,
+      acks: false,
+      relayFactor: 0,
+      timeoutMs: null,
+    };
+    this.#driver.dispatch({ type: 'ASK', query: conflictQuery, ...request, filters: [] });
+  }
+
   #deliver(message: QueryMessage, deadlineMs: number): void {
     const { clock, config, internal, countRejected } = this.#options;
     let answered = false;
@@ -222,9 +266,7 @@ export class SerfLayer {
       this.#driver.dispatch({ type: 'ANSWER', to: message, payload });
     };
     if (message.name.startsWith(internalPrefix)) {
-      const answer = internal.answer(message.name.slice(internalPrefix.length), message.payload);
-      if (answer !== null) respond(answer);
-      return;
+      return internal.answer(message.name.slice(internalPrefix.length), message.payload, respond);
     }
     const { name, payload, sourceNode: from } = message;
     this.#handlers.get(name)?.({ name, payload, from, deadlineMs }, respond);
@@ -232,6 +274,7 @@ export class SerfLayer {
 }
 
 const internalPrefix = '_serf_';
+const conflictQuery = 'conflict';
 // Of an encoded answer, beside the sender's name and the payload.
 const responseOverheadBytes = 64;
 

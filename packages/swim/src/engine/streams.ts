@@ -12,9 +12,10 @@ import {
 } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
 import type { SwimEffect, SwimInput } from '../core/effects.ts';
-import { noBytes, type PeerRecord, type Ping, type RejectReason } from '../core/messages.ts';
+import { noBytes, type PeerRecord, type Ping, type PushPull, type RejectReason } from '../core/messages.ts';
 import { seedFailureCode } from '../errors.ts';
 import type { SwimDelegate } from '../ports.ts';
+import type { Gate } from './gate.ts';
 import {
   dialable,
   encodePushPull,
@@ -32,6 +33,7 @@ export interface StreamsOptions {
   readonly clock: Clock;
   readonly port: DuplexPort;
   readonly delegate: SwimDelegate | undefined;
+  readonly gate: Gate;
   readonly dispatch: (input: SwimInput) => void;
 }
 
@@ -65,13 +67,14 @@ export class Streams {
 
   /** A peer has connected. */
   accept(stream: Duplex): void {
-    const { config, wire, clock, dispatch } = this.#options;
+    const { config, wire, clock, dispatch, gate } = this.#options;
     const from = stream.remote;
     const ignore = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
-    if (this.#closed || this.#inbound.size >= config.inboundStreamsMax) {
+    const isAllowed = gate.allows(from);
+    if (this.#closed || !isAllowed || this.#inbound.size >= config.inboundStreamsMax) {
       stream.handlers = ignore;
       stream.destroy();
-      dispatch({ type: 'STREAM_REJECTED', from, reason: 'streams' });
+      dispatch({ type: 'STREAM_REJECTED', from, reason: isAllowed ? 'streams' : 'network' });
       return;
     }
     const id = this.#nextStream++;
@@ -130,7 +133,12 @@ export class Streams {
       fail: (code, reason) => this.#options.dispatch({ type: 'EXCHANGE_FAILED', exchange, code, reason }),
       answer: (message) => {
         if (message.kind !== 'pushPull') return false;
-        this.#options.dispatch({ type: 'EXCHANGE_ANSWERED', exchange, content: message.content });
+        const content = this.#admitted(message.content, to);
+        if (content !== null) this.#options.dispatch({ type: 'EXCHANGE_ANSWERED', exchange, content });
+        else {
+          const reason = 'the application vetoed what it knows';
+          this.#options.dispatch({ type: 'EXCHANGE_FAILED', exchange, code: seedFailureCode.vetoed, reason });
+        }
         return true;
       },
     });
@@ -197,8 +205,12 @@ export class Streams {
     const { dispatch } = this.#options;
     conversation.settled = true;
     switch (message.kind) {
-      case 'pushPull':
-        return dispatch({ type: 'EXCHANGE_ASKED', stream: id, from, content: message.content });
+      case 'pushPull': {
+        const content = this.#admitted(message.content, from);
+        if (content !== null) return dispatch({ type: 'EXCHANGE_ASKED', stream: id, from, content });
+        reject('vetoed');
+        return this.refuse(id, 'vetoed');
+      }
       case 'ping':
         return dispatch({ type: 'STREAM_PING', stream: id, ping: message.content });
       case 'user':
@@ -214,6 +226,14 @@ export class Streams {
         reject('type');
         return conversation.stream?.destroy();
     }
+  }
+
+  /** What of a push/pull the core may hear; null: nothing. */
+  #admitted(content: PushPull, from: Address): PushPull | null {
+    const { dispatch, gate } = this.#options;
+    const { passed, rejected } = gate.exchange(content, from);
+    for (const reason of rejected) dispatch({ type: 'STREAM_REJECTED', from, reason });
+    return passed;
   }
 
   #reply(id: number, body: Uint8Array): void {
@@ -293,6 +313,9 @@ const refusalTexts: Partial<Record<RejectReason, string>> = {
   key: 'cannot decrypt: no installed key opens it',
   plaintext: 'not encrypted, and encryption is configured',
   encrypted: 'encrypted, and encryption is not configured',
+  unreachable:
+    'your address does not answer over UDP: check the firewall, and the address that you advertise',
+  vetoed: 'vetoed by the application',
 };
 
 const mismatches: Partial<Record<RejectReason, SeedProblem>> = {

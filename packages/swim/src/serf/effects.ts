@@ -26,6 +26,9 @@ export type SerfInput =
       readonly coordinate: Coordinate;
       readonly roundTripMs: number;
     }
+  /** Somebody answers to our name at another address. */
+  | { readonly type: 'RIVAL_ANSWERED' }
+  | { readonly type: 'VOTE_COUNTED'; readonly voters: number; readonly votes: number; readonly ours: number }
   | { readonly type: 'TAGS_SET'; readonly tags: Readonly<Record<string, string>> }
   | {
       readonly type: 'SEND_EVENT';
@@ -74,6 +77,10 @@ export type SerfEffect =
       readonly payload: Uint8Array;
     }
   | { readonly type: 'queryFinished'; readonly query: string }
+  /** Ask the pool where it believes our name to be; answered by VOTE_COUNTED. */
+  | { readonly type: 'askForVotes' }
+  /** Most members have our name elsewhere. */
+  | { readonly type: 'nameLost' }
   | { readonly type: 'declareLeft'; readonly member: string }
   /** Our coordinate, to go with what we answer to pings. */
   | { readonly type: 'coordinateMoved'; readonly coordinate: Coordinate }

@@ -4,11 +4,14 @@
  */
 import {
   type Address,
+  type InstanceCheckpoint,
+  MachineInstance,
   packPlain,
   Prng,
   type PrngState,
   type ProtocolCore,
   type Sink,
+  Stepper,
   type TimerInput,
   unpackPlain,
 } from '@cluster/core';
@@ -16,12 +19,14 @@ import type { SwimConfig } from '../config.ts';
 import { bytesEqual, noBytes } from '../core/messages.ts';
 import { retransmitLimit } from '../core/scaling.ts';
 import type { SerfEffect, SerfInput } from './effects.ts';
+import { Coordinates, type CoordinatesCheckpoint } from './coordinates.ts';
+import { conflictMachine } from './conflict.machine.ts';
 import { isForUs } from './filters.ts';
 import { type Intent, Intents, type IntentsCheckpoint } from './intents.ts';
 import { LamportClock } from './lamport.ts';
 import type { EventMessage, QueryMessage, ResponseMessage, SerfMessage, SerfState } from './messages.ts';
 import { Queries, type QueriesCheckpoint } from './queries.ts';
-import { type Coordinate, Vivaldi, type VivaldiCheckpoint } from './vivaldi.ts';
+import type { Coordinate } from './vivaldi.ts';
 import { Recent, type RecentCheckpoint } from './recent.ts';
 
 type Out = Sink<SerfEffect>;
@@ -46,9 +51,9 @@ interface Checkpoint {
   readonly isLeaving: boolean;
   readonly prng: PrngState;
   readonly intents: IntentsCheckpoint;
+  readonly conflict: InstanceCheckpoint;
   readonly queries: QueriesCheckpoint;
-  readonly vivaldi: VivaldiCheckpoint;
-  readonly coordinates: readonly (readonly [string, Coordinate])[];
+  readonly coordinates: CoordinatesCheckpoint;
   readonly recentEvents: RecentCheckpoint<Said>;
   readonly recentQueries: RecentCheckpoint<number>;
 }
@@ -58,6 +63,7 @@ const sameTimeMax = 64;
 // Serf's rule for a query's time: so many gossip rounds, grown with the pool.
 const queryTimeoutMult = 16;
 const leaveTimer = 'leave';
+const nowhere: Out = { observer: null, emit: () => undefined };
 
 export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
   readonly #options: SerfOptions;
@@ -66,10 +72,13 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
   readonly #eventClock = new LamportClock();
   readonly #queryClock = new LamportClock();
   readonly #intents: Intents;
+  readonly #conflict = new MachineInstance<typeof conflictMachine, SerfEffect>(
+    'conflict',
+    new Stepper(conflictMachine),
+    (action, _nowMs, out) => out.emit({ type: action.type === 'askPool' ? 'askForVotes' : 'nameLost' }),
+  );
   readonly #queries = new Queries();
-  readonly #vivaldi: Vivaldi;
-  /** Of members that we have probed. */
-  readonly #coordinates = new Map<string, Coordinate>();
+  readonly #coordinates: Coordinates;
   readonly #recentEvents: Recent<Said>;
   readonly #recentQueries: Recent<number>;
   #address: Address;
@@ -82,10 +91,11 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     const { config, seed } = options;
     this.#options = options;
     this.#prng = Prng.fromSeed(seed, `${config.name}/serf`);
-    this.#vivaldi = new Vivaldi(this.#prng);
+    this.#coordinates = new Coordinates(this.#prng);
     this.#address = config.advertise ?? config.bind;
     this.#tags = config.tags;
     this.#intents = new Intents(config.membersMax);
+    this.#conflict.start(undefined, 0, nowhere);
     this.#recentEvents = new Recent(config.serf.eventBuffer, sameTimeMax);
     this.#recentQueries = new Recent(config.serf.queryBuffer, sameTimeMax);
   }
@@ -95,6 +105,12 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     return this.#intents.stateOf(member);
   }
 
+  /** Other members that are there to stay. */
+  alive(): readonly string[] {
+    const own = this.#options.config.name;
+    return this.#intents.alive().flatMap(({ name }) => (name === own ? [] : [name]));
+  }
+
   /** Questions of ours that are open. */
   get openQueries(): number {
     return this.#queries.size;
@@ -102,7 +118,7 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
 
   /** Where a member is in the network, as far as we have heard from itself; ours is always known. */
   coordinate(member: string): Coordinate | undefined {
-    return member === this.#options.config.name ? this.#vivaldi.own : this.#coordinates.get(member);
+    return member === this.#options.config.name ? this.#coordinates.own : this.#coordinates.of(member);
   }
 
   /** Our half of a push/pull. */
@@ -124,14 +140,11 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
         return void this.#queries.fire(input.timer, nowMs, out);
       case 'START':
         this.#address = input.address;
-        out.emit({ type: 'coordinateMoved', coordinate: this.#vivaldi.own });
+        out.emit({ type: 'coordinateMoved', coordinate: this.#coordinates.own });
         return this.#intents.noticed('Joined', this.#options.config.name, input.address, nowMs, out);
       case 'MEMBER':
         if (input.name === this.#options.config.name) return;
-        if (input.notice === 'Reaped') {
-          this.#coordinates.delete(input.name);
-          this.#vivaldi.forget(input.name);
-        }
+        if (input.notice === 'Reaped') this.#coordinates.forget(input.name);
         return this.#intents.noticed(input.notice, input.name, input.address, nowMs, out);
       case 'HEARD':
         return this.#hear(input.message, input.bytes, nowMs, out);
@@ -141,6 +154,12 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
         return this.#measured(input, out);
       case 'JOINED':
         return this.#announce('join', nowMs, out);
+      case 'RIVAL_ANSWERED': {
+        const resolve = this.#options.config.nameConflict === 'resolve';
+        return this.#conflict.send({ type: 'RIVAL_ANSWERED', resolve }, nowMs, out);
+      }
+      case 'VOTE_COUNTED':
+        return this.#conflict.send(input, nowMs, out);
       case 'TAGS_SET':
         this.#tags = input.tags;
         return;
@@ -167,9 +186,9 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
       isLeaving: this.#isLeaving,
       prng: this.#prng.state,
       intents: this.#intents.checkpoint(),
+      conflict: this.#conflict.checkpoint(),
       queries: this.#queries.checkpoint(),
-      vivaldi: this.#vivaldi.checkpoint(),
-      coordinates: [...this.#coordinates],
+      coordinates: this.#coordinates.checkpoint(),
       recentEvents: { slots: this.#recentEvents.slots() },
       recentQueries: { slots: this.#recentQueries.slots() },
     };
@@ -189,10 +208,9 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     this.#isLeaving = checkpoint.isLeaving;
     this.#prng.restore(checkpoint.prng);
     this.#intents.restore(checkpoint.intents);
+    this.#conflict.restore(checkpoint.conflict);
     this.#queries.restore(checkpoint.queries);
-    this.#vivaldi.restore(checkpoint.vivaldi);
-    this.#coordinates.clear();
-    for (const [name, coordinate] of checkpoint.coordinates) this.#coordinates.set(name, coordinate);
+    this.#coordinates.restore(checkpoint.coordinates);
     this.#recentEvents.restore(checkpoint.recentEvents);
     this.#recentQueries.restore(checkpoint.recentQueries);
   }
@@ -294,10 +312,9 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     const { name, coordinate, roundTripMs } = input;
     // Reaped while it was answering: nobody would forget it again.
     if (this.#intents.stateOf(name) === undefined) return;
-    if (!this.#vivaldi.measured(name, coordinate, roundTripMs / 1000))
+    if (!this.#coordinates.measured(name, coordinate, roundTripMs / 1000))
       return out.emit({ type: 'countRefused', reason: 'coordinate' });
-    this.#coordinates.set(name, coordinate);
-    out.emit({ type: 'coordinateMoved', coordinate: this.#vivaldi.own });
+    out.emit({ type: 'coordinateMoved', coordinate: this.#coordinates.own });
   }
 
   #announce(type: 'join' | 'leave', nowMs: number, out: Out): void {

@@ -284,6 +284,24 @@ export function encodeKeyAnswer({ ok, message, keys, primary }: KeyAnswer): Uint
   return writer.key('Result').bool(ok).take();
 }
 
+/** Where a member believes a name to be, in answer to `_serf_conflict`. */
+export function encodeNameAnswer(name: string, address: Address, status: number): Uint8Array {
+  const writer = new Writer().u8(serfType.conflict).map(5).key('Addr').raw(bytesOf(address));
+  writer.key('Name').text(name).key('Port').uint(address.port).key('Status').uint(status);
+  return writer.key('Tags').map(0).take();
+}
+
+/** Null for what is no answer: also for one who does not know the name. */
+export function decodeNameAnswer(payload: Uint8Array): Address | null {
+  try {
+    if (payload[0] !== serfType.conflict) return null;
+    return new Fields(new Reader(payload, 1, payload.length).map()).address('Addr', 'Port');
+  } catch (error) {
+    reasonOf(error);
+    return null;
+  }
+}
+
 const lTimeOf = (map: Fields): number => wholeOf(map.value('LTime'));
 
 function wholeOf(value: Value | undefined): number {
