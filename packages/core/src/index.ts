@@ -12,7 +12,7 @@ export {
   type Retry,
   unreachable,
 } from './errors.ts';
-export { EventHub, type EventHubOptions } from './events.ts';
+export { type Coalescing, EventHub, type EventHubOptions } from './events.ts';
 export { type InstanceCheckpoint, MachineInstance, type Perform } from './machine.ts';
 export { MachineTable, type PerformFor, type TableCheckpoint } from './machine-table.ts';
 export type { PendingTimer } from './machine-timers.ts';

@@ -32,6 +32,27 @@ describe('the event hub', () => {
     expect(await all(slow)).toEqual(['lost 3', 'd', 'e']);
   });
 
+  it('takes out what a later event makes pointless, and keeps all else in order', async () => {
+    const events = new EventHub<string>({
+      capacity: 3,
+      onOverflow: (dropped) => `lost ${dropped}`,
+      // 'a1' waits as 'a' and replaces it; 'A' replaces it too, and is never replaced.
+      coalesce: (event) => {
+        const name = (event[0] as string).toLowerCase();
+        return event.startsWith(name) ? { replaces: name, as: name } : { replaces: name };
+      },
+    });
+    const slow = events.subscribe();
+    for (const event of ['a1', 'b1', 'a2', 'A', 'A', 'b2']) events.publish(event);
+    for (let i = 0; i < 5000; i++) events.publish(`b${i}`);
+    const prompt = events.subscribe();
+    const reads = [prompt.next(), prompt.next()];
+    for (const event of ['c1', 'c2']) events.publish(event);
+    events.close();
+    expect(await all(slow)).toEqual(['lost 1', 'A', 'b4999', 'c2']);
+    expect(await Promise.all(reads)).toMatchObject([{ value: 'c1' }, { value: 'c2' }]);
+  });
+
   it('serves several reads at a time, each with an event of its own', async () => {
     const events = hub();
     const reader = events.subscribe();

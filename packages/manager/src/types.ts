@@ -24,8 +24,8 @@ export interface NodeInfo {
 }
 
 export interface MembershipEvent {
-  /** `Alive` = refuted a suspicion or came back. */
-  readonly type: 'Joined' | 'Alive' | 'Updated' | 'Suspect' | 'Dead' | 'Left' | 'Reaped';
+  /** `Updated` also when it has refuted a suspicion; `Joined` also when it came back. */
+  readonly type: 'Joined' | 'Updated' | 'Suspect' | 'Dead' | 'Left' | 'Reaped';
   readonly node: NodeInfo;
   /** Milliseconds since the Unix epoch, for display. */
   readonly at: number;

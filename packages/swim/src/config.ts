@@ -193,6 +193,9 @@ const shape = z.object({
     .describe('Bound of a TCP exchange, connecting included.')
     .meta({ unit: 'ms' }),
 
+  eventsMax: whole(16, 1_000_000, 1024).describe(
+    'Events waiting for one reader; beyond, it loses the oldest and meets one Overflow in their place.',
+  ),
   membersMax: whole(2, 100_000, 10_000).describe(
     'Members kept; at the bound newcomers are refused and counted.',
   ),

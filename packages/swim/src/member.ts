@@ -1,5 +1,5 @@
 /** Members and what happens to them, as people and siblings see it. */
-import type { Address } from '@cluster/core';
+import type { Address, Coalescing } from '@cluster/core';
 import type { Tags } from './wire/meta.ts';
 
 export type MemberState = 'Alive' | 'Suspect' | 'Dead' | 'Left';
@@ -25,19 +25,12 @@ export interface SavedPeer {
 }
 
 /**
- * - `Joined`: first heard of, or back after it left. `Alive`: refuted a suspicion, or back from the dead.
- * - `Updated`: tags or address changed. `Reaped`: forgotten.
+ * - `Joined`: first heard of, or back from the dead or after it left.
+ * - `Updated`: tags or address changed, or it has refuted a suspicion: `member.state` is `Alive` again.
+ * - `Suspect`, `Dead`, `Left`: as the states. `Reaped`: forgotten.
  * - `Conflict`: somebody uses the member's name at another address; `member` is the one we keep.
  */
-export type MemberEventType =
-  | 'Joined'
-  | 'Alive'
-  | 'Updated'
-  | 'Suspect'
-  | 'Dead'
-  | 'Left'
-  | 'Reaped'
-  | 'Conflict';
+export type MemberEventType = 'Joined' | 'Updated' | 'Suspect' | 'Dead' | 'Left' | 'Reaped' | 'Conflict';
 
 export interface MemberHappening {
   readonly type: MemberEventType;
@@ -83,4 +76,40 @@ export interface PartitionHappening {
   readonly atMs: number;
 }
 
+/**
+ * All that happens, as one stream. While an event waits for its reader, a later one may take its place:
+ * - `Updated` and `Suspect`, by anything later about the same member: it carries the latest record;
+ * - `Conflict`, by a later one about the same name, unless it says who has `lost`;
+ * - `PartitionDetected`, by a later one, with the sides as they are;
+ * - a user's event sent with `coalesce`, by a later one of its name.
+ *
+ * `Joined`, `Dead`, `Left`, `Reaped`, `PartitionHealed`, `QuorumLost` and `QuorumRegained` always arrive, each in its order.
+ */
 export type MembershipEvent = MemberHappening | PartitionHappening | UserEvent | Overflow;
+
+/** The rules of {@link MembershipEvent} for what waits. */
+export function coalescing(event: MembershipEvent): Coalescing {
+  switch (event.type) {
+    case 'Updated':
+    case 'Suspect':
+      return replaceable(`member/${event.member.name}`);
+    case 'Joined':
+    case 'Dead':
+    case 'Left':
+    case 'Reaped':
+      return { replaces: `member/${event.member.name}` };
+    case 'Conflict':
+      return event.lost ? {} : replaceable(`conflict/${event.member.name}`);
+    case 'PartitionDetected':
+      return replaceable('partition');
+    case 'UserEvent':
+      return event.coalesce ? replaceable(`user/${event.name}`) : {};
+    case 'PartitionHealed':
+    case 'QuorumLost':
+    case 'QuorumRegained':
+    case 'Overflow':
+      return {};
+  }
+}
+
+const replaceable = (name: string): Coalescing => ({ replaces: name, as: name });

@@ -4,7 +4,7 @@ import { parseSwimConfig, type SwimConfigInput } from './config.ts';
 import { SwimEngine } from './engine.ts';
 import type { Query, QueryAnswer } from './engine/serf-layer.ts';
 import { Metadata } from './metadata.ts';
-import type { Member, MembershipEvent } from './member.ts';
+import { coalescing, type Member, type MembershipEvent } from './member.ts';
 import type { SwimPorts } from './ports.ts';
 import { parseQuorumConfig, type QuorumConfigInput } from './quorum/config.ts';
 import { QuorumEngine } from './quorum/quorum-engine.ts';
@@ -44,9 +44,11 @@ export class Swim {
   readonly metadata: Metadata;
   #joining: Promise<unknown> = Promise.resolve();
 
-  private constructor(engine: SwimEngine, nowMs: () => number) {
+  private constructor(engine: SwimEngine, eventsMax: number, nowMs: () => number) {
     this.#engine = engine;
     this.#events = new EventHub<MembershipEvent>({
+      capacity: eventsMax,
+      coalesce: coalescing,
       onOverflow: (dropped) => ({ type: 'Overflow', member: null, dropped, atMs: nowMs() }),
     });
     this.metadata = new Metadata(engine.metadata, engine.self().name);
@@ -62,8 +64,9 @@ export class Swim {
    * @throws ClusterError `SWIM_CONFIG_INVALID`, `SWIM_PORT_IN_USE`, or what the disk or the network says.
    */
   static async start(config: SwimConfigInput, ports: SwimPorts): Promise<Swim> {
-    const engine = new SwimEngine(parseSwimConfig(config), ports);
-    const swim = new Swim(engine, () => ports.clock.nowMs());
+    const parsed = parseSwimConfig(config);
+    const engine = new SwimEngine(parsed, ports);
+    const swim = new Swim(engine, parsed.eventsMax, () => ports.clock.nowMs());
     await cancellable<Address>((done) => engine.start(done));
     return swim;
   }
@@ -99,7 +102,10 @@ export class Swim {
     return this.#engine.self();
   }
 
-  /** From now on. A reader more than 1,024 events behind loses the oldest and is told so by one `Overflow`. */
+  /**
+   * From now on, in order. What waits for a slow reader is coalesced (see {@link MembershipEvent}); one that is more than
+   * `eventsMax` behind all the same loses the oldest and is told so by one `Overflow`.
+   */
   events(options: Cancellable = {}): AsyncIterableIterator<MembershipEvent> {
     return this.#events.subscribe(options);
   }

@@ -305,7 +305,7 @@ describe('a suspicion', () => {
     rig.hear(alive('a', 2));
     expect(rig.stateOf('a')).toBe('alive');
     rig.run(10);
-    expect(rig.events).toEqual(['Suspect a', 'Alive a']);
+    expect(rig.events).toEqual(['Suspect a', 'Updated a']);
   });
 
   it('of a newer incarnation than known starts the time anew', () => {
@@ -353,7 +353,7 @@ describe('news of a member', () => {
     rig.hear(dead('a'), dead('a'), alive('a', 1));
     expect(rig.events).toEqual(['Dead a']);
     rig.hear(alive('a', 2));
-    expect(rig.events).toEqual(['Dead a', 'Alive a']);
+    expect(rig.events).toEqual(['Dead a', 'Joined a']);
   });
 
   it('of its leaving, in its own name, is not a death', () => {

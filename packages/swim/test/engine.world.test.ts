@@ -61,7 +61,12 @@ describe('a pool', () => {
     pool.world.restart('n2');
     expect(pool.world.runWhileNot(() => pool.converged(), 1000)).toBe(true);
     expect(pool.engine('n2').self().incarnation).toBeGreaterThan(before);
-    expect(pool.seen.filter(({ on, type }) => on === 'n1' && type === 'Alive')).toHaveLength(1);
+    expect(
+      pool.seen
+        .filter(({ on, type }) => on === 'n1' && type === 'Joined')
+        .map(({ member }) => member.name)
+        .sort(),
+    ).toEqual([...pool.names, 'n2'].sort());
   });
 
   it('lets a member that stood still for 2 s refute, and does not lose it', () => {

@@ -109,7 +109,7 @@ describe('a member that is suspect', () => {
     expect(rig.send(heard(5))).toEqual([]);
     expect(rig.state).toBe('suspect');
     expect(rig.send(heard(6))).toEqual(['acceptAlive']);
-    expect(rig.acts[0]?.params).toEqual({ claim: alive(6), notice: 'Alive' });
+    expect(rig.acts[0]?.params).toEqual({ claim: alive(6), notice: 'Updated' });
     expect(rig.state).toBe('alive');
     expect(rig.timers).toEqual([]);
   });
@@ -163,7 +163,7 @@ describe('a member that is dead', () => {
     expect(rig.send(heard(5))).toEqual([]);
     expect(rig.state).toBe('dead');
     expect(rig.send(heard(6))).toEqual(['acceptAlive']);
-    expect(rig.acts[0]?.params).toEqual({ claim: alive(6), notice: 'Alive' });
+    expect(rig.acts[0]?.params).toEqual({ claim: alive(6), notice: 'Joined' });
     expect(rig.state).toBe('alive');
   });
 

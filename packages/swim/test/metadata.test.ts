@@ -56,7 +56,7 @@ class Net {
   notice(
     on: string,
     name: string,
-    notice: 'Joined' | 'Dead' | 'Left' | 'Alive' | 'Reaped' | 'Updated' | 'Conflict',
+    notice: 'Joined' | 'Dead' | 'Left' | 'Reaped' | 'Updated' | 'Conflict',
     speaks = true,
   ): void {
     const core = this.core(on);

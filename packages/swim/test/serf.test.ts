@@ -57,7 +57,7 @@ class SerfRig {
     return this.#said;
   }
 
-  member(notice: 'Joined' | 'Dead' | 'Left' | 'Reaped' | 'Alive', name: string, n = 9): void {
+  member(notice: 'Joined' | 'Dead' | 'Left' | 'Reaped', name: string, n = 9): void {
     this.input({ type: 'MEMBER', notice, name, address: at(n) });
   }
 

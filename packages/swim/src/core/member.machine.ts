@@ -9,7 +9,7 @@ import { effect } from '@cluster/core';
 import { setup } from 'xstate';
 import type { Alive, Dead, Suspect } from './messages.ts';
 
-export type MemberNotice = 'Joined' | 'Alive' | 'Updated';
+export type MemberNotice = 'Joined' | 'Updated';
 
 export type MemberEvent =
   | {
@@ -53,7 +53,7 @@ const deadClaim = ({ event }: { event: MemberEvent }): { claim: Dead } => ({
 export const memberMachine = setup({
   types: { events: {} as MemberEvent },
   actions: {
-    /** Takes over the claim's record and spreads it; `notice` is what the reader of events hears, if the record differs. */
+    /** Takes over the claim's record and spreads it; `notice` is what the reader of events hears, if anything differs. */
     acceptAlive: effect<{ claim: Alive; notice: MemberNotice }>(),
     reportConflict: effect<{ claim: Alive }>(),
     startSuspicion: effect<{ claim: Suspect }>(),
@@ -132,7 +132,7 @@ export const memberMachine = setup({
             target: 'alive',
             actions: {
               type: 'acceptAlive',
-              params: (args) => ({ claim: aliveClaim(args), notice: 'Alive' as const }),
+              params: (args) => ({ claim: aliveClaim(args), notice: 'Updated' as const }),
             },
           },
         ],
@@ -177,7 +177,7 @@ export const memberMachine = setup({
             target: 'alive',
             actions: {
               type: 'acceptAlive',
-              params: (args) => ({ claim: aliveClaim(args), notice: 'Alive' as const }),
+              params: (args) => ({ claim: aliveClaim(args), notice: 'Joined' as const }),
             },
           },
         ],

@@ -287,7 +287,8 @@ export class Membership {
   }
 
   #acceptAlive(row: MemberRow, claim: Alive, notice: MemberEventType, nowMs: number, out: Out): void {
-    const isSameRecord = sameAddress(row.address, claim.address) && bytesEqual(row.meta, claim.meta);
+    const isSame =
+      row.state === 'alive' && sameAddress(row.address, claim.address) && bytesEqual(row.meta, claim.meta);
     row.address = claim.address;
     if (!bytesEqual(row.meta, claim.meta)) row.meta = this.#shared(claim.meta);
     row.vsn = claim.vsn;
@@ -297,7 +298,7 @@ export class Membership {
     row.lastSeenMs = nowMs;
     this.#enter(row, 'alive', nowMs);
     this.#spread(claim, out);
-    if (notice !== 'Updated' || !isSameRecord) this.#notify(notice, row, out);
+    if (!isSame) this.#notify(notice, row, out);
   }
 
   #reportConflict(row: MemberRow, claim: Alive, out: Out): void {

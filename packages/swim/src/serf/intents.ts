@@ -63,7 +63,7 @@ export class Intents {
     }
     const row = this.#rows.get(name) ?? this.#add(name, address, nowMs, out);
     row.address = address;
-    if (notice === 'Joined' || notice === 'Alive') this.#states.send(name, { type: 'ARRIVED' }, nowMs, out);
+    if (notice === 'Joined') this.#states.send(name, { type: 'ARRIVED' }, nowMs, out);
     if (notice === 'Dead') this.#states.send(name, { type: 'FAILED' }, nowMs, out);
     if (notice === 'Left') this.#states.send(name, { type: 'DEPARTED' }, nowMs, out);
   }

@@ -146,7 +146,6 @@ function describe(event: ClusterEvent): string {
     case 'Overflow':
       return `${event.dropped} events were missed`;
     case 'Joined':
-    case 'Alive':
     case 'Updated':
     case 'Suspect':
     case 'Dead':

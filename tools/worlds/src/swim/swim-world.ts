@@ -75,6 +75,8 @@ class SwimRun {
     gauge: () => unread,
     histogram: () => unread,
   };
+  /** Whom somebody believes suspect or dead, as `observer/member`. */
+  readonly #doubted = new Set<string>();
   #leaver: string | null = null;
 
   constructor(seed: number, { trace, started }: SeedOptions) {
@@ -212,7 +214,9 @@ class SwimRun {
   #hear(observer: string, { type, member }: MemberHappening): void {
     const { counters } = this.#world;
     if (type === 'Suspect') counters.add('suspicions');
-    if (type === 'Alive') counters.add('refutations');
+    const key = `${observer}/${member.name}`;
+    if (this.#doubted.delete(key) && member.state === 'Alive') counters.add('refutations');
+    if (type === 'Suspect' || type === 'Dead') this.#doubted.add(key);
     if (type === 'Dead') counters.add('deaths');
     if (type === 'Dead' && member.name === this.#leaver) counters.add('leavesTakenForDeaths');
     if (type === 'Reaped') this.#checker.reaped(observer, member.name);
