@@ -24,6 +24,7 @@ import {
 import { incarnationMax } from './incarnation.ts';
 import type { Pool } from './pool.ts';
 import { RoundRobin, type RoundRobinCheckpoint } from './round-robin.ts';
+import { versionsAgree } from './versions.ts';
 import { confirm, remainingMs, type Suspicion, suspicionBounds } from './suspicion.ts';
 
 export interface MemberRow {
@@ -100,6 +101,8 @@ export class Membership {
     const row = this.#rows.get(claim.node);
     const known = row?.incarnation ?? incarnationMax - 2 * this.#pool.options.config.incarnationJumpMax;
     if (claim.incarnation > known + this.#pool.options.config.incarnationJumpMax) return 'incarnation';
+    // One that speaks what we do not would have every later push/pull refused.
+    if (claim.type === 'alive' && !versionsAgree([this.#pool.self, claim])) return 'versions';
     if (row === undefined) {
       // Word of a stranger's death is no news: it would only bring the forgotten back.
       return claim.type === 'alive' ? this.#admit(claim, nowMs, out) : undefined;
