@@ -45,7 +45,8 @@ export { MetadataCore, type MetadataOptions } from './metadata/metadata-core.ts'
 export type { QueryFilter } from './serf/messages.ts';
 export type { Coordinate } from './serf/vivaldi.ts';
 export { SerfCore, type SerfOptions } from './serf/serf-core.ts';
-export { type Cancellable, type QueryOptions, type QueryReply, Swim } from './swim.ts';
+export type { KeyChange } from './engine/gossip-keys.ts';
+export { type Cancellable, type PoolKeyChange, type QueryOptions, type QueryReply, Swim } from './swim.ts';
 export {
   parseQuorumConfig,
   type QuorumConfig,

@@ -2,6 +2,7 @@
 import { type Address, type Done, EventHub, fromBase64 } from '@cluster/core';
 import { parseSwimConfig, type SwimConfigInput } from './config.ts';
 import { SwimEngine } from './engine.ts';
+import type { KeyChange } from './engine/gossip-keys.ts';
 import type { Query, QueryAnswer } from './engine/serf-layer.ts';
 import { Metadata } from './metadata.ts';
 import { coalescing, type Member, type MembershipEvent } from './member.ts';
@@ -11,7 +12,7 @@ import { QuorumEngine } from './quorum/quorum-engine.ts';
 import type { QuorumPorts } from './quorum/quorum-ports.ts';
 import type { Coordinate } from './serf/vivaldi.ts';
 import type { QueryFilter } from './serf/messages.ts';
-import { parseAddress, type Tags } from './wire.ts';
+import { decodeKeyAnswer, encodeKeyRequest, parseAddress, type Tags } from './wire.ts';
 
 export interface Cancellable {
   readonly signal?: AbortSignal | undefined;
@@ -28,6 +29,14 @@ export interface QueryOptions extends Cancellable {
   readonly relayFactor?: number | undefined;
   /** Default: 16 gossip rounds, times log10 of the pool size. */
   readonly timeoutMs?: number | undefined;
+}
+
+/** What has become of a change of keys in the whole pool. */
+export interface PoolKeyChange {
+  readonly changed: readonly string[];
+  readonly refused: readonly { readonly member: string; readonly reason: string }[];
+  /** Members alive of whom nothing was heard in time. */
+  readonly silent: readonly string[];
 }
 
 export type QueryReply = Uint8Array | string | undefined;
@@ -208,8 +217,35 @@ export class Swim {
    * configured by then; without, give `gossipKeys` the same for the next start.
    * @throws ClusterError `SWIM_KEY_REFUSED` with the reason, nothing changed; `SWIM_KEYS_NOT_STORED`.
    */
-  async changeKey(change: 'install' | 'use' | 'remove', key: string): Promise<void> {
+  async changeKey(change: KeyChange, key: string): Promise<void> {
     await cancellable<void>((done) => this.#engine.changeKey(change, fromBase64(key), done));
+  }
+
+  /**
+   * Changes the keys here, and asks every other member to do the same, as `serf keys` does; those of ours obey with
+   * `keyring.acceptRemote`. Done when all have answered, or the query's time is over: go to the next step of a rotation (`install`,
+   * `use`, `remove`) only when nobody has refused and nobody was silent.
+   * @throws ClusterError `SWIM_KEY_REFUSED`, nothing changed anywhere; `SWIM_KEYS_NOT_STORED`; what `query` throws.
+   */
+  async changePoolKey(change: KeyChange, key: string, { signal }: Cancellable = {}): Promise<PoolKeyChange> {
+    signal?.throwIfAborted();
+    await this.changeKey(change, key);
+    const own = this.self.name;
+    const silent = new Set(this.members().flatMap(({ name, state }) => (state === 'Alive' ? [name] : [])));
+    silent.delete(own);
+    const changed = [own];
+    const refused: { member: string; reason: string }[] = [];
+    if (silent.size === 0) return { changed, refused, silent: [] };
+    const answers = this.query(`_serf_${change}-key`, encodeKeyRequest(fromBase64(key)), { signal });
+    for await (const { from: member, payload } of answers) {
+      const answer = member === own ? null : decodeKeyAnswer(payload);
+      if (answer === null) continue;
+      silent.delete(member);
+      if (answer.ok) changed.push(member);
+      else refused.push({ member, reason: answer.message });
+      if (silent.size === 0) break;
+    }
+    return { changed, refused, silent: [...silent] };
   }
 
   /** Says goodbye and waits until the others have been told; the member then only waits to be stopped. */

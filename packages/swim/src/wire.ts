@@ -3,12 +3,14 @@ export { dialable, hostBytes, parseAddress } from './wire/addresses.ts';
 export { decodeMessage, encodeMessage, nameBytesMax } from './wire/messages.ts';
 export {
   decodeCoordinate,
+  decodeKeyAnswer,
   decodeKeyRequest,
   decodeNameAnswer,
   decodeSerf,
   decodeSerfState,
   encodeCoordinate,
   encodeKeyAnswer,
+  encodeKeyRequest,
   encodeNameAnswer,
   encodeSerf,
   encodeSerfState,

@@ -136,6 +136,36 @@ describe('a join with the wrong key', () => {
     await expect(plain.changeKey('install', keyA)).rejects.toThrow(/not enabled/);
   });
 
+  it('does not happen while a member rotates the keys of the whole pool, and keys outlive a restart', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'swim-'));
+    folders.push(dataDir);
+    const config = { gossipKeys: [keyA], keyring: { acceptRemote: true } };
+    const [a, b] = [await start({ ...config, name: 'a' }), await start({ ...config, name: 'b', dataDir })];
+    const deaf = await start({ name: 'deaf', gossipKeys: [keyA] });
+    for (const one of [b, deaf]) await one.join([at(a)]);
+    await until(() => [a, b, deaf].every((swim) => swim.alive().length === 3));
+    const installed = await a.changePoolKey('install', keyB);
+    expect([...installed.changed].sort()).toEqual(['a', 'b']);
+    expect(installed.refused).toEqual([
+      { member: 'deaf', reason: expect.stringMatching(/acceptRemote/) as string },
+    ]);
+    expect(installed.silent).toEqual([]);
+    await deaf.leave();
+    await until(() => [a, b].every((swim) => swim.alive().length === 2));
+    for (const step of ['use', 'remove'] as const) {
+      const { changed, refused, silent } = await a.changePoolKey(step, step === 'use' ? keyB : keyA);
+      expect([[...changed].sort(), refused, silent]).toEqual([['a', 'b'], [], []]);
+    }
+    expect([a.gossipKeys(), b.gossipKeys()]).toEqual([[keyB], [keyB]]);
+    await expect(a.changePoolKey('use', keyA)).rejects.toThrow(/not in the keyring/);
+    const bind = b.self.address;
+    await b.stop();
+    // With the old key in its configuration, and no seed.
+    const again = await start({ ...config, name: 'b', dataDir, bind });
+    expect(again.gossipKeys()).toEqual([keyB]);
+    await until(() => again.alive().length === 2 && a.alive().length === 2);
+  });
+
   it('and by another label names the label', async () => {
     const seed = await start({ name: 'seed', label: 'east' });
     const joiner = await start({ name: 'joiner', label: 'west' });

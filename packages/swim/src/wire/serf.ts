@@ -269,6 +269,9 @@ export function decodeKeyRequest(payload: Uint8Array): Uint8Array | null {
   }
 }
 
+export const encodeKeyRequest = (key: Uint8Array): Uint8Array =>
+  new Writer().u8(serfType.keyRequest).map(1).key('Key').raw(key).take();
+
 export interface KeyAnswer {
   readonly ok: boolean;
   readonly message: string;
@@ -282,6 +285,18 @@ export function encodeKeyAnswer({ ok, message, keys, primary }: KeyAnswer): Uint
   for (const key of keys) writer.text(key);
   writer.key('Message').text(message).key('PrimaryKey').text(primary);
   return writer.key('Result').bool(ok).take();
+}
+
+/** Null for what is no answer to a key request. */
+export function decodeKeyAnswer(payload: Uint8Array): Pick<KeyAnswer, 'ok' | 'message'> | null {
+  try {
+    if (payload[0] !== serfType.keyResponse) return null;
+    const fields = new Fields(new Reader(payload, 1, payload.length).map());
+    return { ok: fields.flag('Result'), message: fields.text('Message', textBytesMax) };
+  } catch (error) {
+    reasonOf(error);
+    return null;
+  }
 }
 
 /** Where a member believes a name to be, in answer to `_serf_conflict`. */
