@@ -1,6 +1,7 @@
 /** Every transition of `raft.progress`, seen from what the leader sends to a follower. */
 import { describe, expect, it } from 'vitest';
 import { Bench, log } from './support/bench.ts';
+import { snapshotOf } from './support/snapshots.ts';
 
 function leader(config: ConstructorParameters<typeof Bench>[0] = {}): Bench {
   const node = new Bench(config, { entries: log(1, 1, 1) });
@@ -122,5 +123,56 @@ describe('a follower that is fed', () => {
     node.accept('b', 7);
     node.accept('b', 9);
     expect(commands(node, 'b')).toEqual([1, 2, 2, 2]);
+  });
+});
+
+describe('a follower that is behind the log', () => {
+  const behind = (config: ConstructorParameters<typeof Bench>[0] = {}): Bench => {
+    const past = { base: { index: 3, term: 1 }, entries: log(1, 1, 1, 1, 1).slice(3), appliedIndex: 3 };
+    const node = new Bench(config, { ...past, snapshot: snapshotOf(3) });
+    node.becomeLeader();
+    node.clear();
+    return node;
+  };
+  const lacksAll = { type: 'appendRejected', term: 2, rejected: 5, hintIndex: 0, hintTerm: 0 } as const;
+
+  it('is sent a snapshot and no entries, until it holds what the log begins behind', () => {
+    const node = behind();
+    node.receive('b', lacksAll);
+    node.propose('x');
+    node.pass(60);
+    expect([node.of('readSnapshot').length, node.sent('append', 'b')]).toEqual([1, []]);
+    node.receive('b', { type: 'snapshotAnswer', term: 2, index: 3, offset: 300, status: 'done' });
+    expect(node.sent('append', 'b')).toMatchObject([{ prevIndex: 3, entries: { length: 4 } }]);
+    node.propose('y');
+    expect(node.sent('append', 'b')).toHaveLength(1);
+    node.accept('b', 7);
+    node.propose('z');
+    expect(commands(node, 'b')).toEqual([4, 1, 1]);
+  });
+
+  it('is sent entries when it turns out to hold enough, however it came by it', () => {
+    const node = behind();
+    node.receive('b', lacksAll);
+    node.accept('b', 4);
+    expect(node.sent('append', 'b')).toMatchObject([{ prevIndex: 4 }]);
+  });
+
+  it('is sent a snapshot when the log is shortened past it while it is fed', () => {
+    const node = behind({ inflightMessagesMax: 1 });
+    node.accept('b', 4);
+    node.accept('c');
+    node.propose('x');
+    node.accept('c');
+    for (const command of ['y', 'z']) {
+      node.propose(command);
+      node.accept('c');
+    }
+    node.input({ type: 'SNAPSHOT', ref: 900 });
+    node.input({ type: 'IMAGE_TAKEN' });
+    node.input({ type: 'SNAPSHOT_SAVED', id: snapshotOf(9, 2) });
+    node.clear();
+    node.pass(50);
+    expect(node.of('readSnapshot')).toMatchObject([{ to: 'b', id: { index: 9 } }]);
   });
 });
