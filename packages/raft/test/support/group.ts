@@ -1,4 +1,4 @@
-import { type ClusterError, type Outcome, type Tracer } from '@cluster/core';
+import { type ClusterError, type Disk, memoryDisk, type Outcome, type Tracer } from '@cluster/core';
 import {
   type LogStorage,
   MemoryLogStorage,
@@ -7,6 +7,7 @@ import {
   type RaftConfigInput,
   type RaftEvent,
   RaftReplica,
+  SnapshotFiles,
 } from '../../src/index.ts';
 import { ManualClock } from './clock.ts';
 import { Ledger, text } from './ledger.ts';
@@ -15,6 +16,8 @@ import { TestNetwork } from './network.ts';
 export interface TestNode {
   readonly name: string;
   readonly ledger: Ledger;
+  /** Where its snapshots are. */
+  readonly disk: Disk;
   storage: LogStorage;
   replica: RaftReplica;
   readonly events: RaftEvent[];
@@ -30,6 +33,7 @@ export interface GroupOptions {
   readonly config?: Partial<RaftConfigInput>;
   readonly tracer?: Tracer;
   readonly storage?: (node: string) => LogStorage;
+  readonly disk?: (node: string) => Disk;
 }
 
 /** Replicas over fake ports, in virtual time. */
@@ -45,7 +49,13 @@ export class TestGroup {
     this.#names = names;
     this.#options = options;
     for (const name of names)
-      this.#boot(name, new Ledger(), options.storage?.(name) ?? new MemoryLogStorage(), []);
+      this.#boot(
+        name,
+        new Ledger(),
+        options.storage?.(name) ?? new MemoryLogStorage(),
+        [],
+        options.disk?.(name) ?? memoryDisk(),
+      );
   }
 
   node(name: string): TestNode {
@@ -78,9 +88,9 @@ export class TestGroup {
   }
 
   restart(name: string, storage?: LogStorage): void {
-    const { ledger, storage: before, events } = this.node(name);
+    const { ledger, storage: before, events, disk } = this.node(name);
     const again = storage ?? (before instanceof MemoryLogStorage ? new MemoryLogStorage(before) : before);
-    this.#boot(name, ledger, again, events);
+    this.#boot(name, ledger, again, events, disk);
   }
 
   propose(name: string, command: string, options: ProposeOptions = {}): Call<ProposalResult> {
@@ -96,7 +106,7 @@ export class TestGroup {
     return call;
   }
 
-  #boot(name: string, ledger: Ledger, storage: LogStorage, events: RaftEvent[]): void {
+  #boot(name: string, ledger: Ledger, storage: LogStorage, events: RaftEvent[], disk: Disk): void {
     const replica = new RaftReplica(
       { nodeId: name, voters: [...this.#names], ...this.#options.config },
       {
@@ -104,12 +114,13 @@ export class TestGroup {
         channel: this.network.channel(name),
         storage,
         stateMachine: ledger,
+        snapshots: new SnapshotFiles({ disk }),
         seed: this.#seed++,
         tracer: this.#options.tracer,
       },
     );
     replica.onEvent((event) => void events.push(event));
-    this.nodes.set(name, { name, ledger, storage, replica, events });
+    this.nodes.set(name, { name, ledger, disk, storage, replica, events });
     replica.start((outcome) => {
       if (!outcome.ok) throw outcome.error;
     });

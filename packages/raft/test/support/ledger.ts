@@ -1,5 +1,12 @@
-import type { ClusterError, Done } from '@cluster/core';
-import type { ApplyBatch, SessionRecord, StateMachine } from '../../src/index.ts';
+import { type ClusterError, type Done, runTask, type Task, wait } from '@cluster/core';
+import type {
+  ApplyBatch,
+  ByteSource,
+  SessionRecord,
+  SnapshotMeta,
+  StateImages,
+  StateMachine,
+} from '../../src/index.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -43,6 +50,37 @@ export class Ledger implements StateMachine {
     else run();
   }
 
+  /** Images taken and installed, in order. */
+  readonly imageIndexes: number[] = [];
+  readonly images: StateImages = {
+    take: (done) => done({ ok: true, value: piecesOf(text(this.lines.join('\n')), 50) }),
+    install: (meta, image, done) => runTask(this.#install(meta, image), done),
+  };
+
+  *#install({ index, sessions }: SnapshotMeta, image: ByteSource): Task<void> {
+    const bytes: number[] = [];
+    for (;;) {
+      const piece = yield* wait<Uint8Array | null>((done) => image.next(done));
+      if (piece === null) break;
+      bytes.push(...piece);
+    }
+    const lines = words(Uint8Array.from(bytes)).split('\n');
+    this.lines.splice(0, this.lines.length, ...(bytes.length === 0 ? [] : lines));
+    this.appliedIndex = index;
+    this.sessions.clear();
+    for (const { clientId, owner, lastIndex, results } of sessions) {
+      this.sessions.set(clientId, { owner, lastIndex, results: [...results] });
+    }
+    this.imageIndexes.push(index);
+  }
+
+  /** As a process that kept nothing but its disk. */
+  forget(): void {
+    this.lines.length = 0;
+    this.sessions.clear();
+    this.appliedIndex = 0;
+  }
+
   release(): void {
     for (const run of this.#held.splice(0)) run();
   }
@@ -69,4 +107,17 @@ export class Ledger implements StateMachine {
     this.appliedIndex = batch.lastIndex;
     return results;
   }
+}
+
+/** Bytes in pieces of at most `length`. */
+export function piecesOf(bytes: Uint8Array, length: number): ByteSource {
+  let at = 0;
+  return {
+    next: (done) => {
+      const piece = bytes.subarray(at, at + length);
+      at += length;
+      done({ ok: true, value: piece.length === 0 ? null : piece });
+    },
+    close: () => undefined,
+  };
 }
