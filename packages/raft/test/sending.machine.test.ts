@@ -23,7 +23,8 @@ function leader(
   return node;
 }
 
-const reads = (node: Bench): unknown[] => node.of('readSnapshot').map(({ offset, length }) => [offset, length]);
+const reads = (node: Bench): unknown[] =>
+  node.of('readSnapshot').map(({ offset, length }) => [offset, length]);
 
 function read(node: Bench, offset: number, of = id): void {
   node.input({ type: 'SNAPSHOT_READ', to: 'b', id: of, offset, bytes: new Uint8Array(100) });
@@ -116,16 +117,19 @@ describe('a leader that sends a snapshot', () => {
     ]);
   });
 
-  it.each(['at the end', 'on the way'])('takes another snapshot when the follower refuses this one %s', (when) => {
-    const node = leader();
-    read(node, 0);
-    if (when === 'at the end') answer(node, { offset: 300 });
-    answer(node, { status: 'refused' });
-    expect(node.of('takeSnapshot')).toHaveLength(1);
-    node.input({ type: 'IMAGE_TAKEN' });
-    node.input({ type: 'SNAPSHOT_SAVED', id: snapshotOf(6, 2) });
-    expect(node.of('readSnapshot').at(-1)).toMatchObject({ id: snapshotOf(6, 2), offset: 0 });
-  });
+  it.each(['at the end', 'on the way'])(
+    'takes another snapshot when the follower refuses this one %s',
+    (when) => {
+      const node = leader();
+      read(node, 0);
+      if (when === 'at the end') answer(node, { offset: 300 });
+      answer(node, { status: 'refused' });
+      expect(node.of('takeSnapshot')).toHaveLength(1);
+      node.input({ type: 'IMAGE_TAKEN' });
+      node.input({ type: 'SNAPSHOT_SAVED', id: snapshotOf(6, 2) });
+      expect(node.of('readSnapshot').at(-1)).toMatchObject({ id: snapshotOf(6, 2), offset: 0 });
+    },
+  );
 
   it('takes another snapshot when this one cannot be read', () => {
     const node = leader();

@@ -194,7 +194,10 @@ describe('a node that is sent a snapshot', () => {
     receiveAll(node, snapshotOf(9));
     node.clear();
     node.input({ type: 'SNAPSHOT_FAILED', reason: 'disk' });
-    expect([node.sent('snapshotAnswer'), node.of('snapshotFailed')]).toMatchObject([[], [{ reason: 'disk' }]]);
+    expect([node.sent('snapshotAnswer'), node.of('snapshotFailed')]).toMatchObject([
+      [],
+      [{ reason: 'disk' }],
+    ]);
     expect(node.core.snapshotState).toBe('idle');
   });
 

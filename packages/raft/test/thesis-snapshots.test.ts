@@ -36,7 +36,9 @@ describe('a snapshot (thesis 5.1)', () => {
       index: 3,
       term: 2,
       configuration: expect.objectContaining({ voters: ['a'] }),
-      sessions: [{ clientId: 1, owner: '', lastIndex: 3, results: [{ sequence: 1, result: new Uint8Array([3]) }] }],
+      sessions: [
+        { clientId: 1, owner: '', lastIndex: 3, results: [{ sequence: 1, result: new Uint8Array([3]) }] },
+      ],
     });
   });
 
@@ -109,7 +111,14 @@ describe('a follower that is sent a snapshot (thesis 5.1, figure 5.3)', () => {
   it('5.1: 40, keeps entries that came behind the snapshot while it was on its way', () => {
     const node = follower();
     receiveAll(node, snapshotOf(2));
-    node.receive('b', { type: 'append', term: 2, prevIndex: 0, prevTerm: 0, commit: 0, entries: log(1, 1, 1, 1) });
+    node.receive('b', {
+      type: 'append',
+      term: 2,
+      prevIndex: 0,
+      prevTerm: 0,
+      commit: 0,
+      entries: log(1, 1, 1, 1),
+    });
     node.input({ type: 'SNAPSHOT_CHECKED', id: snapshotOf(2), meta: metaOf(snapshotOf(2)) });
     expect([node.core.log.firstIndex, node.core.lastIndex]).toEqual([3, 4]);
   });
@@ -167,7 +176,14 @@ describe('a follower that is sent a snapshot (thesis 5.1, figure 5.3)', () => {
 
   it('5.1: takes an append that begins before its snapshot as far as it goes beyond', () => {
     const node = new Bench({}, { base: { index: 3, term: 1 }, appliedIndex: 3, snapshot: snapshotOf(3) });
-    node.receive('b', { type: 'append', term: 2, prevIndex: 1, prevTerm: 1, commit: 4, entries: log(1, 1, 1, 1).slice(1) });
+    node.receive('b', {
+      type: 'append',
+      term: 2,
+      prevIndex: 1,
+      prevTerm: 1,
+      commit: 4,
+      entries: log(1, 1, 1, 1).slice(1),
+    });
     expect([node.core.lastIndex, node.core.commitIndex]).toEqual([4, 4]);
     node.receive('b', { type: 'append', term: 2, prevIndex: 0, prevTerm: 0, commit: 0, entries: [] });
     expect(node.sent('appendAccepted').at(-1)).toMatchObject({ match: 4 });
@@ -196,7 +212,8 @@ describe('a node that starts between two steps (thesis 3.8, 5.1)', () => {
     group.crash('a');
     group.node('a').ledger.forget();
     group.node('a').disk.list('snapshots', (outcome) => {
-      if (outcome.ok) for (const name of outcome.value) group.node('a').disk.remove(`snapshots/${name}`, () => undefined);
+      if (outcome.ok)
+        for (const name of outcome.value) group.node('a').disk.remove(`snapshots/${name}`, () => undefined);
     });
     expect(() => group.restart('a')).toThrow(expect.objectContaining({ code: 'RAFT_SNAPSHOT_MISSING' }));
   });
@@ -204,7 +221,10 @@ describe('a node that starts between two steps (thesis 3.8, 5.1)', () => {
 
 describe('a follower that is behind the log (thesis 5.1)', () => {
   /** One was away while the others went on and forgot. */
-  function away(options: ConstructorParameters<typeof TestGroup>[1] = {}): { group: TestGroup; late: string } {
+  function away(options: ConstructorParameters<typeof TestGroup>[1] = {}): {
+    group: TestGroup;
+    late: string;
+  } {
     const group = new TestGroup(three, { config, ...options });
     const leader = group.electLeader();
     write(group, 3);

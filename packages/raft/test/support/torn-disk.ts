@@ -59,6 +59,8 @@ function changed(bytes: Uint8Array, change: Change): Uint8Array {
 interface NameChange {
   readonly path: string;
   readonly entry: File | 'folder' | null;
+  /** A name that goes with the same change. */
+  readonly also?: string;
 }
 
 const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
@@ -117,7 +119,14 @@ export class TornDisk {
           if (file === undefined || file === 'folder') return diskError('DISK_NOT_FOUND', path);
           return this.#open(path, file, run);
         }),
-      rename: (_from, _to, done) => done({ ok: false, error: diskError('DISK_IO', 'not used') }),
+      rename: (from, to, done) =>
+        run(`rename ${from} ${to}`, done, () => {
+          const file = this.names.get(from);
+          if (file === undefined || file === 'folder') return diskError('DISK_NOT_FOUND', from);
+          // One step, on the medium too: a journal keeps both names or neither.
+          this.#name({ path: to, entry: file, also: from });
+          return undefined;
+        }),
       remove: (path, done) => run(`remove ${path}`, done, () => this.#name({ path, entry: null })),
       syncDirectory: (path, done) =>
         run(`syncDirectory ${path}`, done, () => {
@@ -207,7 +216,8 @@ export class TornDisk {
   }
 }
 
-function set(names: Map<string, File | 'folder'>, { path, entry }: NameChange): void {
+function set(names: Map<string, File | 'folder'>, { path, entry, also }: NameChange): void {
+  if (also !== undefined) names.delete(also);
   if (entry === null) names.delete(path);
   else names.set(path, entry);
 }
