@@ -60,10 +60,17 @@ describe('compression', () => {
     expect(new StreamDecoder(options).push(sealed)).toEqual({ kind: 'pushPull', content });
   });
 
-  it("is on in memberlist's presets, and off by default", () => {
+  it('is not tried on what is as short as a ping: that never shrinks', () => {
+    const alike = encodeMessage({ type: 'user', payload: new Uint8Array(200).fill(65) });
+    expect(encodePacket([alike], false, options)).toEqual(alike);
+    const longer = encodeMessage({ type: 'user', payload: new Uint8Array(300).fill(65) });
+    expect(encodePacket([longer], false, options).length).toBeLessThan(longer.length);
+  });
+
+  it('is on unless it is turned off', () => {
     const isOn = (preset: 'default' | 'lan' | 'wan' | 'local'): boolean =>
       parseSwimConfig({ name: 'a', preset }).compression;
-    expect([isOn('default'), isOn('lan'), isOn('wan'), isOn('local')]).toEqual([false, true, true, true]);
+    expect([isOn('default'), isOn('lan'), isOn('wan'), isOn('local')]).toEqual([true, true, true, true]);
     expect(parseSwimConfig({ name: 'a', preset: 'lan', compression: false }).compression).toBe(false);
   });
 });

@@ -47,7 +47,7 @@ export function encodePacket(
   options: WireOptions,
 ): Uint8Array {
   let body = parts.length === 1 ? (parts[0] as Uint8Array) : compound(parts);
-  if (options.compress) body = compressed(body);
+  if (options.compress && body.length >= compressFromBytes) body = compressed(body);
   // A cipher's tag does a checksum's work and more.
   if (checksum && !options.cipher)
     body = new Writer().u8(wireType.checksum).u32(crc32(body)).append(body).take();
@@ -57,6 +57,9 @@ export function encodePacket(
 
 // Of a compress message beside its content: type, map, keys, algorithm, length.
 const compressBytes = 15;
+
+// Pings and acks are shorter, and never shrink: codes begin at nine bits, and the frame takes its share.
+const compressFromBytes = 256;
 
 /** As a compress message, if that is smaller; as it is otherwise. */
 export function compressed(body: Uint8Array): Uint8Array {
