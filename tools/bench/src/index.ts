@@ -1,6 +1,6 @@
 /** @packageDocumentation Benchmarks: ours beside the raw limit and the peers, interleaved in one run. */
 export { type Contender, measure, type MeasureOptions } from './measure.ts';
-export { type BenchResult, type BenchRow, ratioToLimit, renderBench } from './result.ts';
+export { type BenchResult, type BenchRow, type Expectation, ratioToLimit, renderBench } from './result.ts';
 export { type Measurement, pairedRatio, quantile, type Ratio, summarize } from './statistics.ts';
 export { benchStepper, stepperDefaults } from './stepper/bench.ts';
 export {
@@ -10,3 +10,4 @@ export {
   transportQuick,
 } from './transport/bench.ts';
 export { benchRaft, type RaftBenchOptions, raftDefaults, raftQuick } from './raft/bench.ts';
+export { benchSwim, type SwimBenchOptions, swimDefaults, swimQuick } from './swim/bench.ts';

@@ -15,19 +15,27 @@ export interface BenchRow {
   readonly spread: number;
 }
 
+/** Something that has to be so, whatever the machine's speed: completion and safety, never a time. */
+export interface Expectation {
+  readonly what: string;
+  readonly held: boolean;
+}
+
 export interface BenchResult {
   readonly name: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly rows: readonly BenchRow[];
   /** What a reader has to know besides, e.g. which peers are not installed here. */
   readonly notes?: readonly string[];
+  /** What the run was expected to show; one that did not hold fails the command. */
+  readonly expectations?: readonly Expectation[];
 }
 
 export const ratioToLimit = (ours: number, limit: number, higherIsBetter: boolean): number =>
   higherIsBetter ? ours / limit : limit / ours;
 
 /** A table with one line per case. Peers that a case lacks are left empty. */
-export function renderBench({ name, config, rows, notes = [] }: BenchResult): string {
+export function renderBench({ name, config, rows, notes = [], expectations = [] }: BenchResult): string {
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
   const head = ['case', 'unit', 'ours', '±', 'limit', 'of limit', ...peers];
   const lines = rows.map((row) => [
@@ -41,7 +49,7 @@ export function renderBench({ name, config, rows, notes = [] }: BenchResult): st
       const value = row.peers[peer];
       if (value === undefined) return '';
       const times = row.higherIsBetter ? row.ours / value : value / row.ours;
-      return `${figure(value)} (ours ${times.toFixed(1)}x)`;
+      return Number.isFinite(times) ? `${figure(value)} (ours ${times.toFixed(1)}x)` : figure(value);
     }),
   ]);
   const widths = head.map((_, i) => Math.max(...[head, ...lines].map((cells) => (cells[i] ?? '').length)));
@@ -58,6 +66,8 @@ export function renderBench({ name, config, rows, notes = [] }: BenchResult): st
     ...text,
     '',
     ...notes.map((note) => `${note}\n`),
+    ...expectations.map(({ what, held }) => `${held ? 'held' : 'DID NOT HOLD'}: ${what}`),
+    '',
   ].join('\n');
 }
 

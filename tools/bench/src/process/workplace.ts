@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Remote } from './remote.ts';
 
 export interface StartOptions {
@@ -12,6 +13,14 @@ export interface StartOptions {
   readonly core: number | null;
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs it, e.g. within a network namespace; it has to replace itself by the program. */
+  readonly prefix?: readonly string[];
+}
+
+export interface ForeignOptions {
+  readonly prefix?: readonly string[];
+  /** What it says on standard output. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** A process that is not ours: etcd, nats-server. */
@@ -58,6 +67,7 @@ export class Workplace {
   /** A program of ours, that answers calls. */
   start(name: string, program: string, args: readonly string[], options: StartOptions): Remote {
     const [command, ...rest] = this.#pin(options.core, [
+      ...(options.prefix ?? []),
       process.execPath,
       ...(options.nodeFlags ?? []),
       program,
@@ -73,16 +83,23 @@ export class Workplace {
     return new Remote(name, child, lastWords(child));
   }
 
-  /** Somebody else's program; what it says is kept for the error that its unexpected end becomes. */
+  /** Somebody else's program; what it says on standard error is kept for the error that its unexpected end becomes. */
   startForeign(
     name: string,
     command: string,
     args: readonly string[],
     onDeath: (error: Error) => void,
+    { prefix = [], onLine }: ForeignOptions = {},
   ): Foreign {
+    const [file = '', ...rest] = [...prefix, command, ...args];
     const child = this.#keep(
-      spawn(command, [...args], { stdio: ['ignore', 'ignore', 'pipe'], cwd: this.folder }),
+      spawn(file, rest, {
+        stdio: ['ignore', onLine === undefined ? 'ignore' : 'pipe', 'pipe'],
+        cwd: this.folder,
+      }),
     );
+    if (onLine !== undefined && child.stdout !== null)
+      createInterface({ input: child.stdout }).on('line', onLine);
     const words = lastWords(child);
     let expected = false;
     const gone = new Promise<void>((resolve) => {
@@ -115,13 +132,18 @@ export class Workplace {
     return child;
   }
 
-  async #end(): Promise<void> {
+  /** Kills what was started; resolves when all of it is gone. The folder stays. */
+  async killAll(): Promise<void> {
     this.#ending = true;
     const gone = [...this.#children].map(
       (child) => new Promise((resolve) => void child.once('exit', resolve).once('error', resolve)),
     );
     for (const child of this.#children) child.kill('SIGKILL');
     await Promise.all(gone);
+  }
+
+  async #end(): Promise<void> {
+    await this.killAll();
     this.#clear();
   }
 

@@ -1,16 +1,20 @@
 import { tmpdir } from 'node:os';
-import type { BenchResult } from '@cluster/bench';
+import type { BenchResult, SwimBenchOptions } from '@cluster/bench';
 import { Command } from 'commander';
 import type { MakeCommand } from '../context.ts';
 import { integer, integers, usageError } from '../usage.ts';
 import { notYet } from './later.ts';
 
-const later = ['swim', 'balancer', 'sim'];
+const later = ['balancer', 'sim'];
 
 interface Options {
   readonly rounds?: number;
   readonly failover: number;
   readonly clients?: readonly number[];
+  readonly nodes?: number;
+  readonly minutes?: number;
+  readonly kills?: number;
+  readonly cut?: number;
   readonly dir: string;
   readonly profile?: string;
   readonly quick?: boolean;
@@ -20,15 +24,20 @@ interface Options {
 export const benchCommand: MakeCommand = ({ out, err }, done) =>
   new Command('bench')
     .description('ours beside the bare limit and the peers, interleaved in one run')
-    .argument('[benchmarks...]', 'stepper, transport, raft; all there are when none is given')
+    .argument('[benchmarks...]', 'stepper, transport, raft, swim; all there are when none is given')
     .option('--rounds <n>', 'rounds that each contender runs', integer(1, 1000))
     .option('--quick', 'short runs, that show whether it works; their figures are worth little')
     .option('--failover <n>', 'raft: leaders killed, of ours and of etcd', integer(0, 1000), 0)
     .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
+    .option('--nodes <n>', 'swim: members of each pool (100)', integer(5, 1000))
+    .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
+    .option('--kills <n>', 'swim: members killed, of each pool (10)', integer(0, 100))
+    .option('--cut <seconds>', 'swim: how long the partition lasts (40); 0: none', integer(0, 3600))
     .option('--dir <folder>', 'raft: where the logs are written', tmpdir())
     .option('--profile <folder>', 'transport, raft: where CPU profiles of ours go')
     .option('--json', 'end with one line of JSON per benchmark; tables go to standard error')
-    .action(async (names: string[], { rounds, failover, clients, dir, profile, quick, json }: Options) => {
+    .action(async (names: string[], options: Options) => {
+      const { rounds, failover, clients, dir, profile, quick, json } = options;
       const bench = await import('@cluster/bench');
       const say = (line: string): void => err(`${line}\n`);
       const chosen = rounds === undefined ? {} : { rounds };
@@ -52,16 +61,29 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
             },
             say,
           ),
+        swim: () => bench.benchSwim(swimOptions(quick ? bench.swimQuick : bench.swimDefaults, options), say),
       };
       const wanted = names.length === 0 ? Object.keys(benches) : names;
       for (const name of wanted) {
         if (later.includes(name)) throw notYet(`bench ${name}`);
         if (!Object.hasOwn(benches, name)) throw usageError(`There is no benchmark '${name}'`, 'bench');
       }
+      let allHeld = true;
       for (const name of wanted) {
         const result = await (benches[name] as () => Promise<BenchResult>)();
         (json ? err : out)(bench.renderBench(result));
         if (json) out(`${JSON.stringify(result)}\n`);
+        allHeld &&= result.expectations?.every(({ held }) => held) ?? true;
       }
-      done(0);
+      done(allHeld ? 0 : 1);
     });
+
+const swimOptions = (
+  base: SwimBenchOptions,
+  { nodes = base.nodes, minutes, kills = base.kills, cut = base.cutSeconds }: Options,
+): SwimBenchOptions => ({
+  nodes,
+  kills,
+  cutSeconds: cut,
+  idleSeconds: minutes === undefined ? base.idleSeconds : minutes * 60,
+});
