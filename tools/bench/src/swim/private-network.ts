@@ -65,7 +65,7 @@ export class PrivateNetwork {
   async traffic(): Promise<Traffic> {
     let sum = noTraffic;
     for (const side of sides) {
-      const [file = '', ...args] = [...this.prefix(side), 'cat', '/proc/net/snmp', '/proc/net/netstat'];
+      const [file, ...args] = [...this.prefix(side), 'cat', '/proc/net/snmp', '/proc/net/netstat'];
       sum = plus(sum, parseTraffic((await run(file, args)).stdout));
     }
     return sum;
@@ -102,7 +102,7 @@ export class PrivateNetwork {
   }
 
   async #turnOff(side: Side, option: string): Promise<void> {
-    const [file = '', ...args] = [...this.prefix(side), 'sh', '-c', `echo 0 >/proc/sys/net/ipv4/${option}`];
+    const [file, ...args] = [...this.prefix(side), 'sh', '-c', `echo 0 >/proc/sys/net/ipv4/${option}`];
     await run(file, args);
   }
 
