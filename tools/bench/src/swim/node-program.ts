@@ -7,7 +7,6 @@ import { type Sighting, type SightingKind, wallMs } from './sightings.ts';
 
 const kinds: Partial<Record<MembershipEvent['type'], SightingKind>> = {
   Joined: 'alive',
-  Alive: 'alive',
   Suspect: 'suspect',
   Dead: 'dead',
   Left: 'left',
@@ -27,7 +26,9 @@ async function watch(observer: string, swim: Swim): Promise<void> {
   for await (const event of swim.events()) {
     if (event.type === 'UserEvent') userEvents.push(`${observer} ${event.name} ${text(event.payload)}`);
     if (event.type === 'Overflow') throw new Error(`${observer} has lost ${event.dropped} events.`);
-    const kind = kinds[event.type];
+    // Refuted.
+    const isBack = event.type === 'Updated' && event.member.state === 'Alive';
+    const kind = isBack ? 'alive' : kinds[event.type];
     if (event.member !== null && kind !== undefined)
       sightings.push({ observer, member: event.member.name, kind, atMs: wallMs() });
   }
