@@ -31,7 +31,7 @@ export interface MembershipEvent {
   readonly at: number;
 }
 
-export type RaftRole = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+export type RaftRole = 'follower' | 'preCandidate' | 'candidate' | 'leader' | 'learner';
 
 export type FailoverEvent =
   | {

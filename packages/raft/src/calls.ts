@@ -6,7 +6,17 @@
  */
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
-import type { Answer, Draft, Proposal, RaftInput, SnapshotOutcome, TransferOutcome } from './core/types.ts';
+import type { MemberChange } from './core/configuration-changes.ts';
+import type {
+  Answer,
+  ChangeOutcome,
+  Draft,
+  Proposal,
+  RaftInput,
+  SnapshotOutcome,
+  TransferOutcome,
+  Transition,
+} from './core/types.ts';
 import * as errors from './errors.ts';
 import type { RaftMetrics } from './metrics.ts';
 
@@ -37,7 +47,8 @@ const batchBytesMax = 4 * 1024 * 1024;
 export class Calls {
   readonly #options: CallsOptions;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #transfers = new Map<number, Done<void>>();
+  // Calls that give nothing back but how they ended: transfers of the lead, changes of members.
+  readonly #errands = new Map<number, Done<void>>();
   readonly #snapshots = new Map<number, Done<number>>();
   #queue: Proposal[] = [];
   #hold: TimerHandle | null = null;
@@ -86,23 +97,45 @@ export class Calls {
 
   /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
   transfer(to: string, timeoutMs: number | undefined, done: Done<void>): () => void {
-    const { config, dispatch } = this.#options;
-    const ref = ++this.#refs;
-    this.#transfers.set(ref, done);
-    dispatch({ type: 'TRANSFER', ref, to, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
-    return () => {
-      if (this.#transfers.has(ref)) dispatch({ type: 'ABANDON', ref });
-    };
+    return this.#send(timeoutMs, done, (call) => ({ type: 'TRANSFER', to, ...call }));
+  }
+
+  /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
+  change(
+    changes: readonly MemberChange[],
+    transition: Transition,
+    timeoutMs: number | undefined,
+    done: Done<void>,
+  ): () => void {
+    return this.#send(timeoutMs, done, (call) => ({ type: 'CHANGE', changes, transition, ...call }));
   }
 
   transferred(ref: number, outcome: TransferOutcome): void {
-    const done = this.#transfers.get(ref);
-    this.#transfers.delete(ref);
-    done?.(
-      outcome === 'done'
-        ? { ok: true, value: undefined }
-        : { ok: false, error: errors.transferError(outcome) },
-    );
+    this.#ended(ref, outcome === 'done' ? null : errors.transferError(outcome));
+  }
+
+  changed(ref: number, outcome: ChangeOutcome): void {
+    this.#ended(ref, outcome === 'done' ? null : errors.changeError(outcome));
+  }
+
+  #send(
+    timeoutMs = this.#options.config.proposalTimeoutMs,
+    done: Done<void>,
+    inputOf: (call: { readonly ref: number; readonly timeoutMs: number }) => RaftInput,
+  ): () => void {
+    const { dispatch } = this.#options;
+    const ref = ++this.#refs;
+    this.#errands.set(ref, done);
+    dispatch(inputOf({ ref, timeoutMs }));
+    return () => {
+      if (this.#errands.has(ref)) dispatch({ type: 'ABANDON', ref });
+    };
+  }
+
+  #ended(ref: number, error: ClusterError | null): void {
+    const done = this.#errands.get(ref);
+    this.#errands.delete(ref);
+    done?.(error === null ? { ok: true, value: undefined } : { ok: false, error });
   }
 
   /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
@@ -174,10 +207,10 @@ export class Calls {
     this.#hold = null;
     const queued = new Set(this.#queue.map(({ ref }) => ref));
     this.#queue = [];
-    const transfers = [...this.#transfers.values(), ...this.#snapshots.values()];
-    this.#transfers.clear();
+    const errands = [...this.#errands.values(), ...this.#snapshots.values()];
+    this.#errands.clear();
     this.#snapshots.clear();
-    for (const done of transfers) done({ ok: false, error: errors.stoppedMeanwhile('safe', cause) });
+    for (const done of errands) done({ ok: false, error: errors.stoppedMeanwhile('safe', cause) });
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [ref, { done, kind }] of waiting) {

@@ -25,9 +25,10 @@ export const raftConfigSchema = z
       .describe('Which log of several; the same on all its voters.'),
     voters: z
       .array(nodeIdSchema)
-      .min(1)
       .max(31)
-      .describe('All nodes whose majority decides, this one included. The same on every node.'),
+      .describe(
+        'All nodes whose majority decides when the group begins, this one included; the same on each of them. Empty on a node that is added later. From the first change of members on, the log says who they are.',
+      ),
     heartbeatMs: milliseconds
       .default(50)
       .meta({ unit: 'ms', advice: 'Several times the round trip between nodes.' }),
@@ -136,7 +137,11 @@ export const raftConfigSchema = z
       if (!holds) context.addIssue({ code: 'custom', path: [key], message });
     };
     const { voters, nodeId, heartbeatMs, electionTimeoutMinMs, electionTimeoutMaxMs } = config;
-    rule(voters.includes(nodeId), 'voters', `must contain this node, ${nodeId}`);
+    rule(
+      voters.length === 0 || voters.includes(nodeId),
+      'voters',
+      `must contain this node, ${nodeId}, or nobody`,
+    );
     rule(new Set(voters).size === voters.length, 'voters', 'must not name a node twice');
     rule(electionTimeoutMinMs >= 2 * heartbeatMs, 'electionTimeoutMinMs', 'must be at least two heartbeats');
     rule(

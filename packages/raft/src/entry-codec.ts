@@ -1,8 +1,9 @@
 /** The bytes of an entry's body (all but index and term), the same on the wire and in the write-ahead log. */
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
+import { readConfiguration } from './configuration-codec.ts';
 import type { Draft, EntryKind, SessionKey } from './core/types.ts';
 
-const kinds: readonly EntryKind[] = ['noop', 'command', 'openSession', 'barrier'];
+const kinds: readonly EntryKind[] = ['noop', 'command', 'openSession', 'barrier', 'configuration'];
 const sessionFlag = 0x80;
 
 export interface EntryBody {
@@ -30,12 +31,22 @@ export function readEntryBody(reader: ByteReader): EntryBody {
   // Only a command belongs to a session.
   if (kind === undefined || (hasSession && kind !== 'command')) reader.fail();
   const session = hasSession ? { clientId: reader.u64(), sequence: reader.u64() } : null;
-  return { kind: kind ?? 'noop', session, command: reader.blob() };
+  const command = reader.blob();
+  if (kind === 'configuration' && !isConfiguration(command)) reader.fail();
+  return { kind: kind ?? 'noop', session, command };
 }
 
 export function readDraft(reader: ByteReader): Draft {
   const { kind, session, command } = readEntryBody(reader);
-  // A no-op is the leader's own.
-  if (kind === 'noop') reader.fail();
-  return { kind: kind === 'noop' ? 'barrier' : kind, session, command };
+  // The leader's own.
+  const isNoDraft = kind === 'noop' || kind === 'configuration';
+  if (isNoDraft) reader.fail();
+  return { kind: isNoDraft ? 'barrier' : kind, session, command };
+}
+
+/** The core takes it at its word, so what is none never gets there. */
+function isConfiguration(bytes: Uint8Array): boolean {
+  const reader = new ByteReader(bytes);
+  readConfiguration(reader);
+  return !reader.failed && reader.remaining === 0;
 }

@@ -45,6 +45,7 @@ export type {
   SessionRecord,
   SnapshotId,
   SnapshotMeta,
+  Transition,
 } from './core/types.ts';
 export { crc32c } from './crc32c.ts';
 export { MemoryLogStorage } from './memory-storage.ts';
@@ -63,6 +64,7 @@ export type {
 export { Raft, type WaitOptions } from './raft.ts';
 export type { ProposalResult } from './calls.ts';
 export {
+  type ChangeOptions,
   type ProposeOptions,
   type RaftEvent,
   type RaftPorts,

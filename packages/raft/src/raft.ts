@@ -3,7 +3,9 @@ import { type Done, EventHub, toPromise } from '@cluster/core';
 import type { RaftConfigInput } from './config.ts';
 import { aborted } from './errors.ts';
 import type { ProposalResult } from './calls.ts';
+import type { MemberChange } from './core/configuration-changes.ts';
 import {
+  type ChangeOptions,
   type ProposeOptions,
   type RaftEvent,
   type RaftPorts,
@@ -105,6 +107,20 @@ export class Raft {
    */
   snapshot(options: Pick<WaitOptions, 'signal'> = {}): Promise<number> {
     return abortable(options.signal, (done) => this.#replica.snapshot(done));
+  }
+
+  /**
+   * Changes who the members are (thesis 4), one change at a time; resolves when that is agreed on. Name what nodes are to become:
+   * `voter`, `learner` (gets the log and counts nowhere), `staged` (a learner that becomes a voter by itself once it has nearly
+   * caught up: the way to add a voter) or `removed`. Asking for what is so already is harmless. Aborting ends the waiting only.
+   *
+   * A node that is added starts with an empty `voters` list. A leader that is removed leads until that is agreed on, and steps down.
+   *
+   * @throws ClusterError `RAFT_NOT_LEADER`, `RAFT_CHANGE_UNDER_WAY`, `RAFT_CHANGE_NOT_READY`, `RAFT_CHANGE_INVALID`,
+   * `RAFT_CHANGE_UNFINISHED`, `RAFT_ABORTED`, `RAFT_STOPPED`; repeating is always safe.
+   */
+  changeMembers(changes: readonly MemberChange[], options: ChangeOptions & WaitOptions = {}): Promise<void> {
+    return abortable(options.signal, (done) => this.#replica.changeMembers(changes, done, options));
   }
 
   status(): RaftStatus {

@@ -15,7 +15,9 @@ import {
 } from '@cluster/core';
 import { integerMax } from './bytes.ts';
 import { Calls, type ProposalResult, refuse } from './calls.ts';
-import { type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
+import { nodeIdSchema, type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
+import type { Configuration } from './core/configuration.ts';
+import type { MemberChange } from './core/configuration-changes.ts';
 import { RaftCore } from './core/raft-core.ts';
 import { ownerBytesMax } from './core/sessions.ts';
 import type {
@@ -27,6 +29,7 @@ import type {
   Role,
   SessionKey,
   SnapshotId,
+  Transition,
 } from './core/types.ts';
 import * as errors from './errors.ts';
 import { Meter, raftMetrics, type RaftMetrics } from './metrics.ts';
@@ -66,6 +69,14 @@ export interface SessionOptions extends Pick<ProposeOptions, 'timeoutMs'> {
   readonly owner?: string | undefined;
 }
 
+export interface ChangeOptions extends Pick<ProposeOptions, 'timeoutMs'> {
+  /**
+   * `auto`: at once where at most one voter changes, else over a joint configuration that is left by itself. `joint`: over one in any
+   * case. `explicit`: into one that stays until `leave`, which takes no changes. Default: `auto`.
+   */
+  readonly transition?: Transition | undefined;
+}
+
 export interface RaftStatus {
   readonly nodeId: string;
   readonly groupId: number;
@@ -81,7 +92,10 @@ export interface RaftStatus {
   readonly logBytes: number;
   /** The latest one on this node's disk. */
   readonly snapshot: { readonly index: number; readonly term: number; readonly bytes: number } | null;
+  /** In its log, whether committed or not; of a joint configuration the new ones. */
   readonly voters: readonly string[];
+  /** All of it: learners, and who decides as well while it is joint. */
+  readonly configuration: Configuration;
 }
 
 export type RaftEvent =
@@ -98,6 +112,8 @@ export type RaftEvent =
     }
   /** None was taken, or what the leader sends could not be kept: the replica goes on, and tries again. */
   | { readonly type: 'SnapshotFailed'; readonly reason: string }
+  /** These members are agreed on; `index` is the place of that in the log, 0 for what the configuration says. */
+  | { readonly type: 'MembersChanged'; readonly configuration: Configuration; readonly index: number }
   /** The replica has stopped for good. */
   | { readonly type: 'Failed'; readonly error: ClusterError }
   /** The reader was too slow; so many events are missing here. */
@@ -221,12 +237,23 @@ export class RaftReplica {
     return this.#calls.snapshot(done);
   }
 
+  /** Changes who the members are (thesis 4); completes when that is agreed on. To be called at the leader. */
+  changeMembers(changes: readonly MemberChange[], done: Done<void>, options: ChangeOptions = {}): () => void {
+    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    const { transition = 'auto', timeoutMs } = options;
+    for (const { nodeId } of changes) {
+      if (!nodeIdSchema.safeParse(nodeId).success) return refuse(done, errors.memberInvalid(nodeId));
+    }
+    return this.#calls.change(changes, transition, timeoutMs, done);
+  }
+
   status(): RaftStatus {
-    const { nodeId, groupId, voters } = this.config;
-    const { role, currentTerm: term, leaderId, commitIndex, appliedIndex, lastIndex, log } = this.core;
+    const { nodeId, groupId } = this.config;
+    const { role, currentTerm: term, leaderId, configuration, log } = this.core;
+    const { commitIndex, appliedIndex, lastIndex } = this.core;
     const { firstIndex, bytes: logBytes } = log;
     const snapshot = this.core.snapshot && sizeOf(this.core.snapshot);
-    const where = { nodeId, groupId, role, term, leaderId, voters };
+    const where = { nodeId, groupId, role, term, leaderId, voters: configuration.voters, configuration };
     return { ...where, commitIndex, appliedIndex, firstIndex, lastIndex, logBytes, snapshot };
   }
 
@@ -270,7 +297,8 @@ export class RaftReplica {
     const lastIndex = lastIndexOf(log, stored?.id ?? null);
     if (appliedIndex > lastIndex) throw errors.logBehindStateMachine(appliedIndex, lastIndex);
     const snapshot = stored?.id ?? null;
-    return { type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot };
+    const configuration = stored?.meta.configuration ?? null;
+    return { type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot, configuration };
   }
 
   #place(draft: Draft, timeoutMs: number | undefined, done: Done<number>): () => void {
@@ -328,6 +356,14 @@ export class RaftReplica {
       case 'snapshotFailed':
         this.#logger.log('warn', 'A snapshot failed.', { reason: effect.reason });
         return this.#publish({ type: 'SnapshotFailed', reason: effect.reason });
+      case 'changed':
+        return this.#calls.changed(effect.ref, effect.outcome);
+      case 'membersChanged':
+        return this.#publish({
+          type: 'MembersChanged',
+          configuration: effect.configuration,
+          index: effect.index,
+        });
       case 'roleChanged':
         this.#meter.follow(this.core, this.#calls.size);
         return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });

@@ -39,6 +39,8 @@ message: version u8, group u32, type u8, term u64, body
 14 snapshotPiece: index u64, term u64, length u64, crc u32, offset u64, bytes blob
 15 snapshotAnswer: index u64, offset u64, status u8: ${snapshotStatuses.join(', ')}
 body: kind u8 + 0x80 with session, [clientId u64, sequence u64], command blob
+kind: 0 noop, 1 command, 2 openSession, 3 barrier, 4 configuration
+configuration: (voters, outgoing, learners, learnersNext, staging: count u16, name*), autoLeave flag
 status: 0 applied, ${refusalStatuses.join(', ')}`;
 
 /** Names the bytes this version speaks; for the handshake of whoever carries them. */

@@ -87,7 +87,7 @@ describe('the service', () => {
       code: 'RAFT_COMMAND_TOO_LARGE',
       fault: 'caller',
     });
-    await expect(Raft.start({ nodeId: 'a', voters: [] }, {} as never)).rejects.toMatchObject({
+    await expect(Raft.start({ nodeId: 'a', voters: ['b'] }, {} as never)).rejects.toMatchObject({
       code: 'RAFT_CONFIG_INVALID',
     });
   });

@@ -8,6 +8,7 @@ import {
   RaftReplica,
   WriteAheadLog,
 } from '../src/index.ts';
+import { votersOnly } from '../src/core/configuration.ts';
 import { ManualClock } from './support/clock.ts';
 import { errorOf, proposeAndWait, TestGroup } from './support/group.ts';
 import { Ledger, text, words } from './support/ledger.ts';
@@ -52,9 +53,11 @@ describe('a replica', () => {
       logBytes: 0,
       snapshot: null,
       voters: ['a'],
+      configuration: votersOnly(['a']),
     });
     group.electLeader();
     expect(events).toEqual([
+      { type: 'MembersChanged', configuration: votersOnly(['a']), index: 0 },
       { type: 'RoleChanged', role: 'candidate', term: 1 },
       { type: 'RoleChanged', role: 'leader', term: 1 },
       { type: 'LeaderChanged', leaderId: 'a', term: 1 },
@@ -248,7 +251,8 @@ describe('a replica', () => {
     network.inject('b', 'a', new Uint8Array([1, 0, 0, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0]));
     network.inject('b', 'a', new Uint8Array(0));
     network.inject('b', 'a', encodeMessage({ groupId: 4, message: vote }));
-    network.inject('mallory', 'a', encodeMessage({ groupId: 0, message: vote }));
+    const accepted = { type: 'appendAccepted', term: 9, match: 9 } as const;
+    network.inject('mallory', 'a', encodeMessage({ groupId: 0, message: accepted }));
     network.inject('a', 'a', encodeMessage({ groupId: 0, message: vote }));
     const labels = (reason: string) => ({ group: '0', reason });
     expect(metrics.value('raft_messages_rejected', labels('type'))).toBe(1);

@@ -194,7 +194,7 @@ describe('a linearizable read at a follower', () => {
       };
       const hardState = { term: 0, vote: null };
       const base = { index: 0, term: 0 };
-      const nothing = { entries: [], appliedIndex: 0, sessions: [], snapshot: null };
+      const nothing = { entries: [], appliedIndex: 0, sessions: [], snapshot: null, configuration: null };
       core.handle({ type: 'START', hardState, base, ...nothing }, nowMs, out);
       core.handle({ type: 'MESSAGE', from: 'b', message: { ...heartbeat(), term: 0 } }, nowMs, out);
       core.handle({ type: 'READ', ref: 1, timeoutMs: 9 }, nowMs, out);

@@ -1,6 +1,7 @@
 import { Prng } from '@cluster/core';
 import { describe, expect, it } from 'vitest';
 import { crc32c, decodeMessage, encodeMessage, raftCodecHash, type RaftMessage } from '../src/index.ts';
+import { encodeConfiguration } from '../src/core/membership.ts';
 import { log } from './support/bench.ts';
 
 const bytes = (...values: number[]): Uint8Array => new Uint8Array(values);
@@ -28,6 +29,20 @@ const samples: readonly RaftMessage[] = [
       },
       { index: 5, term: 5, kind: 'openSession', session: null, command: bytes() },
       { index: 6, term: 5, kind: 'barrier', session: null, command: bytes() },
+      {
+        index: 7,
+        term: 5,
+        kind: 'configuration',
+        session: null,
+        command: encodeConfiguration({
+          voters: ['a', 'b'],
+          outgoing: ['b', 'c'],
+          learners: ['d'],
+          learnersNext: ['c'],
+          staging: ['d'],
+          autoLeave: true,
+        }),
+      },
     ],
   },
   { type: 'appendAccepted', term: 1, match: big },
@@ -155,7 +170,7 @@ describe('a message', () => {
 describe('the codec’s hash', () => {
   it('stands for these bytes: whoever changes one changes the other', () => {
     const all = samples.reduce((crc, message) => crc32c(encodeMessage({ groupId: 5, message }), crc), 0);
-    expect([raftCodecHash, all.toString(16)]).toEqual(['c3d68779', 'b4e6df3b']);
+    expect([raftCodecHash, all.toString(16)]).toEqual(['491a0af2', '1886bb1a']);
   });
 });
 

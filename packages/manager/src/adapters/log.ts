@@ -7,6 +7,8 @@ export function logComponent(raft: Raft, onError: (error: unknown) => void): Log
   pump(
     raft.events(),
     (event) => {
+      // Who the members are is read from the status.
+      if (event.type === 'MembersChanged') return;
       for (const listener of listeners) listener(event);
     },
     onError,

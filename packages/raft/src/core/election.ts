@@ -1,5 +1,5 @@
 /** Votes: asking for them, giving them, counting them (thesis 3.4, 3.6.1, 9.6). */
-import { voteResult } from './quorum.ts';
+import { jointVoteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
 import type { RaftMessage, RaftOut, VoteRequest, VoteResponse } from './types.ts';
 
@@ -25,11 +25,11 @@ export class Election {
 
   /** @returns whether this node alone is a majority. */
   askForPreVotes(out: RaftOut): boolean {
-    const { config, peers, term, log } = this.#shared;
+    const { config, membership, term, log } = this.#shared;
     this.#votes = new Map([[config.nodeId, true]]);
     this.#ownVoteSequence = null;
     const { lastIndex, lastTerm } = log;
-    for (const peer of peers) {
+    for (const peer of membership.electorate) {
       this.#shared.send(out, peer, { type: 'voteRequest', term: term + 1, pre: true, lastIndex, lastTerm });
     }
     return this.#result() === 'won';
@@ -46,7 +46,7 @@ export class Election {
     const { lastIndex, lastTerm } = shared.log;
     const invited = this.invited ? ({ invited: true } as const) : {};
     this.invited = false;
-    for (const peer of shared.peers) {
+    for (const peer of shared.membership.electorate) {
       shared.durability.defer(peer, {
         type: 'voteRequest',
         term: shared.term,
@@ -117,7 +117,7 @@ export class Election {
   }
 
   #result(): 'won' | 'lost' | 'pending' {
-    return voteResult(this.#shared.config.voters, (voter) => this.#votes.get(voter));
+    return jointVoteResult(this.#shared.membership.quorum, (voter) => this.#votes.get(voter));
   }
 
   checkpoint(): ElectionCheckpoint {

@@ -41,8 +41,8 @@ export class Following {
       // A correct leader has every committed entry (leader completeness, thesis 3.6.3).
       if (first.index <= commitIndex) return 'conflictsWithCommitted';
       const truncateAfter = first.index <= log.lastIndex ? first.index - 1 : null;
-      if (truncateAfter !== null) log.truncateAfter(truncateAfter);
-      log.append(fresh);
+      if (truncateAfter !== null) this.#shared.truncateAfter(truncateAfter);
+      this.#shared.append(fresh);
       this.#shared.persist(out, truncateAfter, fresh);
     }
     this.#verified = Math.max(this.#verified, prevIndex + entries.length);

@@ -15,8 +15,11 @@ import {
 } from '@cluster/core';
 import { Announcements, type Told } from './announcements.ts';
 import { Applying, type ApplyingCheckpoint } from './applying.ts';
+import { Changes, type ChangesCheckpoint } from './changes.ts';
+import type { Configuration } from './configuration.ts';
 import { Election, type ElectionCheckpoint } from './election.ts';
 import { Following, type FollowingCheckpoint } from './following.ts';
+import { Leading } from './leading.ts';
 import type { LogView } from './log.ts';
 import { Proposals } from './proposals.ts';
 import { ReadRounds, type ReadRoundsCheckpoint } from './read-rounds.ts';
@@ -46,12 +49,11 @@ interface CoreCheckpoint {
   readonly transfers: ReturnType<Transfers['checkpoint']>;
   readonly snapshots: SnapshotsCheckpoint;
   readonly sending: SendingCheckpoint;
+  readonly changes: ChangesCheckpoint;
   readonly reception: ReceptionCheckpoint;
   readonly told: Told;
 }
 
-const heartbeatTimer = 'heartbeat';
-const nothing = new Uint8Array(0);
 const stepper = new Stepper(roleMachine);
 
 export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
@@ -68,6 +70,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   readonly #transfers: Transfers;
   readonly #sending: Sending;
   readonly #snapshots: Snapshots;
+  readonly #changes: Changes;
+  readonly #leading: Leading;
   readonly #announcements: Announcements;
   readonly #reception: Reception;
   #started = false;
@@ -90,6 +94,14 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#reads = new Reads(this.#shared, (node, key) => this.#readRounds.request(node, key));
     this.#readRounds = new ReadRounds(this.#shared, (key, index) => this.#reads.answered(key, index));
     this.#transfers = new Transfers(this.#shared, (peer) => this.#replication.matchOf(peer));
+    this.#leading = new Leading(
+      this.#shared,
+      this.#replication,
+      this.#sending,
+      this.#readRounds,
+      this.#transfers,
+    );
+    this.#changes = new Changes(this.#shared, this.#replication);
     this.#announcements = new Announcements(this.#shared);
     this.#reception = new Reception(
       {
@@ -146,6 +158,13 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   get log(): LogView {
     return this.#shared.log;
   }
+  /** The members as far as this node's log says, and its index there. */
+  get configuration(): Configuration {
+    return this.#shared.membership.configuration;
+  }
+  get configurationIndex(): number {
+    return this.#shared.membership.index;
+  }
   get lastIndex(): number {
     return this.#shared.log.lastIndex;
   }
@@ -184,6 +203,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     else if (this.#started && !this.hasFailed) this.#dispatch(input, nowMs, out);
     if (!this.#started || this.hasFailed) return;
     this.#snapshots.advance(nowMs, out);
+    this.#changes.advance(nowMs, out);
+    this.#fitRole(nowMs, out);
     this.#applyMore(nowMs, out);
     this.#tellChanges(nowMs, out);
     this.#proposals.resume(nowMs, out);
@@ -210,7 +231,10 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'TRANSFER':
         if (!this.#transfers.ask(input.ref, input.to, input.timeoutMs, out)) return;
         return this.#raise({ type: 'TRANSFER_ASKED' }, nowMs, out);
+      case 'CHANGE':
+        return this.#changes.ask(input, nowMs, out);
       case 'ABANDON':
+        this.#changes.abandon(input.ref, out);
         this.#transfers.abandon(input.ref, out);
         this.#reads.abandon(input.ref, out);
         this.#snapshots.abandon(input.ref, out);
@@ -239,7 +263,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   }
 
   #start(
-    { hardState, base, entries, appliedIndex, sessions, snapshot }: Input<'START'>,
+    { hardState, base, entries, appliedIndex, sessions, snapshot, configuration }: Input<'START'>,
     nowMs: number,
     out: Out,
   ): void {
@@ -255,6 +279,14 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     shared.commitIndex = appliedIndex;
     this.#applying.load(appliedIndex, sessions);
     this.#snapshots.start(snapshot, nowMs, out);
+    if (snapshot !== null && configuration !== null) {
+      shared.membership.rebase(snapshot.index, configuration, false);
+    }
+    // What a snapshot covers it says itself, and what does not go on from it has gone.
+    const covered = snapshot?.index ?? 0;
+    shared.membership.appended(
+      entries.filter((entry) => entry.index > covered && log.entryAt(entry.index) === entry),
+    );
     // The time makes two incarnations differ that were given the same seed.
     const incarnation = this.#seed + Math.floor(nowMs);
     this.#proposals.start(incarnation, hardState.term, log.termAt(appliedIndex) ?? 0);
@@ -263,27 +295,21 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     const { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum, heartbeatMs: turnMs } = config;
     const limits = { electionTimeoutMinMs, electionTimeoutMaxMs, preVote, checkQuorum, turnMs };
     const prng = Prng.fromSeed(this.#seed, `election ${config.nodeId}`).state;
+    this.#changes.start(nowMs, out);
     this.#role.start({ ...limits, prng }, nowMs, out);
   }
 
   #fire(timer: string, nowMs: number, out: Out): void {
-    if (timer === heartbeatTimer) {
-      if (!this.#shared.isLeader) return;
-      this.#replication.heartbeat(nowMs, out);
-      this.#sending.repeat();
-      this.#readRounds.repeat(out);
-      this.#transfers.repeat(out);
-      out.emit({ type: 'setTimer', timer, delayMs: this.#shared.config.heartbeatMs });
-    } else {
-      const isTaken =
-        this.#replication.fire(timer, out) ||
-        this.#proposals.fire(timer, nowMs, out) ||
-        this.#reads.fire(timer, nowMs, out) ||
-        this.#transfers.fire(timer, out) ||
-        this.#snapshots.fire(timer, nowMs, out) ||
-        this.#sending.fire(timer, nowMs, out);
-      if (!isTaken) this.#role.fire(timer, nowMs, out);
-    }
+    const isTaken =
+      this.#leading.fire(timer, nowMs, out) ||
+      this.#replication.fire(timer, out) ||
+      this.#proposals.fire(timer, nowMs, out) ||
+      this.#reads.fire(timer, nowMs, out) ||
+      this.#transfers.fire(timer, out) ||
+      this.#snapshots.fire(timer, nowMs, out) ||
+      this.#sending.fire(timer, nowMs, out) ||
+      this.#changes.fire(timer, out);
+    if (!isTaken) this.#role.fire(timer, nowMs, out);
   }
 
   #raise(event: RoleEvent, nowMs: number, out: Out): void {
@@ -296,6 +322,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     switch (action) {
       case 'follow':
         shared.role = 'follower';
+        return;
+      case 'learn':
+        shared.role = 'learner';
         return;
       case 'measureSilence':
         return this.#measureSilence(nowMs, out);
@@ -310,9 +339,13 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
         this.#following.reset();
         return this.#election.callElection(out);
       case 'takeLead':
-        return this.#takeLead(nowMs, out);
+        return this.#leading.begin(nowMs, out);
       case 'countContacts':
-        return this.#raise({ type: 'QUORUM_COUNTED', ...this.#replication.contacts(nowMs) }, nowMs, out);
+        return this.#raise(
+          { type: 'QUORUM_COUNTED', isInContact: this.#replication.quorumIsInContact(nowMs) },
+          nowMs,
+          out,
+        );
       case 'holdProposals':
         shared.holdsProposals = true;
         return;
@@ -322,10 +355,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'giveUpTransfer':
         return this.#transfers.giveUp(out);
       case 'layDownLead':
-        shared.leaderId = null;
-        this.#replication.end(out);
-        this.#readRounds.end();
-        return out.emit({ type: 'cancelTimer', timer: heartbeatTimer });
+        return this.#leading.end(out);
       case 'stopServing':
         shared.role = 'follower';
         shared.leaderId = null;
@@ -341,21 +371,16 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#raise({ type: 'ELECTION_DUE', silentMs, rank: this.#shared.rank }, nowMs, out);
   }
 
-  #takeLead(nowMs: number, out: Out): void {
-    const shared = this.#shared;
-    shared.role = 'leader';
-    shared.leaderId = shared.config.nodeId;
-    this.#replication.begin(nowMs, out);
-    out.emit({ type: 'setTimer', timer: heartbeatTimer, delayMs: shared.config.heartbeatMs });
-    // An entry of its own term, so that what earlier leaders left can be committed with it (thesis 3.6.2, 6.4).
-    const noop = {
-      index: shared.log.lastIndex + 1,
-      term: shared.term,
-      kind: 'noop',
-      session: null,
-      command: nothing,
-    } as const;
-    this.#replication.append([noop], out);
+  /** The members may have changed: who has a vote may stand, who has none may not. */
+  #fitRole(nowMs: number, out: Out): void {
+    const { role, membership } = this.#shared;
+    const { mayStand, isVoter, isCommitted } = membership;
+    if (role === 'follower' && !mayStand) this.#raise({ type: 'BECAME_LEARNER' }, nowMs, out);
+    else if (role === 'learner' && mayStand) this.#raise({ type: 'BECAME_VOTER' }, nowMs, out);
+    else if (role === 'leader' && !isVoter && isCommitted) {
+      this.#replication.inviteSuccessor(out);
+      this.#raise({ type: 'BECAME_LEARNER' }, nowMs, out);
+    }
   }
 
   #persisted(sequence: number, nowMs: number, out: Out): void {
@@ -415,6 +440,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       transfers: this.#transfers.checkpoint(),
       snapshots: this.#snapshots.checkpoint(),
       sending: this.#sending.checkpoint(),
+      changes: this.#changes.checkpoint(),
       reception: this.#reception.checkpoint(),
       told: this.#announcements.checkpoint(),
     };
@@ -436,6 +462,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#transfers.restore(from.transfers);
     this.#snapshots.restore(from.snapshots);
     this.#sending.restore(from.sending);
+    this.#changes.restore(from.changes);
     this.#reception.restore(from.reception);
     this.#announcements.restore(from.told);
   }

@@ -5,7 +5,7 @@
  * One round is out at a time; whatever is asked meanwhile shares the next one. Every node, this one included, has at most one
  * request here, which stands for all the reads that wait there.
  */
-import { voteResult } from './quorum.ts';
+import { jointVoteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
 import type { RaftOut } from './types.ts';
 
@@ -77,10 +77,10 @@ export class ReadRounds {
 
   /** Asks those again who have not confirmed the round that is out. */
   repeat(out: RaftOut): void {
-    const { peers, term } = this.#shared;
+    const { membership, term } = this.#shared;
     if (this.#round === null) return;
     const { number: round, confirmed } = this.#round;
-    for (const peer of peers) {
+    for (const peer of membership.electorate) {
       if (!confirmed.has(peer)) this.#shared.send(out, peer, { type: 'confirm', term, round });
     }
   }
@@ -99,11 +99,11 @@ export class ReadRounds {
   }
 
   #finish(out: RaftOut): boolean {
-    const { config, term } = this.#shared;
+    const { config, membership, term } = this.#shared;
     const round = this.#round;
     if (round === null) return false;
     const isConfirmed =
-      voteResult(config.voters, (voter) => round.confirmed.has(voter) || undefined) === 'won';
+      jointVoteResult(membership.quorum, (voter) => round.confirmed.has(voter) || undefined) === 'won';
     if (!isConfirmed) return false;
     this.#round = null;
     const { index } = round;

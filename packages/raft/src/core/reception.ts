@@ -78,7 +78,8 @@ export class Reception {
 
   receive(from: string, message: RaftMessage, nowMs: number, out: Out): void {
     const { shared, following } = this.#parts;
-    if (!shared.peers.includes(from)) return this.reject(from, 'notAMember', out);
+    const isKnown = shared.peers.includes(from) || (isForAnybody(message) && from !== shared.config.nodeId);
+    if (!isKnown) return this.reject(from, 'notAMember', out);
     const standing = message.type === 'voteRequest' && !message.pre && message.invited !== true;
     // While a leader is at work, a candidate is ignored, its term too (thesis 4.2.3), unless that leader wants it (thesis 3.10).
     if (standing && message.term > shared.term && shared.hearsLeader(nowMs)) return;
@@ -157,7 +158,8 @@ export class Reception {
   ): string | null {
     const { shared, following, snapshots } = this.#parts;
     if (shared.isLeader || (shared.leaderId !== null && shared.leaderId !== from)) return 'secondLeader';
-    if (shared.role !== 'follower') this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
+    if (shared.role !== 'follower' && shared.role !== 'learner')
+      this.#raise({ type: 'LEADER_HEARD' }, nowMs, out);
     shared.leaderId = from;
     shared.leaderContactMs = nowMs;
     this.#timerBaseMs = nowMs;
@@ -198,3 +200,15 @@ export class Reception {
     this.#rejections = rejections;
   }
 }
+
+/**
+ * What a node takes from whoever says it, because its own word on who the members are may be an old one (thesis 4.1): the leader and
+ * the candidates may be nodes that were added meanwhile. Answers come from those who were asked.
+ */
+const isForAnybody = ({ type }: RaftMessage): boolean =>
+  type === 'voteRequest' ||
+  type === 'append' ||
+  type === 'commit' ||
+  type === 'confirm' ||
+  type === 'snapshotPiece' ||
+  type === 'timeoutNow';

@@ -5,7 +5,7 @@
 import { MachineTable, type Sink, Stepper, type TableCheckpoint } from '@cluster/core';
 import { entryBytes } from './log.ts';
 import { progressMachine } from './progress.machine.ts';
-import { committedIndex, majorityOf } from './quorum.ts';
+import { jointCommittedIndex, jointVoteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
 import type { Sending } from './sending.ts';
 import type { AppendAccepted, AppendRejected, Entry, RaftEffect, SnapshotAnswer } from './types.ts';
@@ -70,20 +70,36 @@ export class Replication {
 
   /** A new leader knows nothing of the others' logs (thesis 3.5), and has just been in contact with a majority. */
   begin(nowMs: number, out: Out): void {
-    for (const id of this.#shared.peers) {
-      this.#peers.set(id, {
-        id,
-        match: 0,
-        next: this.#shared.log.lastIndex + 1,
-        pipelining: false,
-        snapshotting: false,
-        probing: false,
-        contactMs: nowMs,
-        toldCommit: 0,
-        window: new Window(),
-      });
-      this.#table.add(id, nowMs, out);
+    for (const id of this.#shared.peers) this.#add(id, nowMs, out);
+  }
+
+  /** The members are others than before. Who is none any more is told so, as far as that is committed, and gets no more. */
+  reconfigure(nowMs: number, out: Out): void {
+    const { peers, term, commitIndex: commit } = this.#shared;
+    for (const id of this.#peers.keys()) {
+      if (peers.includes(id)) continue;
+      this.#shared.send(out, id, { type: 'commit', term, commit });
+      this.#sending.end(id, out);
+      this.#table.remove(id, out);
+      this.#peers.delete(id);
     }
+    for (const id of peers) if (!this.#peers.has(id)) this.#add(id, nowMs, out);
+    this.#feedAll(out);
+  }
+
+  #add(id: string, nowMs: number, out: Out): void {
+    this.#peers.set(id, {
+      id,
+      match: 0,
+      next: this.#shared.log.lastIndex + 1,
+      pipelining: false,
+      snapshotting: false,
+      probing: false,
+      contactMs: nowMs,
+      toldCommit: 0,
+      window: new Window(),
+    });
+    this.#table.add(id, nowMs, out);
   }
 
   end(out: Out): void {
@@ -108,7 +124,7 @@ export class Replication {
 
   /** Puts entries behind the leader's log; disk and network get them at the same time (thesis 10.2.1). */
   append(entries: readonly Entry[], out: Out): void {
-    this.#shared.log.append(entries);
+    this.#shared.append(entries);
     this.#shared.persist(out, null, entries);
     this.#feedAll(out);
   }
@@ -191,14 +207,13 @@ export class Replication {
     return this.#peers.get(id)?.match ?? -1;
   }
 
-  /** Voters heard from within an election timeout, this node included. */
-  contacts(nowMs: number): { readonly inContact: number; readonly needed: number } {
-    const { config } = this.#shared;
-    let inContact = 1;
-    for (const peer of this.#peers.values()) {
-      if (nowMs - peer.contactMs < config.electionTimeoutMaxMs) inContact++;
-    }
-    return { inContact, needed: majorityOf(config.voters.length) };
+  /** Whether a majority of the voters, this node among them, was heard from within an election timeout. */
+  quorumIsInContact(nowMs: number): boolean {
+    const { config, membership } = this.#shared;
+    const isInContact = (voter: string): boolean =>
+      voter === config.nodeId ||
+      nowMs - (this.#peers.get(voter)?.contactMs ?? -Infinity) < config.electionTimeoutMaxMs;
+    return jointVoteResult(membership.quorum, isInContact) === 'won';
   }
 
   /**
@@ -207,14 +222,21 @@ export class Replication {
    */
   advanceCommit(out: Out): boolean {
     const shared = this.#shared;
-    const { log, durability, config, term } = shared;
-    const index = committedIndex(config.voters, (voter) =>
+    const { log, durability, config, membership, term } = shared;
+    const index = jointCommittedIndex(membership.quorum, (voter) =>
       voter === config.nodeId ? durability.index : (this.#peers.get(voter)?.match ?? 0),
     );
     if (index <= shared.commitIndex || log.termAt(index) !== term) return false;
     shared.commitIndex = index;
     this.#feedAll(out);
     return true;
+  }
+
+  /** This node's lead ends because it is no voter any more: the voter that has most of the log is to stand at once (thesis 3.10). */
+  inviteSuccessor(out: Out): void {
+    const { term, membership } = this.#shared;
+    const [best] = membership.electorate.toSorted((a, b) => this.matchOf(b) - this.matchOf(a));
+    if (best !== undefined) this.#shared.send(out, best, { type: 'timeoutNow', term });
   }
 
   #feedAll(out: Out): void {

@@ -41,8 +41,12 @@ export type RoleEvent =
   | { readonly type: 'TRANSFER_ASKED' }
   /** The leader wants this node to stand at once. */
   | { readonly type: 'TIMEOUT_NOW' }
-  /** So many voters, this one included, were heard from within an election timeout; a majority is `needed`. */
-  | { readonly type: 'QUORUM_COUNTED'; readonly inContact: number; readonly needed: number }
+  /** Whether a majority of the voters was heard from within an election timeout. */
+  | { readonly type: 'QUORUM_COUNTED'; readonly isInContact: boolean }
+  /** The members changed: this node has a vote now. */
+  | { readonly type: 'BECAME_VOTER' }
+  /** The members changed, for good as far as a leader is concerned: this node has no vote any more. */
+  | { readonly type: 'BECAME_LEARNER' }
   /** The disk or the state machine failed. */
   | { readonly type: 'FAILED' };
 
@@ -84,6 +88,7 @@ export const roleMachine = setup({
       event.type === 'LEADER_LOST' ? { waitMs: Math.round(context.turnMs * (event.rank + headStart)) } : {},
     ),
     follow: effect(),
+    learn: effect(),
     /** Comes back as ELECTION_DUE. */
     measureSilence: effect(),
     askForPreVotes: effect(),
@@ -102,7 +107,7 @@ export const roleMachine = setup({
       event.type === 'ELECTION_DUE' && event.silentMs < patienceMs(context, event.rank),
     asksBeforeStanding: ({ context }) => context.preVote,
     quorumIsInContact: ({ context, event }) =>
-      !context.checkQuorum || (event.type === 'QUORUM_COUNTED' && event.inContact >= event.needed),
+      !context.checkQuorum || (event.type === 'QUORUM_COUNTED' && event.isInContact),
   },
   delays: {
     electionTimeout: ({ context }) => context.waitMs,
@@ -135,7 +140,14 @@ export const roleMachine = setup({
         },
         // Nobody is asked before: the leader has done so by choosing this node (thesis 3.10).
         TIMEOUT_NOW: 'candidate',
+        BECAME_LEARNER: 'learner',
       },
+    },
+    learner: {
+      description:
+        'Gets the log and has no vote: a learner, a node that waits to be added, or one that was removed. It stands in no election, not even when it is told to; it votes when it is asked, for who asks may know of members that this node has not heard of (thesis 4.2.1).',
+      entry: 'learn',
+      on: { BECAME_VOTER: backToFollower },
     },
     preCandidate: {
       description:
@@ -172,7 +184,8 @@ export const roleMachine = setup({
       exit: 'layDownLead',
       initial: 'steady',
       // A count that says otherwise is taken by `steady`.
-      on: { HIGHER_TERM: backToFollower, QUORUM_COUNTED: backToFollower },
+      // Whoever is not to lead any more leads until that is agreed on, without counting itself (thesis 4.2.2).
+      on: { HIGHER_TERM: backToFollower, QUORUM_COUNTED: backToFollower, BECAME_LEARNER: 'learner' },
       states: {
         steady: {
           description:

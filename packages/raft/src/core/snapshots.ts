@@ -4,7 +4,6 @@
  */
 import { type InstanceCheckpoint, MachineInstance, type Sink, Stepper } from '@cluster/core';
 import type { Applying } from './applying.ts';
-import { votersOnly } from './configuration.ts';
 import type { Supply } from './sending.ts';
 import { snapshotMachine } from './snapshot.machine.ts';
 import type { Shared } from './state.ts';
@@ -108,7 +107,7 @@ export class Snapshots implements Supply {
     this.#latest = latest;
     // A crash came between the arrival of the snapshot and the beginning of the log behind it.
     if (latest !== null && latest.index > log.base.index && !log.has(latest.index, latest.term)) {
-      this.#shared.rebase({ index: latest.index, term: latest.term }, out);
+      this.#shared.rebase({ index: latest.index, term: latest.term }, null, out);
     }
     if (latest !== null) out.emit({ type: 'keepSnapshots', ids: [latest] });
     this.#machine.start({ silenceMs: 4 * config.electionTimeoutMaxMs }, nowMs, out);
@@ -289,9 +288,9 @@ export class Snapshots implements Supply {
   }
 
   #meta(): SnapshotMeta {
-    const { log, config } = this.#shared;
+    const { log, membership } = this.#shared;
     const index = this.#applying.appliedIndex;
-    const configuration = votersOnly(config.voters);
+    const configuration = membership.at(index);
     return {
       index,
       term: log.termAt(index) ?? 0,
@@ -303,10 +302,11 @@ export class Snapshots implements Supply {
   /** What the snapshot covers was committed, whether this node had heard of it or not. */
   #beginLog(out: Out): void {
     const shared = this.#shared;
-    if (this.#incoming === null) return;
-    const { index, term } = this.#incoming.id;
+    const meta = this.#incoming?.meta;
+    if (meta === undefined || meta === null) return;
+    const { index, term, configuration } = meta;
     shared.commitIndex = Math.max(shared.commitIndex, index);
-    shared.rebase({ index, term }, out);
+    shared.rebase({ index, term }, configuration, out);
     this.#beginSequence = shared.durability.sequence;
   }
 
@@ -346,7 +346,7 @@ export class Snapshots implements Supply {
       for (const id of sent) index = Math.min(index, id.index);
     }
     const term = log.termAt(index);
-    if (index > log.base.index && term !== undefined) this.#shared.rebase({ index, term }, out);
+    if (index > log.base.index && term !== undefined) this.#shared.rebase({ index, term }, null, out);
     out.emit({ type: 'keepSnapshots', ids: [latest, ...sent] });
   }
 

@@ -1,10 +1,13 @@
 /** What all parts of the core share (thesis figure 3.1), and the two ways anything leaves it: to the disk and to a peer. */
+import type { Configuration } from './configuration.ts';
 import { Durability, type DurabilityCheckpoint } from './durability.ts';
 import { type LogCheckpoint, RaftLog } from './log.ts';
+import { Membership, type MembershipCheckpoint } from './membership.ts';
 import type { Entry, LogBase, RaftMessage, RaftOut, Role } from './types.ts';
 
 export interface CoreConfig {
   readonly nodeId: string;
+  /** Of a log in which no configuration is (yet); empty for a node that waits to be added. */
   readonly voters: readonly string[];
   readonly heartbeatMs: number;
   readonly electionTimeoutMinMs: number;
@@ -42,14 +45,14 @@ export interface SharedCheckpoint {
   readonly holdsApplying: boolean;
   readonly log: LogCheckpoint;
   readonly durability: DurabilityCheckpoint;
+  readonly membership: MembershipCheckpoint;
 }
 
 export class Shared {
   readonly config: CoreConfig;
-  /** The voters without this node. */
-  readonly peers: readonly string[];
   readonly log = new RaftLog();
   readonly durability = new Durability();
+  readonly membership: Membership;
   term = 0;
   vote: string | null = null;
   /** What the role machine has decided. */
@@ -67,11 +70,27 @@ export class Shared {
 
   constructor(config: CoreConfig) {
     this.config = config;
-    this.peers = config.voters.filter((voter) => voter !== config.nodeId);
+    this.membership = new Membership(config.nodeId, config.voters);
   }
 
   get isLeader(): boolean {
     return this.role === 'leader';
+  }
+
+  /** All who get the log from a leader, without this node. */
+  get peers(): readonly string[] {
+    return this.membership.peers;
+  }
+
+  /** Entries join the log, and configurations among them are in effect. */
+  append(entries: readonly Entry[]): void {
+    this.log.append(entries);
+    this.membership.appended(entries);
+  }
+
+  truncateAfter(index: number): void {
+    this.log.truncateAfter(index);
+    this.membership.truncatedAfter(index);
   }
 
   /** A leader is at work as far as this node can tell: votes are refused (thesis 4.2.3). */
@@ -88,9 +107,10 @@ export class Shared {
 
   /** How many voters come before this one when the leader is lost; null without a leader. All that follow it count alike. */
   get rank(): number | null {
-    const { nodeId, voters } = this.config;
+    const { nodeId } = this.config;
     if (this.leaderId === null) return null;
-    return voters.filter((voter) => voter !== this.leaderId && voter < nodeId).length;
+    return this.membership.configuration.voters.filter((voter) => voter !== this.leaderId && voter < nodeId)
+      .length;
   }
 
   /** Takes over a term, or the vote in it. It goes to the disk with the next write, at the latest before anything that tells of it. */
@@ -111,12 +131,17 @@ export class Shared {
     out.emit({ type: 'persist', sequence, hardState, base: null, truncateAfter, entries });
   }
 
-  /** The log begins behind `base` from now on, which a snapshot covers. */
-  rebase(base: LogBase, out: RaftOut): void {
+  /**
+   * The log begins behind `base` from now on, which a snapshot covers.
+   *
+   * @param configuration at `base`; null where the log says so itself.
+   */
+  rebase(base: LogBase, configuration: Configuration | null, out: RaftOut): void {
     const hardState = this.#hardStateIsNew ? { term: this.term, vote: this.vote } : null;
     this.#hardStateIsNew = false;
     const goesOn = this.log.has(base.index, base.term);
     this.log.rebase(base);
+    if (configuration !== null) this.membership.rebase(base.index, configuration, goesOn);
     // Of a log that does not go through it nothing is left that an earlier write could vouch for.
     const sequence = this.durability.begin(goesOn ? null : 0, this.log.lastIndex, this.term);
     out.emit({ type: 'persist', sequence, hardState, base, truncateAfter: null, entries: [] });
@@ -157,6 +182,7 @@ export class Shared {
       holdsApplying,
       log: this.log.checkpoint(),
       durability: this.durability.checkpoint(),
+      membership: this.membership.checkpoint(),
     };
   }
 
@@ -171,5 +197,6 @@ export class Shared {
     this.holdsApplying = from.holdsApplying;
     this.log.restore(from.log);
     this.durability.restore(from.durability);
+    this.membership.restore(from.membership);
   }
 }

@@ -31,14 +31,14 @@ export class Transfers {
 
   /** @returns whether a transfer begins. */
   ask(ref: number, to: string, timeoutMs: number, out: RaftOut): boolean {
-    const { isLeader, config, peers, term } = this.#shared;
+    const { isLeader, config, membership, term } = this.#shared;
     const refuse = (outcome: TransferOutcome): false => {
       out.emit({ type: 'transferred', ref, outcome });
       return false;
     };
     if (!isLeader) return refuse('notLeader');
     if (to === config.nodeId) return refuse('done');
-    if (!peers.includes(to)) return refuse('targetUnknown');
+    if (!membership.configuration.voters.includes(to)) return refuse('targetUnknown');
     if (this.#transfer !== null) return refuse('underWay');
     this.#transfer = { ref, to, term, told: false };
     out.emit({ type: 'setTimer', timer, delayMs: timeoutMs });

@@ -1,9 +1,13 @@
 /** The nouns of the protocol: entries, messages, and what goes into and comes out of the core. All of it is plain data. */
 import type { TimerEffect } from '@cluster/core';
 import type { Configuration } from './configuration.ts';
+import type { ChangeProblem, MemberChange } from './configuration-changes.ts';
 
-/** `noop`: a leader's first entry. `openSession`: its index becomes the client id. `barrier`: nothing but a point in the log. */
-export type EntryKind = 'noop' | 'command' | 'openSession' | 'barrier';
+/**
+ * `noop`: a leader's first entry. `openSession`: its index becomes the client id. `barrier`: nothing but a point in the log.
+ * `configuration`: who the members are from here on.
+ */
+export type EntryKind = 'noop' | 'command' | 'openSession' | 'barrier' | 'configuration';
 
 /** One command of a client session (thesis 6.3): applied once, however often it is proposed. */
 export interface SessionKey {
@@ -33,12 +37,12 @@ export interface LogBase {
 
 /** What a leader is asked to put into the log. */
 export interface Draft {
-  readonly kind: Exclude<EntryKind, 'noop'>;
+  readonly kind: Exclude<EntryKind, 'noop' | 'configuration'>;
   readonly session: SessionKey | null;
   readonly command: Uint8Array;
 }
 
-export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader' | 'learner';
 
 /** How a proposal ended, as the leader tells it. */
 export type Verdict =
@@ -258,6 +262,8 @@ export type RaftInput =
       readonly sessions: readonly SessionRecord[];
       /** The latest one; the state machine holds at least what it covers. */
       readonly snapshot: SnapshotId | null;
+      /** The members as of that snapshot; null without one. */
+      readonly configuration: Configuration | null;
     }
   | { readonly type: 'MESSAGE'; readonly from: string; readonly message: RaftMessage }
   /** The connection to a peer broke. A hint: it may be at work still. */
@@ -269,6 +275,14 @@ export type RaftInput =
   | { readonly type: 'READ'; readonly ref: number; readonly timeoutMs: number }
   /** Hand the lead over; its `ref` differs from those of proposals. */
   | { readonly type: 'TRANSFER'; readonly ref: number; readonly to: string; readonly timeoutMs: number }
+  /** Change who the members are; its `ref` differs from those of proposals. */
+  | {
+      readonly type: 'CHANGE';
+      readonly ref: number;
+      readonly changes: readonly MemberChange[];
+      readonly transition: Transition;
+      readonly timeoutMs: number;
+    }
   /** The caller no longer wants to know. */
   | { readonly type: 'ABANDON'; readonly ref: number }
   /** Everything up to this `persist` is on the disk. */
@@ -296,6 +310,12 @@ export type RaftInput =
   | { readonly type: 'SNAPSHOT_INSTALLED' }
   | { readonly type: 'FAILED'; readonly what: FailureCause; readonly reason: string };
 
+/**
+ * `auto`: at once where one voter changes, else over a joint configuration. `joint`: over one in any case. `explicit`: into one, which
+ * stays until it is left by `leave`.
+ */
+export type Transition = 'auto' | 'joint' | 'explicit' | 'leave';
+
 export type FailureCause = 'storage' | 'stateMachine';
 
 /** How a local proposal ended: a verdict of the log, or why there is none. */
@@ -314,6 +334,19 @@ export type TransferOutcome = 'done' | 'notLeader' | 'targetUnknown' | 'underWay
 export type SnapshotOutcome =
   | { readonly status: 'taken'; readonly index: number }
   | { readonly status: 'failed'; readonly reason: string };
+/**
+ * How a change of members ended. `unfinished`: it was begun, and whether it lasts is not known here (yet). `notReady`: this leader has
+ * committed nothing yet.
+ */
+export type ChangeOutcome =
+  | 'done'
+  | 'unfinished'
+  | 'abandoned'
+  | 'notLeader'
+  | 'underWay'
+  | 'notReady'
+  | 'tooManyMembers'
+  | ChangeProblem;
 
 export interface PersistEffect {
   readonly type: 'persist';
@@ -361,6 +394,9 @@ export type RaftEffect =
   | { readonly type: 'keepSnapshots'; readonly ids: readonly SnapshotId[] }
   | { readonly type: 'snapshotTaken' | 'snapshotInstalled'; readonly id: SnapshotId }
   | { readonly type: 'snapshotFailed'; readonly reason: string }
+  | { readonly type: 'changed'; readonly ref: number; readonly outcome: ChangeOutcome }
+  /** The configuration in effect is a committed one; `index` is its place in the log. */
+  | { readonly type: 'membersChanged'; readonly configuration: Configuration; readonly index: number }
   | { readonly type: 'roleChanged'; readonly role: Role; readonly term: number }
   | { readonly type: 'leaderChanged'; readonly leaderId: string | null; readonly term: number }
   /** A message was refused; nothing changed. */

@@ -1,15 +1,18 @@
 import { Prng, type Sink, type TimerEffect } from '@cluster/core';
 import {
+  type Configuration,
   type CoreConfig,
   type Entry,
   type HardState,
   type LogBase,
+  type MemberKind,
   RaftCore,
   type RaftEffect,
   type RaftInput,
   type RaftMessage,
   type SessionRecord,
   type SnapshotId,
+  type Transition,
 } from '../../src/index.ts';
 
 type Effect<T extends RaftEffect['type']> = Extract<RaftEffect, { type: T }>;
@@ -49,6 +52,7 @@ export interface Past {
   readonly appliedIndex?: number;
   readonly sessions?: readonly SessionRecord[];
   readonly snapshot?: SnapshotId | null;
+  readonly configuration?: Configuration | null;
 }
 
 /** Entries from their terms: `log(1, 1, 2)` is three entries. */
@@ -73,6 +77,7 @@ export class Bench {
   effects: RaftEffect[] = [];
   readonly timers = new Map<string, number>();
   readonly applied: Effect<'apply'>[] = [];
+  readonly changed = new Map<number, string>();
   readonly #out: Sink<RaftEffect>;
   #waiting: RaftInput[] = [];
   #sequence = 0;
@@ -88,8 +93,9 @@ export class Bench {
       appliedIndex = 0,
       sessions = [],
       snapshot = null,
+      configuration = null,
     } = past;
-    this.input({ type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot });
+    this.input({ type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot, configuration });
   }
 
   get name(): string {
@@ -105,6 +111,23 @@ export class Bench {
 
   receive(from: string, message: RaftMessage): void {
     this.input({ type: 'MESSAGE', from, message });
+  }
+
+  /** Asks for a change of members. @returns its reference. */
+  change(
+    changes: Readonly<Record<string, MemberKind>>,
+    transition: Transition = 'auto',
+    timeoutMs = 5000,
+  ): number {
+    const ref = ++this.#ref;
+    const list = Object.entries(changes).map(([nodeId, becomes]) => ({ nodeId, becomes }));
+    this.input({ type: 'CHANGE', ref, changes: list, transition, timeoutMs });
+    return ref;
+  }
+
+  /** How a change ended; undefined while it has not. */
+  outcomeOf(ref: number): string | undefined {
+    return this.changed.get(ref);
   }
 
   /** Everything written so far is on the disk. */
@@ -227,6 +250,7 @@ export class Bench {
       this.#sequence = effect.sequence;
       if (this.syncs) this.#waiting.push({ type: 'PERSISTED', sequence: effect.sequence });
     }
+    if (effect.type === 'changed') this.changed.set(effect.ref, effect.outcome);
     if (effect.type === 'apply') {
       this.applied.push(effect);
       const results = effect.entries.map(({ index }) => new Uint8Array([index]));
@@ -244,7 +268,7 @@ interface Flying {
 
 /** Several cores whose messages the test delivers. */
 export class BenchCluster {
-  readonly nodes: ReadonlyMap<string, Bench>;
+  readonly nodes: Map<string, Bench>;
   flying: Flying[] = [];
 
   constructor(
@@ -263,6 +287,14 @@ export class BenchCluster {
   node(name: string): Bench {
     const node = this.nodes.get(name);
     if (node === undefined) throw new Error(`no node ${name}`);
+    return node;
+  }
+
+  /** A node that waits to be added. */
+  join(nodeId: string, config: Partial<CoreConfig> = {}): Bench {
+    const node = new Bench({ ...config, nodeId, voters: [] }, {}, this.nodes.size + 1);
+    node.nowMs = Math.max(...[...this.nodes.values()].map(({ nowMs }) => nowMs));
+    this.nodes.set(nodeId, node);
     return node;
   }
 

@@ -1,0 +1,149 @@
+/**
+ * The configurations in this node's log (thesis 4.1). The latest is in effect as soon as it is in the log, committed or not, and
+ * stops being so when it is cut off again.
+ *
+ * Until it is known to be committed, whoever the one before names is still a peer, and may still stand: the latest may be lost again,
+ * and its entry may be on no disk but those of nodes that it leaves out (thesis 4.2.2).
+ */
+import { ByteReader, ByteWriter } from '../bytes.ts';
+import { readConfiguration, writeConfiguration } from '../configuration-codec.ts';
+import { type Configuration, jointVotersOf, membersOf, votersOnly } from './configuration.ts';
+import type { JointVoters } from './quorum.ts';
+import type { Entry } from './types.ts';
+
+interface Placed {
+  readonly index: number;
+  readonly configuration: Configuration;
+}
+
+export interface MembershipCheckpoint {
+  readonly placed: readonly Placed[];
+  readonly version: number;
+  readonly isCommitted: boolean;
+}
+
+/** The contents of a `configuration` entry. */
+export function encodeConfiguration(configuration: Configuration): Uint8Array {
+  const writer = new ByteWriter();
+  writeConfiguration(writer, configuration);
+  return writer.take();
+}
+
+export class Membership {
+  readonly #self: string;
+  // In the order of the log; the first is what the log begins with.
+  #placed: readonly Placed[];
+  #isCommitted = false;
+  /** Counts what came into effect, or back into it. */
+  version = 0;
+  /** All who get the log, or are still told that they do not any more, without this node. */
+  peers: readonly string[] = [];
+  /** The voters, of both halves while it is joint, without this node. */
+  electorate: readonly string[] = [];
+  quorum: JointVoters = { incoming: [], outgoing: [] };
+  isVoter = false;
+  /** Whether this node may stand in an election. */
+  mayStand = false;
+
+  /** @param voters of a log without a configuration. */
+  constructor(self: string, voters: readonly string[]) {
+    this.#self = self;
+    this.#placed = [{ index: 0, configuration: votersOnly(voters) }];
+    this.#derive();
+  }
+
+  /** The one in effect. */
+  get configuration(): Configuration {
+    return this.#latest.configuration;
+  }
+
+  /** Its place in the log. */
+  get index(): number {
+    return this.#latest.index;
+  }
+
+  /** Whether this node knows it to be committed. */
+  get isCommitted(): boolean {
+    return this.#isCommitted;
+  }
+
+  /** The one in effect at an index that is in the log, or at its base. */
+  at(index: number): Configuration {
+    return (this.#placed.findLast((placed) => placed.index <= index) ?? this.#first).configuration;
+  }
+
+  appended(entries: readonly Entry[]): void {
+    for (const { kind, index, command } of entries) {
+      if (kind !== 'configuration') continue;
+      const configuration = readConfiguration(new ByteReader(command));
+      this.#placed = [...this.#placed, { index, configuration }];
+      this.#changed();
+    }
+  }
+
+  truncatedAfter(index: number): void {
+    if (this.index <= index) return;
+    this.#placed = this.#placed.filter((placed) => placed.index <= index);
+    this.#changed();
+  }
+
+  /**
+   * A snapshot covers the log up to `index`, where `configuration` is in effect.
+   *
+   * @param goesOn whether what the log holds behind it stays.
+   */
+  rebase(index: number, configuration: Configuration, goesOn: boolean): void {
+    const kept = goesOn ? this.#placed.filter((placed) => placed.index > index) : [];
+    this.#placed = [{ index, configuration }, ...kept];
+    this.#changed();
+  }
+
+  /** The log is committed up to here. @returns whether that makes the configuration in effect a committed one. */
+  committed(commitIndex: number): boolean {
+    if (this.#isCommitted || this.index > commitIndex) return false;
+    this.#isCommitted = true;
+    this.#derive();
+    return true;
+  }
+
+  get #latest(): Placed {
+    return this.#placed.at(-1) ?? this.#first;
+  }
+
+  get #first(): Placed {
+    return this.#placed[0] as Placed;
+  }
+
+  #changed(): void {
+    this.version++;
+    this.#isCommitted = false;
+    this.#derive();
+  }
+
+  #derive(): void {
+    const { configuration } = this;
+    const before = this.#isCommitted ? undefined : this.#placed.at(-2)?.configuration;
+    const others = (ids: readonly string[]): readonly string[] => [
+      ...new Set(ids.filter((id) => id !== this.#self)),
+    ];
+    this.quorum = jointVotersOf(configuration);
+    this.isVoter = hasVote(configuration, this.#self);
+    this.mayStand = this.isVoter || (before !== undefined && hasVote(before, this.#self));
+    this.electorate = others([...configuration.voters, ...configuration.outgoing]);
+    this.peers = others([...membersOf(configuration), ...(before === undefined ? [] : membersOf(before))]);
+  }
+
+  checkpoint(): MembershipCheckpoint {
+    return { placed: this.#placed, version: this.version, isCommitted: this.#isCommitted };
+  }
+
+  restore({ placed, version, isCommitted }: MembershipCheckpoint): void {
+    this.#placed = placed;
+    this.version = version;
+    this.#isCommitted = isCommitted;
+    this.#derive();
+  }
+}
+
+const hasVote = ({ voters, outgoing }: Configuration, id: string): boolean =>
+  voters.includes(id) || outgoing.includes(id);
