@@ -19,7 +19,7 @@ import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
 import { Executor } from './engine/executor.ts';
 import { Gate } from './engine/gate.ts';
-import { GossipKeys, type KeyChange } from './engine/gossip-keys.ts';
+import { GossipKeys } from './engine/gossip-keys.ts';
 import { Listeners } from './engine/listeners.ts';
 import { OpenCalls } from './engine/open-calls.ts';
 import { makeLayers } from './engine/layers.ts';
@@ -75,7 +75,7 @@ export class SwimEngine {
   readonly #packets: Packets;
   readonly #views = new MemberViews();
   readonly #gate: Gate;
-  readonly #keys: GossipKeys;
+  readonly keys: GossipKeys;
   readonly #kept: Kept;
   #phase: 'new' | 'starting' | 'running' | 'stopped' = 'new';
   #bound: Bound | null = null;
@@ -91,7 +91,7 @@ export class SwimEngine {
     this.#metrics = new SwimMetrics(ports.metrics);
     this.#wire = wireOptions(config, ports.cipher);
     this.#gate = new Gate(config, ports.admission, this.#logger);
-    this.#keys = new GossipKeys(config.gossipKeys, ports.cipher?.keys, ports.keys);
+    this.keys = new GossipKeys(config.gossipKeys, ports.cipher?.keys, ports.keys);
     this.#packets = new Packets(this.#wire, this.#metrics, this.#gate);
     this.#core = new SwimCore({
       config,
@@ -116,7 +116,7 @@ export class SwimEngine {
       wire: this.#wire,
       logger: this.#logger,
       metrics: this.#metrics,
-      keys: this.#keys,
+      keys: this.keys,
       gate: this.#gate,
       members: () => this.members(),
       dispatch: (input) => this.#dispatch(input),
@@ -134,13 +134,14 @@ export class SwimEngine {
       port: ports.streams,
       delegate: serf === null ? ports.delegate : { localState: () => serf.localState() },
       gate: this.#gate,
+      onHalf: (bytes) => this.#metrics.exchangeBytes.observe(bytes),
       dispatch: (input) => this.#dispatch(input),
     });
     this.#kept = new Kept({
       config,
       ports,
       logger: this.#logger,
-      keys: this.#keys,
+      keys: this.keys,
       members: () => this.members(),
     });
     this.#executor = new Executor({
@@ -284,16 +285,6 @@ export class SwimEngine {
   estimateRttMs(a: string, b: string = this.#config.name): number | undefined {
     const [from, to] = [this.coordinate(a), this.coordinate(b)];
     return from && to ? distance(from, to) * 1000 : undefined;
-  }
-
-  /** Gossip keys in force, in base64, the one that seals first; none in a plain pool. */
-  gossipKeys(): readonly string[] {
-    return this.#keys.list() ?? [];
-  }
-
-  /** Done when the change is in force and, where there is a store of keys, durable. Fails with `SWIM_KEY_REFUSED` or `SWIM_KEYS_NOT_STORED`. */
-  changeKey(change: KeyChange, key: Uint8Array, done: Done<void>): void {
-    this.#keys.change(change, key, done);
   }
 
   #running(): SerfLayer {

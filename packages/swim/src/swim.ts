@@ -208,7 +208,7 @@ export class Swim {
 
   /** Gossip keys in force here, in base64, the one that seals first; none in a plain pool. */
   gossipKeys(): readonly string[] {
-    return this.#engine.gossipKeys();
+    return this.#engine.keys.list() ?? [];
   }
 
   /**
@@ -218,7 +218,7 @@ export class Swim {
    * @throws ClusterError `SWIM_KEY_REFUSED` with the reason, nothing changed; `SWIM_KEYS_NOT_STORED`.
    */
   async changeKey(change: KeyChange, key: string): Promise<void> {
-    await cancellable<void>((done) => this.#engine.changeKey(change, fromBase64(key), done));
+    await cancellable<void>((done) => this.#engine.keys.change(change, fromBase64(key), done));
   }
 
   /**

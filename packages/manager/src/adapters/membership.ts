@@ -59,7 +59,10 @@ export function membershipComponent(
         gossip_bytes_sent: value('gossip_bytes_sent'),
         gossip_bytes_received: value('gossip_bytes_received'),
         local_health_score: value('local_health_score'),
-        broadcast_queue_depth: value('broadcast_queue_depth'),
+        broadcast_queue_depth: ['claim', 'intent', 'query', 'event'].reduce(
+          (sum, queue) => sum + registry.value('broadcast_queue_depth', { ...scope, queue }),
+          0,
+        ),
       };
     },
   };

@@ -252,6 +252,7 @@ export class Agent {
       case 'closeJoin':
         return this.#closeJoin(out);
       case 'refute':
+        out.emit({ type: 'countRefutation' });
         return this.#raise(action.params.above, action.params.accused, out);
       case 'reportConflict':
         return this.#reportConflict(action.params.address, nowMs, out);

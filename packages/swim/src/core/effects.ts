@@ -128,4 +128,5 @@ export type SwimEffect =
       /** What came with the answer. */
       readonly payload: Uint8Array;
     }
+  | { readonly type: 'countRefutation' }
   | { readonly type: 'countDroppedBroadcast' };

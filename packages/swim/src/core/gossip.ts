@@ -12,6 +12,9 @@ const compoundBytes = 2;
 const partBytes = 2;
 const partsMax = 255;
 
+/** Claims of membership, and what the layer above has to say by its rank. */
+export type QueueName = 'claim' | UserRank;
+
 export interface GossipCheckpoint {
   readonly claims: BroadcastsCheckpoint<Claim>;
   readonly users: UserBroadcastsCheckpoint;
@@ -33,6 +36,11 @@ export class Gossip {
 
   get queued(): number {
     return this.#queue.size + this.#users.size;
+  }
+
+  /** Broadcasts that wait, by queue. */
+  get depths(): Readonly<Record<QueueName, number>> {
+    return { claim: this.#queue.size, ...this.#users.sizes };
   }
 
   /** Whether there is news of this member yet to be sent. */

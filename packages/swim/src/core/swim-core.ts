@@ -17,7 +17,7 @@ import { Agent, type AgentCheckpoint } from './agent.ts';
 import { type Check, Checks, type ChecksCheckpoint } from './checks.ts';
 import type { MemberRecord, SwimEffect, SwimInput } from './effects.ts';
 import { Exchanges, type ExchangesCheckpoint } from './exchanges.ts';
-import { Gossip, type GossipCheckpoint } from './gossip.ts';
+import { Gossip, type GossipCheckpoint, type QueueName } from './gossip.ts';
 import { Membership, type MembershipCheckpoint, claimOf, recordOf } from './membership.ts';
 import {
   type Claim,
@@ -103,6 +103,11 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
 
   get queued(): number {
     return this.#gossip.queued;
+  }
+
+  /** Broadcasts that wait, by queue. */
+  get queues(): Readonly<Record<QueueName, number>> {
+    return this.#gossip.depths;
   }
 
   /** Other members by state. */

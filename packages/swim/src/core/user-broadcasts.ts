@@ -19,6 +19,11 @@ export class UserBroadcasts {
     return ranks.reduce((sum, rank) => sum + this.#queues[rank].size, 0);
   }
 
+  get sizes(): Readonly<Record<UserRank, number>> {
+    const { intent, query, event } = this.#queues;
+    return { intent: intent.size, query: query.size, event: event.size };
+  }
+
   /** @returns whether another one had to be dropped for it. */
   add(rank: UserRank, name: string, message: User, bytes: number, max: number): boolean {
     return this.#queues[rank].add(name, message, bytes, max);

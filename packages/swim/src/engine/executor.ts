@@ -84,6 +84,8 @@ export class Executor {
         return metrics.rejected(effect.channel, effect.reason);
       case 'countProbe':
         return this.#countProbe(effect);
+      case 'countRefutation':
+        return metrics.refutations.add();
       case 'countDroppedBroadcast':
         return metrics.droppedBroadcasts.add();
     }
@@ -92,11 +94,11 @@ export class Executor {
   #send({ to, messages, checksum }: Effect<'send'>): void {
     const { core, metrics, packets } = this.#parts;
     if (this.socket !== null) packets.send(this.socket, to, messages, checksum);
-    metrics.queued.set(core.queued);
+    metrics.setQueued(core.queues);
   }
 
   #countProbe({ target, outcome, roundTripMs, payload }: Effect<'countProbe'>): void {
-    const { core, logger, metrics, serf } = this.#parts;
+    const { core, logger, metrics, serf, streams } = this.#parts;
     if (roundTripMs !== null) {
       metrics.pingMs.observe(roundTripMs);
       serf?.measured(target, roundTripMs, payload);
@@ -109,12 +111,16 @@ export class Executor {
       });
     }
     metrics.health.set(core.health);
+    // Once a period is often enough for what changes seldom.
+    metrics.incarnation.set(core.self(0).incarnation);
+    metrics.inboundStreams.set(streams.inbound);
   }
 
   #notify({ notice, member: record }: Effect<'notify'>): void {
     const { core, logger, metadata, metrics, onEvent, ports, serf, views } = this.#parts;
     const { name } = record;
     if (notice === 'Suspect') metrics.suspicions.add();
+    metrics.happened(notice);
     metrics.setMembers(core.counts, core.self(0).state);
     if (notice === 'Conflict')
       logger.log('warn', `Another process uses the name ${name} at another address.`, { member: name });

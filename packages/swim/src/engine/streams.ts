@@ -34,6 +34,8 @@ export interface StreamsOptions {
   readonly port: DuplexPort;
   readonly delegate: SwimDelegate | undefined;
   readonly gate: Gate;
+  /** Told the size of each half that is sent. */
+  readonly onHalf: (bytes: number) => void;
   readonly dispatch: (input: SwimInput) => void;
 }
 
@@ -192,7 +194,9 @@ export class Streams {
 
   #half(join: boolean, members: readonly PeerRecord[]): Uint8Array {
     const userState = this.#options.delegate?.localState?.(join) ?? noBytes;
-    return encodePushPull({ join, members, userState });
+    const half = encodePushPull({ join, members, userState });
+    this.#options.onHalf(half.length);
+    return half;
   }
 
   #asked(
