@@ -682,6 +682,40 @@ describe('push/pull', () => {
   });
 });
 
+describe('a newcomer that has yet to answer', () => {
+  const ask = (rig: CoreRig, stream: number, name: string): void =>
+    rig.input({
+      type: 'EXCHANGE_ASKED',
+      stream,
+      from: addressOf(name),
+      content: { join: true, members: [peer(name)], userState: noBytes },
+    });
+
+  it('is pinged without any news, admitted with its answer, and refused when it keeps silent', () => {
+    const rig = CoreRig.with(['a']);
+    rig.hear(alive('b'));
+    rig.take();
+    ask(rig, 1, 'x');
+    ask(rig, 2, 'y');
+    const sent = rig.said('send');
+    expect(sent.map(({ messages }) => messages.map(({ type }) => type))).toEqual([['ping'], ['ping']]);
+    expect([rig.stateOf('x'), rig.stateOf('y')]).toEqual([undefined, undefined]);
+    rig.hear({ type: 'ack', seqNo: rig.sent('ping')[0]?.message.seqNo as number, payload: noBytes });
+    expect(rig.said('answerExchange')).toMatchObject([{ stream: 1 }]);
+    expect(rig.stateOf('x')).toBe('alive');
+    rig.run(1600);
+    expect(rig.said('refuseStream')).toEqual([{ type: 'refuseStream', stream: 2, reason: 'unreachable' }]);
+    expect(rig.sent('ping').filter(({ message }) => message.node === 'y')).toHaveLength(3);
+    expect(rig.stateOf('y')).toBeUndefined();
+  });
+
+  it('takes one of as many places as there may be streams', () => {
+    const rig = CoreRig.with([], { inboundStreamsMax: 2 });
+    for (const [stream, name] of ['x', 'y', 'z'].entries()) ask(rig, stream, name);
+    expect(rig.said('refuseStream')).toEqual([{ type: 'refuseStream', stream: 2, reason: 'streams' }]);
+  });
+});
+
 describe('joining', () => {
   const seeds = [addressOf('s1'), addressOf('s2')];
   const answer = (exchange: number, members: readonly PeerRecord[] = []) =>

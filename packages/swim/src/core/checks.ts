@@ -61,6 +61,11 @@ export class Checks {
     return [...this.#rows.values()].some(({ reason }) => reason.kind === kind);
   }
 
+  /** As many newcomers wait as may have a stream at a time. */
+  get isFull(): boolean {
+    return this.#rows.size >= this.#pool.options.config.inboundStreamsMax;
+  }
+
   begin(address: Address, node: string, reason: CheckReason, nowMs: number, out: Out): void {
     const seqNo = this.#prober.takeSeqNo();
     this.#rows.set(String(seqNo), { address, node, seqNo, reason, attemptsLeft: attemptsMax });

@@ -270,6 +270,8 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     if (!this.#versionsAgree(content)) return out.emit({ type: 'refuseStream', stream, reason: 'versions' });
     const newcomer = this.#newcomer(content);
     if (newcomer === null) return this.#admit(stream, content, nowMs, out);
+    // A stream that was closed while its check goes on has made room for another.
+    if (this.#checks.isFull) return out.emit({ type: 'refuseStream', stream, reason: 'streams' });
     this.#checks.begin(newcomer.address, newcomer.name, { kind: 'newcomer', stream, content }, nowMs, out);
   }
 
