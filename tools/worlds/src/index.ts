@@ -4,6 +4,7 @@ export { parseSeeds, runSeeds, type SeedRange, type SeedsReport, type Violation 
 export { raftWorld, raftWorldWith } from './raft/raft-world.ts';
 export {
   acknowledgedBeforeFlush,
+  learnerCounted,
   type Mutant,
   notingFlushes,
   readWithoutQuorum,

@@ -1,6 +1,12 @@
 import { SimulationFailure, World } from '@cluster/sim';
 import { describe, expect, test } from 'vitest';
-import { type DurableView, type EntryView, RaftChecker, type ReplicaView } from '../src/raft/checker.ts';
+import {
+  type DurableView,
+  type EntryView,
+  RaftChecker,
+  type ReplicaView,
+  type VotersView,
+} from '../src/raft/checker.ts';
 import { encodeCommand, encodeNumber } from '../src/raft/commands.ts';
 import { DurabilityWitness } from '../src/raft/durability-witness.ts';
 import { History } from '../src/raft/history.ts';
@@ -10,6 +16,8 @@ class Puppet implements ReplicaView {
   role = 'follower';
   term = 1;
   commitIndex = 0;
+  configuration: VotersView = { voters: ['a', 'b', 'c'], outgoing: [] };
+  configurationIndex = 0;
   readonly firstIndex = 1;
   log: EntryView[] = [];
 
@@ -37,10 +45,14 @@ const onDisk = (terms: readonly number[]): DurableView => ({
   termAt: (index) => [0, ...terms][index],
 });
 
-function stage(durable: readonly number[] = [1, 1, 1, 2, 2]) {
+function stage(durable: readonly number[] = [1, 1, 1, 2, 2], holders: readonly string[] = ['a', 'b', 'c']) {
   const world = new World({ seed: 1 });
-  const names = ['a', 'b', 'c'];
-  const checker = new RaftChecker(world, names, new Map(names.map((name) => [name, onDisk(durable)])));
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const checker = new RaftChecker(
+    world,
+    names,
+    new Map(names.map((name) => [name, onDisk(holders.includes(name) ? durable : [])])),
+  );
   const [a, b, c] = [new Puppet(), new Puppet(), new Puppet()];
   checker.started('a', a);
   checker.started('b', b);
@@ -169,6 +181,51 @@ describe('the checker of Raft objects to', () => {
     b.log = [entry(2)];
     b.commitIndex = 1;
     expect(look()).toBe('state machine safety');
+  });
+
+  test('4.1: a configuration that is begun while the one before is not committed', () => {
+    const { a, look } = stage();
+    a.role = 'leader';
+    a.log = [entry(1), entry(1)];
+    a.configurationIndex = 1;
+    a.configuration = { voters: ['a', 'b'], outgoing: [] };
+    expect(look()).toBeNull();
+    a.configurationIndex = 2;
+    a.configuration = { voters: ['a'], outgoing: [] };
+    expect(look()).toBe('configuration safety');
+  });
+
+  test.each([
+    ['two voters at once', { voters: ['a'], outgoing: [] }],
+    ['a joint configuration with others than those before', { voters: ['a'], outgoing: ['a', 'b'] }],
+  ])('4.1: a leader that goes to %s', (_, configuration) => {
+    const { a, look } = stage();
+    a.role = 'leader';
+    expect(look()).toBeNull();
+    a.configurationIndex = 1;
+    a.configuration = configuration;
+    expect(look()).toBe('configuration safety');
+  });
+
+  test('4.3: a commit by one majority of two, and not one by both', () => {
+    const both = stage([1], ['a', 'b', 'd', 'e']);
+    const one = stage([1], ['a', 'b', 'c']);
+    for (const { a, look } of [both, one]) {
+      a.configuration = { voters: ['a', 'd', 'e'], outgoing: ['a', 'b', 'c'] };
+      a.configurationIndex = 1;
+      a.log = [entry(1)];
+      expect(look()).toBeNull();
+      a.commitIndex = 1;
+    }
+    expect(both.look()).toBeNull();
+    expect(one.look()).toBe('committed is durable');
+  });
+
+  test('4.2.1: a commit that counts a learner', () => {
+    const { a, look } = stage([1], ['a', 'd']);
+    a.log = [entry(1)];
+    a.commitIndex = 1;
+    expect(look()).toBe('committed is durable');
   });
 
   test('a commit of what is on too few disks', () => {

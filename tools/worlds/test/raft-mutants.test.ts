@@ -3,6 +3,7 @@ import { type NemesisOptions, SimulationFailure } from '@cluster/sim';
 import { describe, expect, test } from 'vitest';
 import {
   acknowledgedBeforeFlush,
+  learnerCounted,
   type Mutant,
   notingFlushes,
   raftWorldWith,
@@ -65,6 +66,10 @@ describe('planted bugs are found', () => {
 
   test('a write that is acknowledged before its flush', () => {
     expect(hunt(acknowledgedBeforeFlush, 5)).not.toBeNull();
+  });
+
+  test('4.2.1: a learner whose word counts as that of a voter', () => {
+    expect(hunt(learnerCounted, 40)).toMatchObject({ invariant: 'committed is durable' });
   });
 
   test('a snapshot without the sessions', () => {

@@ -19,12 +19,22 @@ export interface ReplicaView {
   readonly role: string;
   readonly term: number;
   readonly commitIndex: number;
+  /** Who the members are, as its log says, and where it says so. */
+  readonly configuration: VotersView;
+  readonly configurationIndex: number;
   /** What is before it is in a snapshot. */
   readonly firstIndex: number;
   readonly lastIndex: number;
   /** 0 for index 0; undefined outside of the log. */
   termAt(index: number): number | undefined;
   entryAt(index: number): EntryView | undefined;
+}
+
+/** A configuration, as far as quorums go. */
+export interface VotersView {
+  readonly voters: readonly string[];
+  /** While it is joint: the voters before. */
+  readonly outgoing: readonly string[];
 }
 
 /** What a replica's storage has said is on the disk. */
@@ -52,6 +62,8 @@ interface Seen {
   term: number;
   role: string;
   commitIndex: number;
+  configuration: VotersView;
+  configurationIndex: number;
   firstIndex: number;
   /** Terms of its log, by index; place 0 is unused. */
   terms: number[];
@@ -59,16 +71,16 @@ interface Seen {
 
 export class RaftChecker {
   readonly #world: World;
-  readonly #voters: readonly string[];
+  readonly #nodes: readonly string[];
   readonly #durable: ReadonlyMap<string, DurableView>;
   readonly #seen = new Map<string, Seen>();
   readonly #leaderOf = new Map<number, string>();
   readonly #filed = new Map<number, Map<number, Filed>>();
   readonly #committed: (Committed | undefined)[] = [undefined];
 
-  constructor(world: World, voters: readonly string[], durable: ReadonlyMap<string, DurableView>) {
+  constructor(world: World, nodes: readonly string[], durable: ReadonlyMap<string, DurableView>) {
     this.#world = world;
-    this.#voters = voters;
+    this.#nodes = nodes;
     this.#durable = durable;
     world.onStep(() => this.#look());
   }
@@ -90,6 +102,8 @@ export class RaftChecker {
       term: view.term,
       role: view.role,
       commitIndex: 0,
+      configuration: view.configuration,
+      configurationIndex: view.configurationIndex,
       firstIndex: 1,
       terms: [0],
     });
@@ -134,6 +148,7 @@ export class RaftChecker {
       if (view.role !== seen.role) this.#roleChanged(node, seen);
       this.#followLog(node, seen);
       if (view.commitIndex !== seen.commitIndex) this.#commitMoved(node, seen);
+      if (view.configurationIndex !== seen.configurationIndex) this.#configurationMoved(node, seen);
     }
   }
 
@@ -257,7 +272,7 @@ export class RaftChecker {
       if (term === undefined)
         return this.#fail('what is committed is in the log', `${node} lacks entry ${index}`);
       const known = this.#committed[index];
-      if (known === undefined) this.#commit(node, index, term, view.term);
+      if (known === undefined) this.#commit(node, index, term, seen);
       else if (known.term !== term) {
         this.#fail(
           'state machine safety',
@@ -268,14 +283,20 @@ export class RaftChecker {
     seen.commitIndex = view.commitIndex;
   }
 
-  #commit(node: string, index: number, term: number, byTerm: number): void {
-    this.#committed[index] = { term, byTerm };
+  #commit(node: string, index: number, term: number, { view, configuration }: Seen): void {
+    this.#committed[index] = { term, byTerm: view.term };
     this.#world.counters.add('commits');
-    const holders = this.#voters.filter((voter) => {
+    const holders = this.#nodes.filter((voter) => {
       const durable = this.#durable.get(voter);
       return durable !== undefined && (durable.coveredIndex >= index || durable.termAt(index) === term);
     });
-    if (holders.length * 2 <= this.#voters.length) {
+    const hasQuorum = ({ voters, outgoing }: VotersView): boolean =>
+      [voters, outgoing].every(
+        (half) =>
+          half.length === 0 || half.filter((voter) => holders.includes(voter)).length * 2 > half.length,
+      );
+    // Who commits a configuration may begin the next one within the same step.
+    if (!hasQuorum(configuration) && !hasQuorum(view.configuration)) {
       this.#fail(
         'committed is durable',
         `${node} calls entry ${index} of term ${term} committed, which is on the disks of ${holders.join(', ') || 'nobody'} only`,
@@ -283,10 +304,46 @@ export class RaftChecker {
     }
   }
 
+  /** What a leader puts in the place of a configuration: a step that keeps majorities overlapping, and only after that is committed. */
+  #configurationMoved(node: string, seen: Seen): void {
+    const { view, configuration: before, configurationIndex } = seen;
+    const { configuration: after } = view;
+    seen.configuration = after;
+    seen.configurationIndex = view.configurationIndex;
+    if (seen.role !== 'leader' || view.configurationIndex < configurationIndex) return;
+    this.#world.counters.add('configurations');
+    if (after.outgoing.length > 0) this.#world.counters.add('jointConfigurations');
+    if (configurationIndex > view.commitIndex) {
+      this.#fail(
+        'configuration safety',
+        `${node} begins one at ${view.configurationIndex} while that at ${configurationIndex} is not committed`,
+      );
+    }
+    if (isStep(before, after)) return;
+    this.#fail('configuration safety', `${node} goes from ${showVoters(before)} to ${showVoters(after)}`);
+  }
+
   #fail(invariant: string, detail: string): void {
     this.#world.fail(invariant, detail);
   }
 }
+
+const sameVoters = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((voter) => b.includes(voter));
+
+/** One voter at most at once, or into a joint configuration with those before, or out of it (thesis 4.1, 4.3). */
+function isStep(before: VotersView, after: VotersView): boolean {
+  if (before.outgoing.length > 0) {
+    return after.outgoing.length === 0 && sameVoters(before.voters, after.voters);
+  }
+  if (after.outgoing.length > 0) return sameVoters(before.voters, after.outgoing);
+  const without = (a: readonly string[], b: readonly string[]): number =>
+    a.filter((voter) => !b.includes(voter)).length;
+  return without(before.voters, after.voters) + without(after.voters, before.voters) <= 1;
+}
+
+const showVoters = ({ voters, outgoing }: VotersView): string =>
+  [voters, outgoing].map((half) => `{${half.join(' ')}}`).join(' and ');
 
 const sameEntry = (a: EntryView, b: EntryView): boolean =>
   a.term === b.term && a.kind === b.kind && sameBytes(a.command, b.command);

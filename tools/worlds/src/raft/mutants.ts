@@ -158,3 +158,18 @@ export const readWithoutQuorum: Mutant = {
     };
   },
 };
+
+/** What a node that came later acknowledges is counted as the word of a voter, whether it has a vote or not. */
+export const learnerCounted: Mutant = {
+  name: 'a learner is counted',
+  channel: (channel) => ({
+    send: (to, bytes) => channel.send(to, bytes),
+    onMessage: (receive) =>
+      channel.onMessage((from, bytes) => {
+        receive(from, bytes);
+        const decoded = decodeMessage(bytes, bytes.length);
+        const isAnswer = 'message' in decoded && decoded.message.type === 'appendAccepted';
+        if (isAnswer && from > 'n3') receive('n2', bytes);
+      }),
+  }),
+};

@@ -18,9 +18,12 @@ import { Client, Requests } from './clients.ts';
 import { DurabilityWitness } from './durability-witness.ts';
 import { withHints } from './hints.ts';
 import { History } from './history.ts';
+import { Churn } from './churn.ts';
 import { FlushGate, type Mutant } from './mutants.ts';
 
 const sizes = [3, 3, 3, 4, 5, 5, 5, 7];
+// Where members change, the others wait to be added.
+const foundersMax = 3;
 const clientCount = 3;
 const faultsMs = 4000;
 // After calm: generous beside an election of at most 500 ms and a client's second try.
@@ -40,6 +43,10 @@ const counted = [
   'reads',
   'transfersAsked',
   'lossesHinted',
+  'configurations',
+  'jointConfigurations',
+  'changesRefused',
+  'learners',
   'transfers',
   'snapshots',
   'installs',
@@ -80,6 +87,8 @@ class RaftRun {
   readonly #prng: Prng;
   readonly #mutant: Mutant | undefined;
   readonly #weights: NemesisOptions['weights'];
+  readonly #nodes: readonly string[];
+  // Who votes when the group begins.
   readonly #voters: readonly string[];
   readonly #isMachineDurable: boolean;
   readonly #segmentBytes: number;
@@ -88,9 +97,11 @@ class RaftRun {
   readonly #requests = new Requests();
   readonly #witnesses = new Map<string, DurabilityWitness>();
   readonly #checker: RaftChecker;
+  readonly #churn: Churn;
   readonly #states = new Map<string, AppendState>();
   readonly #replicas = new Map<string, RaftReplica>();
   readonly #clients: Client[] = [];
+  readonly #changesMembers: boolean;
   #operations = 0;
 
   constructor(
@@ -105,23 +116,28 @@ class RaftRun {
     this.#mutant = mutant;
     this.#weights = weights;
     const size = this.#prng.pick(sizes) ?? 3;
-    this.#voters = Array.from({ length: size }, (_, i) => `n${i + 1}`);
+    this.#nodes = Array.from({ length: size }, (_, i) => `n${i + 1}`);
+    this.#changesMembers = this.#prng.chance(0.5);
+    this.#voters = this.#changesMembers ? this.#nodes.slice(0, foundersMax) : this.#nodes;
     this.#isMachineDurable = this.#prng.chance(0.5);
     this.#segmentBytes = this.#prng.pick([4096, 8192, 65_536]) ?? 4096;
     this.#policy = drawPolicy(this.#prng);
     this.#history = new History(this.#world);
-    for (const node of this.#voters) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
-    this.#checker = new RaftChecker(this.#world, this.#voters, this.#witnesses);
+    for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
+    this.#checker = new RaftChecker(this.#world, this.#nodes, this.#witnesses);
+    this.#churn = new Churn(this.#world, this.#nodes, () =>
+      this.#replicas.get(this.#prng.pick(this.#checker.leaders) ?? ''),
+    );
   }
 
   run(): SeedResult {
     const world = this.#world;
-    for (const node of this.#voters) world.spawn(node, (ports) => this.#boot(ports));
+    for (const node of this.#nodes) world.spawn(node, (ports) => this.#boot(ports));
     for (let i = 0; i < clientCount; i++) world.spawn(`client${i + 1}`, (ports) => this.#client(ports));
     const failing = this.#prng.chance(0.2) ? { diskFailing: 2, diskFull: 1 } : {};
     world.schedule(
       nemesis(this.#prng, {
-        nodes: this.#voters,
+        nodes: this.#nodes,
         durationMs: faultsMs,
         everyMs: 250,
         lastsMaxMs: 1200,
@@ -129,6 +145,7 @@ class RaftRun {
       }),
     );
     this.#transferNow();
+    if (this.#changesMembers) this.#churn.begin(faultsMs);
     world.runFor(faultsMs);
     this.#settle();
     return { steps: world.steps, coverage: pickCounts(world, counted) };
@@ -137,6 +154,12 @@ class RaftRun {
   /** Calm has come: what must finally happen. */
   #settle(): void {
     const world = this.#world;
+    if (!world.runWhileNot(() => this.#churn.restores(), progressMs)) {
+      world.fail(
+        'members can be changed after the network has healed',
+        `not within ${progressMs} ms: ${this.#describe()}`,
+      );
+    }
     const goal = this.#history.acknowledged + writesAfterCalm;
     if (!world.runWhileNot(() => this.#history.acknowledged >= goal, progressMs)) {
       world.fail(
@@ -146,12 +169,12 @@ class RaftRun {
     }
     for (const client of this.#clients) client.halt();
     world.runFor(1000);
-    const behind = (): boolean => this.#voters.some((node) => !this.#isCaughtUp(node));
+    const behind = (): boolean => this.#nodes.some((node) => !this.#isCaughtUp(node));
     if (!world.runWhileNot(() => !behind(), catchUpMs)) {
       world.fail('every replica catches up', `not within ${catchUpMs} ms: ${this.#describe()}`);
     }
     this.#checker.compareLogs();
-    for (const node of this.#voters) this.#history.verify(node, this.#states.get(node)?.operations ?? []);
+    for (const node of this.#nodes) this.#history.verify(node, this.#states.get(node)?.operations ?? []);
     world.runFor(0);
   }
 
@@ -161,7 +184,7 @@ class RaftRun {
     world.after(this.#prng.exponential(transferEveryMs), () => {
       if (world.nowMs > faultsMs) return;
       const leader = this.#prng.pick(this.#checker.leaders) ?? '';
-      const to = this.#prng.pick(this.#voters) ?? '';
+      const to = this.#prng.pick(this.#nodes) ?? '';
       this.#replicas.get(leader)?.transferLeadership(to, (outcome) => {
         world.counters.add('transfersAsked');
         if (outcome.ok && to !== leader) world.counters.add('transfers');
@@ -175,7 +198,7 @@ class RaftRun {
   }
 
   #describe(): string {
-    const replicas = this.#voters.map((node) => {
+    const replicas = this.#nodes.map((node) => {
       const status = this.#replicas.get(node)?.status();
       return status === undefined
         ? `${node} down`
@@ -186,7 +209,7 @@ class RaftRun {
 
   #client(ports: NodePorts): Process {
     const next = (): number => ++this.#operations;
-    this.#clients.push(new Client(this.#world, ports, this.#requests, this.#voters, this.#history, next));
+    this.#clients.push(new Client(this.#world, ports, this.#requests, this.#nodes, this.#history, next));
     return {};
   }
 
@@ -218,11 +241,11 @@ class RaftRun {
       mutant?.channel?.(ports.messages('raft'), clock) ?? ports.messages('raft'),
       clock,
       Prng.fromSeed(ports.seed, 'hints'),
-      this.#voters,
+      this.#nodes,
       () => this.#world.counters.add('lossesHinted'),
     );
     const replica = new RaftReplica(
-      { nodeId: name, voters: [...this.#voters], ...this.#policy },
+      { nodeId: name, voters: this.#voters.includes(name) ? [...this.#voters] : [], ...this.#policy },
       {
         clock,
         channel,
@@ -278,6 +301,12 @@ function viewOf({ core }: RaftReplica): ReplicaView {
     },
     get commitIndex() {
       return core.commitIndex;
+    },
+    get configuration() {
+      return core.configuration;
+    },
+    get configurationIndex() {
+      return core.configurationIndex;
     },
     get firstIndex() {
       return log.firstIndex;

@@ -1,0 +1,62 @@
+/** Members change under fire: nodes are added, demoted, removed and added again, one or several at once, by whoever leads. */
+import type { World } from '@cluster/sim';
+import type { MemberKind, RaftReplica, Transition } from '@cluster/raft';
+
+const everyMs = 350;
+const againMs = 50;
+const kinds: readonly MemberKind[] = ['voter', 'voter', 'staged', 'learner', 'removed'];
+const transitions: readonly Transition[] = ['auto', 'auto', 'auto', 'joint', 'explicit', 'leave'];
+
+export class Churn {
+  readonly #world: World;
+  readonly #nodes: readonly string[];
+  readonly #leader: () => RaftReplica | undefined;
+  #askedMs = 0;
+
+  constructor(world: World, nodes: readonly string[], leader: () => RaftReplica | undefined) {
+    this.#world = world;
+    this.#nodes = nodes;
+    this.#leader = leader;
+  }
+
+  begin(untilMs: number): void {
+    const world = this.#world;
+    const { prng } = world;
+    world.after(prng.exponential(everyMs), () => {
+      if (world.nowMs > untilMs) return;
+      const transition = prng.pick(transitions) ?? 'auto';
+      const count = prng.between(1, 3);
+      const changes = Array.from({ length: count }, () => ({
+        nodeId: prng.pick(this.#nodes) ?? '',
+        becomes: prng.pick(kinds) ?? 'voter',
+      }));
+      const replica = this.#leader();
+      replica?.changeMembers(
+        transition === 'leave' ? [] : changes,
+        (outcome) => {
+          if (!outcome.ok) world.counters.add('changesRefused');
+          else if (replica.core.configuration.learners.length > 0) world.counters.add('learners');
+        },
+        { transition },
+      );
+      this.begin(untilMs);
+    });
+  }
+
+  /** Has the leader make everybody a voter again. @returns whether all are, and agreed on. */
+  restores(): boolean {
+    const replica = this.#leader();
+    if (replica === undefined) return false;
+    const { configuration, configurationIndex, commitIndex } = replica.core;
+    const { voters, outgoing } = configuration;
+    const isWhole = voters.length === this.#nodes.length && outgoing.length === 0;
+    if (isWhole && configurationIndex <= commitIndex) return true;
+    if (this.#world.nowMs < this.#askedMs + againMs) return false;
+    this.#askedMs = this.#world.nowMs;
+    const missing = this.#nodes.filter((node) => !voters.includes(node));
+    const changes = missing.map((nodeId) => ({ nodeId, becomes: 'voter' as const }));
+    const transition = outgoing.length > 0 ? 'leave' : 'auto';
+    replica.changeMembers(transition === 'leave' ? [] : changes, () => undefined, { transition });
+    return false;
+  }
+}
