@@ -10,6 +10,14 @@ export {
 export type { MemberRecord, SeedFailure, SwimEffect, SwimInput } from './core/effects.ts';
 export type { CoreOptions } from './core/pool.ts';
 export { SwimCore } from './core/swim-core.ts';
+export {
+  type DatacenterConfig,
+  type DatacenterConfigInput,
+  parseDatacenterConfig,
+  withWanAddress,
+} from './datacenter/config.ts';
+export { Datacenter, type DatacenterPorts } from './datacenter/datacenter.ts';
+export { FloodJoin, type FloodJoinOptions, type FloodPool, wanName } from './datacenter/flood-join.ts';
 export { SwimEngine } from './engine.ts';
 export type { Query, QueryAnswer, QueryHandler, QueryRequest, QuerySink } from './engine/serf-layer.ts';
 export { diskIncarnations, diskKeys, diskPeers } from './stores.ts';

@@ -9,6 +9,8 @@ import {
   udpDatagrams,
 } from '@cluster/core/node';
 import type { SwimConfigInput } from './config.ts';
+import { type DatacenterConfigInput, parseDatacenterConfig } from './datacenter/config.ts';
+import { Datacenter } from './datacenter/datacenter.ts';
 import { keyring } from './node/keyring.ts';
 import type { Admission, IncarnationStore, KeyStore, PeerStore, SwimDelegate, SwimPorts } from './ports.ts';
 import { diskIncarnations, diskKeys, diskPeers } from './stores.ts';
@@ -47,6 +49,18 @@ export function swimPorts(config: SwimConfigInput, extras: SwimExtras = {}): Swi
     ...kept,
     ...extras,
   };
+}
+
+/**
+ * Starts a member of a datacenter, and of the pool between datacenters, on real sockets.
+ * @throws ClusterError `SWIM_DATACENTER_CONFIG_INVALID`, or as `startSwim`.
+ */
+export async function startDatacenter(
+  config: DatacenterConfigInput,
+  extras: { readonly lan?: SwimExtras; readonly wan?: SwimExtras } = {},
+): Promise<Datacenter> {
+  const { lan, wan } = parseDatacenterConfig(config);
+  return Datacenter.start(config, { lan: swimPorts(lan, extras.lan), wan: swimPorts(wan, extras.wan) });
 }
 
 /**

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClusterError, formatAddress, ListRecorder, MetricsRegistry, replay, Tracer } from '@cluster/core';
 import { parseSwimConfig, type Swim, SwimCore, type SwimConfigInput } from '@cluster/swim';
-import { keyring, startSwim } from '@cluster/swim/node';
+import { keyring, startDatacenter, startSwim } from '@cluster/swim/node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeMessage } from '../src/wire.ts';
 
@@ -318,3 +318,45 @@ describe('the keyring', () => {
     expect(refuse).not.toThrow(key);
   });
 });
+
+it('datacenters on real sockets meet through one join, and read each other’s members by datacenter', async () => {
+  const running = await Promise.all(
+    (
+      [
+        ['a1', 'east'],
+        ['a2', 'east'],
+        ['b1', 'west'],
+        ['b2', 'west'],
+      ] as const
+    ).map(([name, datacenter]) =>
+      startDatacenter({
+        name,
+        datacenter,
+        floodPeriodMs: 200,
+        lan: { ...quick, gossipKeys: [keyA] },
+        wan: { gossipPeriodMs: 50, gossipKeys: [keyA] },
+      }),
+    ),
+  );
+  try {
+    const [a1, a2, b1, b2] = running;
+    if (!a1 || !a2 || !b1 || !b2) throw new Error('four have been started');
+    expect(await a2.join([at(a1.lan)])).toBe(1);
+    expect(await b2.join([at(b1.lan)])).toBe(1);
+    expect(await a2.joinWan([at(b1.wan)])).toBe(1);
+    await until(() => running.every(({ wan }) => wan.alive().length === 4));
+    expect(running.map(({ lan }) => lan.members().length)).toEqual([2, 2, 2, 2]);
+    a1.setTags({ rack: 'r1' });
+    await until(() =>
+      a2.lan.members().some(({ tags }) => tags['rack'] === 'r1' && tags['wan'] !== undefined),
+    );
+    const west = b2.datacenters().get('east') ?? [];
+    expect(west.map(({ name }) => name).toSorted()).toEqual(['a1.east', 'a2.east']);
+    // A wrong address does not bring the pools together.
+    expect((await failure(a1.wan.join([at(b1.lan)]))).code).toBe('SWIM_LABEL_MISMATCH');
+    await a2.leave();
+    await until(() => stateOf(a1.lan, 'a2') === 'Left' && stateOf(b1.wan, 'a2.east') === 'Left');
+  } finally {
+    await Promise.all(running.map((one) => one.stop()));
+  }
+}, 30_000);
