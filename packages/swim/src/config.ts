@@ -183,6 +183,11 @@ const shape = z.object({
     .describe(
       'Of two members of one name, the one that fewer know at its address stops (Serf); or the conflict is only reported.',
     ),
+  forgottenMax: whole(0, 100_000, 256)
+    .describe(
+      'Addresses of reaped dead that are still tried every reconnectPeriodMs, so that a partition of any length heals; at the bound the oldest is dropped.',
+    )
+    .meta({ advice: '0 where machines that died never come back.' }),
   nameReclaimMs: ms(0, 30 * day, 30_000)
     .describe('A member dead for so long may come back at another address; one that left may at once.')
     .meta({ unit: 'ms' }),

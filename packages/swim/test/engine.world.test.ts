@@ -92,6 +92,48 @@ describe('a pool', () => {
     expect(pool.world.runWhileNot(() => pool.converged(), 60_000)).toBe(true);
   });
 
+  it('finds together again after a partition in which both sides have forgotten each other', () => {
+    const pool = new Pool(6, 5, { reapAfterMs: 60_000, reconnectPeriodMs: 5000 });
+    pool.world.runFor(3000);
+    const [left, right] = [pool.names.slice(0, 4), pool.names.slice(4)];
+    pool.world.partition([left, right]);
+    pool.world.runFor(120_000);
+    expect(
+      pool
+        .engine('n1')
+        .members()
+        .map(({ name }) => name)
+        .toSorted(),
+    ).toEqual(left);
+    expect(
+      pool
+        .engine('n6')
+        .members()
+        .map(({ name }) => name)
+        .toSorted(),
+    ).toEqual(right);
+    pool.world.heal();
+    expect(pool.world.runWhileNot(() => pool.converged(), 60_000)).toBe(true);
+  });
+
+  it('does not look for whom it has forgotten where it is told not to, nor for those that left', () => {
+    const pool = new Pool(4, 5, { reapAfterMs: 40_000, reconnectPeriodMs: 2000, forgottenMax: 0 });
+    pool.world.runFor(3000);
+    pool.world.partition([
+      ['n1', 'n2'],
+      ['n3', 'n4'],
+    ]);
+    pool.world.runFor(90_000);
+    pool.world.heal();
+    pool.world.runFor(60_000);
+    expect(pool.engine('n1').members()).toHaveLength(2);
+    const leaving = new Pool(3, 6, { reapAfterMs: 30_000, reconnectPeriodMs: 1000 });
+    leaving.world.runFor(3000);
+    leaving.engine('n3').leave(() => undefined);
+    leaving.world.runFor(60_000);
+    expect(leaving.engine('n1').members()).toHaveLength(2);
+  });
+
   it('sees a graceful leave as left, everywhere, within a second', () => {
     const pool = new Pool(5, 6);
     pool.world.runFor(3000);

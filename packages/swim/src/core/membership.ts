@@ -22,6 +22,7 @@ import {
   type Suspect,
 } from './messages.ts';
 import { incarnationMax } from './incarnation.ts';
+import { Forgotten, type ForgottenCheckpoint } from './forgotten.ts';
 import type { Pool } from './pool.ts';
 import { RoundRobin, type RoundRobinCheckpoint } from './round-robin.ts';
 import { versionsAgree } from './versions.ts';
@@ -46,6 +47,7 @@ export interface MembershipCheckpoint {
   readonly rows: readonly MemberRow[];
   readonly states: TableCheckpoint;
   readonly order: RoundRobinCheckpoint;
+  readonly forgotten: ForgottenCheckpoint;
 }
 
 type Out = Sink<SwimEffect>;
@@ -55,6 +57,7 @@ const stepper = new Stepper(memberMachine);
 
 export class Membership {
   readonly order = new RoundRobin();
+  readonly forgotten = new Forgotten();
   readonly #pool: Pool;
   readonly #spread: (claim: Claim, out: Out) => void;
   readonly #rows = new Map<string, MemberRow>();
@@ -165,10 +168,11 @@ export class Membership {
       rows: [...this.#rows.values()],
       states: this.#states.checkpoint(),
       order: this.order.checkpoint(),
+      forgotten: this.forgotten.checkpoint(),
     };
   }
 
-  restore({ rows, states, order }: MembershipCheckpoint): void {
+  restore({ rows, states, order, forgotten }: MembershipCheckpoint): void {
     this.#rows.clear();
     Object.assign(this.#counts, { alive: 0, suspect: 0, dead: 0, left: 0 });
     for (const row of rows) {
@@ -177,11 +181,13 @@ export class Membership {
     }
     this.#states.restore(states);
     this.order.restore(order);
+    this.forgotten.restore(forgotten);
   }
 
   #admit(claim: Alive, nowMs: number, out: Out): RejectReason | undefined {
     const { config } = this.#pool.options;
     if (this.#rows.size + 1 >= config.membersMax) return 'members';
+    this.forgotten.remove(claim.node);
     const row: MemberRow = {
       name: claim.node,
       address: claim.address,
@@ -275,6 +281,9 @@ export class Membership {
         );
       }
       case 'forget':
+        // Who has left comes back by itself; who is dead may be cut off, and know as little of us.
+        if (row.state === 'dead')
+          this.forgotten.add(row.name, row.address, this.#pool.options.config.forgottenMax);
         this.#counts[row.state]--;
         this.#rows.delete(row.name);
         this.order.remove(row.name);

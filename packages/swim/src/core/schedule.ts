@@ -72,8 +72,15 @@ export class Schedule {
   }
 
   #reconnect(out: Out): void {
-    const { alive, dead } = this.#members.counts;
-    if (dead === 0 || !this.#pool.prng.chance(reconnectChance(dead, alive))) return;
+    const { prng } = this.#pool;
+    const { counts, forgotten } = this.#members;
+    const gone = counts.dead + forgotten.size;
+    if (gone === 0 || !prng.chance(reconnectChance(gone, counts.alive))) return;
+    if (forgotten.size > 0 && prng.below(gone) >= counts.dead) {
+      const address = forgotten.pick(prng);
+      if (address !== undefined) this.#exchanges.start(address, 'sync', out);
+      return;
+    }
     for (const name of this.#sample(1, ({ state }) => state === 'dead'))
       this.#exchanges.start(this.#members.row(name).address, 'sync', out);
   }

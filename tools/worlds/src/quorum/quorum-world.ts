@@ -92,6 +92,10 @@ const always = [
   'downed.unrostered',
   'upheld',
   'leavesOfPool',
+  'leavesDuringPartition',
+  'reapedDuringPartition',
+  'additionsDuringPartition',
+  'restartsDuringPartition',
   'crashes',
   'restarts',
   'pauses',
@@ -178,7 +182,9 @@ class QuorumRun {
       through.proposeRoster({ type: adds ? 'add' : 'remove', name }, ({ ok }) => {
         if (!ok) return;
         world.counters.add(adds ? 'additions' : 'removals');
-        if (through.missing.length > 0) world.counters.add('changesDuringPartition');
+        if (through.missing.length === 0) return;
+        world.counters.add('changesDuringPartition');
+        if (adds) world.counters.add('additionsDuringPartition');
       });
     });
   }
@@ -194,6 +200,7 @@ class QuorumRun {
       if (member !== undefined && world.isUp(name))
         member.leave(() => {
           world.counters.add('leavesOfPool');
+          if (this.#isCut) world.counters.add('leavesDuringPartition');
           // In a turn of its own: it is the member itself that says it has left.
           world.after(1, () => world.stop(name));
           world.after(1000 + prng.float() * 2000, () => world.restart(name));
@@ -208,7 +215,9 @@ class QuorumRun {
     const isWhole = (): boolean =>
       this.#members().every((name) => {
         const engine = this.#engines.get(name);
-        return engine?.partition === 'rostered.whole' && engine.holdsQuorum;
+        // Under keep-majority the roster is what is known: everybody must know everybody again.
+        const counted = engine?.roster.members.length === this.#members().length;
+        return engine?.partition === 'rostered.whole' && engine.holdsQuorum && counted;
       });
     if (world.runWhileNot(isWhole, convergeMs)) return;
     const states = [...this.#engines].map(
@@ -217,6 +226,11 @@ class QuorumRun {
     );
     world.fail('a partition that heals converges', `${this.#strategy}: ${states.join('; ')}`);
     world.runFor(0);
+  }
+
+  /** Somebody does not reach somebody. */
+  get #isCut(): boolean {
+    return this.#names.some((a) => this.#names.some((b) => !this.#world.reaches(a, b)));
   }
 
   #members(): readonly string[] {
@@ -228,6 +242,7 @@ class QuorumRun {
     const world = this.#world;
     this.#checker.gone(name);
     this.#engines.delete(name);
+    if (ports.incarnation > 1 && this.#isCut) world.counters.add('restartsDuringPartition');
     const swim = this.#usesSwim ? this.#pool(ports) : undefined;
     const config = parseQuorumConfig({
       name,
@@ -312,6 +327,9 @@ class QuorumRun {
       void engine.join(seeds(), (outcome) => {
         if (!outcome.ok || outcome.value <= this.#names.length / 2) ports.clock.setTimer(rejoinMs, join);
       });
+    engine.onEvent(({ type }) => {
+      if (type === 'Reaped' && this.#isCut) world.counters.add('reapedDuringPartition');
+    });
     this.#pools.set(name, engine);
     // Joined once all have been spawned.
     ports.clock.setTimer(1, () => engine.start(join));
