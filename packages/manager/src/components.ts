@@ -21,7 +21,25 @@ export interface MembershipChange {
   readonly member: MemberView | null;
 }
 
+export interface MetadataView {
+  readonly nodeId: string;
+  readonly key: string;
+  /** Null: deleted, or the node was forgotten. */
+  readonly value: string | null;
+}
+
+/** A key-value map of every node, each written by its owner and held by all. */
+export interface MetadataComponent {
+  set(key: string, value: string): void;
+  /** False when the key was not there. */
+  delete(key: string): boolean;
+  get(key: string, nodeId: string): string | undefined;
+  entries(nodeId: string): ReadonlyMap<string, string>;
+  onChange(listener: (change: MetadataView) => void): void;
+}
+
 export interface MembershipComponent {
+  readonly metadata: MetadataComponent;
   readonly address: Address;
   self(): MemberView;
   /** All it knows of, itself included. */

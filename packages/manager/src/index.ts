@@ -1,4 +1,5 @@
 /** @packageDocumentation The facade of the cluster. Everything here runs in a browser; `@cluster/manager/node` binds it to Node. */
+export { ClusterMetadata } from './cluster-metadata.ts';
 export { ClusterClient, type ClientQueryOptions, type ClusterClientParts } from './client.ts';
 export { MessageCodec, messageCodecHash, type MessageCodecOptions } from './codec.ts';
 export type {
@@ -79,6 +80,7 @@ export type {
   LifecycleState,
   LoadReport,
   MembershipEvent,
+  MetadataEvent,
   NodeInfo,
   NodeState,
   OverflowEvent,

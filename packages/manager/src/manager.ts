@@ -1,5 +1,6 @@
 /** The facade of the cluster. See README.md for what it guarantees. */
 import { type Address, encodeTrace, type TraceHeader, traceFormat, traceVersion } from '@cluster/core';
+import { ClusterMetadata } from './cluster-metadata.ts';
 import type { MemberView, Route } from './components.ts';
 import { Deadline } from './deadline.ts';
 import type { BroadcastOutcome, MessageHandler, SendMessageOptions } from './dispatcher.ts';
@@ -32,6 +33,8 @@ export class ClusterNetworkManager implements AsyncDisposable {
   readonly transactions: TransactionManager = transactionManager;
   /** Who leads the replicated log, as this node knows it. */
   readonly leadership: Leadership;
+  /** A key-value map of every node, each written by its owner and held by all. */
+  readonly metadata: ClusterMetadata;
   readonly #environment: Environment;
   readonly #lifecycle: Lifecycle;
   readonly #runtime: Runtime;
@@ -47,6 +50,10 @@ export class ClusterNetworkManager implements AsyncDisposable {
     });
     this.#runtime = runtime;
     this.leadership = runtime.leadership;
+    this.metadata = new ClusterMetadata(nodeId, () => {
+      this.#lifecycle.assertOpen('metadata');
+      return runtime.components.membership.metadata;
+    });
     this.#lifecycle = new Lifecycle({
       nodeId,
       clock,

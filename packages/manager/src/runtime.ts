@@ -105,6 +105,13 @@ export class Runtime {
       this.#openSession(bytes, context),
     );
     components.membership.onEvent((change) => this.#membershipChanged(change));
+    components.membership.metadata.onChange((change) =>
+      this.events.publish({
+        type: 'MetadataChanged',
+        ...change,
+        at: this.#environment.wallClock.nowMs(),
+      }),
+    );
     components.messenger.onPeer(({ up, peer, reason }) => {
       this.services?.refresh();
       const at = this.#environment.wallClock.nowMs();

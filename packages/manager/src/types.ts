@@ -57,6 +57,16 @@ export interface LifecycleEvent {
   readonly at: number;
 }
 
+/** A key of a node's `manager.metadata`. */
+export interface MetadataEvent {
+  readonly type: 'MetadataChanged';
+  readonly nodeId: string;
+  readonly key: string;
+  /** Null: deleted, or the node was forgotten. */
+  readonly value: string | null;
+  readonly at: number;
+}
+
 /** Stands in the place of `dropped` events that a slow reader has missed: read the members and the leadership afresh. */
 export interface OverflowEvent {
   readonly type: 'Overflow';
@@ -64,7 +74,13 @@ export interface OverflowEvent {
   readonly at: number;
 }
 
-export type ClusterEvent = MembershipEvent | FailoverEvent | PeerEvent | LifecycleEvent | OverflowEvent;
+export type ClusterEvent =
+  | MembershipEvent
+  | FailoverEvent
+  | PeerEvent
+  | LifecycleEvent
+  | MetadataEvent
+  | OverflowEvent;
 
 export type LifecycleState =
   | 'created'

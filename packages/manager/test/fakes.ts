@@ -10,6 +10,8 @@ import type {
   MemberView,
   MembershipChange,
   MembershipComponent,
+  MetadataComponent,
+  MetadataView,
   MessengerComponent,
   PathsComponent,
   PickRequest,
@@ -256,7 +258,31 @@ export const member = (id: string, more: Partial<MemberView> = {}): MemberView =
   ...more,
 });
 
+class FakeMetadata implements MetadataComponent {
+  readonly #entries = new Map<string, string>();
+  #listener: (change: MetadataView) => void = () => undefined;
+
+  set(key: string, value: string): void {
+    this.#entries.set(key, value);
+    this.#listener({ nodeId: 'n1', key, value });
+  }
+  delete(key: string): boolean {
+    this.#listener({ nodeId: 'n1', key, value: null });
+    return this.#entries.delete(key);
+  }
+  get(key: string, nodeId: string): string | undefined {
+    return this.entries(nodeId).get(key);
+  }
+  entries(nodeId: string): ReadonlyMap<string, string> {
+    return nodeId === 'n1' ? this.#entries : new Map();
+  }
+  onChange(listener: (change: MetadataView) => void): void {
+    this.#listener = listener;
+  }
+}
+
 export class FakeMembership implements MembershipComponent {
+  readonly metadata = new FakeMetadata();
   readonly address = { host: '127.0.0.1', port: 1 };
   known: MemberView[] = [member('n1')];
   joinPlan: (seeds: readonly string[]) => Promise<number> = async () => 1;

@@ -127,6 +127,17 @@ describe('three nodes on loopback', () => {
     expect(types).toEqual(expect.arrayContaining(['LifecycleChanged', 'Joined', 'PeerUp', 'LeaderChanged']));
   });
 
+  it('read each other’s metadata', async () => {
+    const [a, b] = (await makeCluster(['n1', 'n2', 'n3'])) as [Node, Node, Node];
+    a.manager.metadata.set('schema', '7');
+    await eventually(() => b.manager.metadata.get('schema', 'n1') === '7', 'one is read at another');
+    expect([...b.manager.metadata.entries('n2')]).toEqual([]);
+    await eventually(
+      () => b.events.some((event) => event.type === 'MetadataChanged' && event.value === '7'),
+      'it is told among the events',
+    );
+  });
+
   it('complete a message when its handler has completed, and tell what it threw', async () => {
     const [a, b, c] = (await makeCluster(['n1', 'n2', 'n3'])) as [Node, Node, Node];
     const seen: string[] = [];

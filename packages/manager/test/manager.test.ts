@@ -57,6 +57,27 @@ const started = async (config?: ManagerConfigInput) => {
   return parts;
 };
 
+describe('metadata', () => {
+  it('is written here, read by node, and told among the events; it needs a running manager', async () => {
+    const { manager } = setUp();
+    expect(() => manager.metadata.set('a', '1')).toThrow(
+      expect.objectContaining({ code: 'MANAGER_NOT_RUNNING' }),
+    );
+    await manager.start();
+    const events = manager.subscribeToEvents();
+    manager.metadata.set('a', '1');
+    expect(manager.metadata.get('a')).toBe('1');
+    expect(manager.metadata.get('a', 'n2')).toBe(undefined);
+    expect([...manager.metadata.entries()]).toEqual([['a', '1']]);
+    expect(manager.metadata.delete('a')).toBe(true);
+    expect(manager.metadata.delete('a')).toBe(false);
+    const changed = { type: 'MetadataChanged', nodeId: 'n1', key: 'a', at: 1_000_000 };
+    expect((await events.next()).value).toEqual({ ...changed, value: '1' });
+    expect((await events.next()).value).toEqual({ ...changed, value: null });
+    await manager.stop();
+  });
+});
+
 describe('the life of a manager', () => {
   it('refuses calls before it runs and after it has gone, each with its code', async () => {
     const { manager, clock, membership, messenger } = setUp();

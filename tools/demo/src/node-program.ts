@@ -89,6 +89,11 @@ function describe(event: ClusterEvent): { readonly subject: string; readonly tex
       return { subject: event.nodeId, text: `has lost ${event.nodeId}: ${event.reason}` };
     case 'LifecycleChanged':
       return { subject: '', text: `is ${event.state}` };
+    case 'MetadataChanged':
+      return {
+        subject: event.nodeId,
+        text: `${event.nodeId} ${event.value === null ? 'has deleted' : 'says'} ${event.key}`,
+      };
     case 'LogFailed':
       return { subject: '', text: event.error.line };
     case 'Overflow':

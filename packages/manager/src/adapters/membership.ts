@@ -1,6 +1,6 @@
 import type { Clock, MetricsRegistry } from '@cluster/core';
 import type { Member, Swim } from '@cluster/swim';
-import type { MembershipChange, MembershipComponent, MemberView } from '../components.ts';
+import type { MembershipChange, MembershipComponent, MemberView, MetadataView } from '../components.ts';
 import { pump } from './pump.ts';
 
 export function membershipComponent(
@@ -32,7 +32,28 @@ export function membershipComponent(
     },
     onError,
   );
+  const { metadata } = swim;
+  const text = (value: Uint8Array): string => new TextDecoder().decode(value);
+  const metadataListeners: ((change: MetadataView) => void)[] = [];
+  pump(
+    metadata.watch(),
+    (change) => {
+      // Who was too slow reads `entries` afresh; the stream of events has an overflow of its own.
+      if (change.member === null) return;
+      const { member: id, key, value } = change;
+      for (const listener of metadataListeners)
+        listener({ nodeId: id, key, value: value === undefined ? null : text(value) });
+    },
+    onError,
+  );
   return {
+    metadata: {
+      set: (key, value) => metadata.set(key, value),
+      delete: (key) => metadata.delete(key),
+      get: (key, id) => metadata.getText(key, id),
+      entries: (id) => new Map(Array.from(metadata.entries(id), ([key, value]) => [key, text(value)])),
+      onChange: (listener) => void metadataListeners.push(listener),
+    },
     address: swim.self.address,
     self: () => view(swim.self),
     members: () => swim.members().map(view),

@@ -141,6 +141,8 @@ function describe(event: ClusterEvent): string {
       return `${event.nodeId} is connected`;
     case 'PeerDown':
       return `${event.nodeId} is disconnected: ${event.reason}`;
+    case 'MetadataChanged':
+      return `${event.nodeId} ${event.value === null ? 'has deleted' : 'says'} ${event.key}`;
     case 'LifecycleChanged':
       return `this node is ${event.state}`;
     case 'Overflow':
