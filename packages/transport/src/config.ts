@@ -1,5 +1,6 @@
 /** Configuration of the transport: every default, unit, range and relation. */
 import * as z from 'zod';
+import type { PeerLimits } from './core/handshake.ts';
 
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'letters, digits, ".", "_" and "-", at most 128');
 const ms = (def: number, min: number, max: number): z.ZodDefault<z.ZodInt> =>
@@ -40,6 +41,31 @@ export const transportConfigSchema = z
       .default(32 * 1024 * 1024)
       .describe('The same over High, Normal and Low together; Critical is counted by itself.')
       .meta({ unit: 'bytes', advice: 'Bounds the memory that slow handlers cost, per peer.' }),
+    streamsMax: z
+      .int()
+      .min(0)
+      .max(65_535)
+      .default(256)
+      .describe(
+        'Streams that a peer may have open at once, those included that are over and not read; more are reset.',
+      ),
+    streamBufferBytes: z
+      .int()
+      .min(1024)
+      .max(64 * 1024 * 1024)
+      .default(256 * 1024)
+      .describe('Bytes of one stream that may be sent and not yet read, in each direction.')
+      .meta({
+        unit: 'bytes',
+        advice: 'At least bandwidth times round trip for one stream to fill the link.',
+      }),
+    streamsBufferBytes: z
+      .int()
+      .min(1024)
+      .max(1024 * 1024 * 1024 - 1)
+      .default(16 * 1024 * 1024)
+      .describe('The same over all streams of a peer.')
+      .meta({ unit: 'bytes', advice: 'Bounds the memory that readers who do not read cost, per peer.' }),
     queueMessagesMax: z
       .int()
       .min(16)
@@ -130,6 +156,10 @@ export const transportConfigSchema = z
     path: ['queueBytesMax'],
     message: 'must hold at least one message of messageBytesMax',
   })
+  .refine((config) => config.streamBufferBytes <= config.streamsBufferBytes, {
+    path: ['streamBufferBytes'],
+    message: 'must not be over streamsBufferBytes',
+  })
   .refine((config) => config.streamWindowBytes <= config.sessionWindowBytes, {
     path: ['streamWindowBytes'],
     message: 'must not be over sessionWindowBytes',
@@ -137,3 +167,13 @@ export const transportConfigSchema = z
 
 export type TransportConfigInput = z.input<typeof transportConfigSchema>;
 export type TransportConfig = z.output<typeof transportConfigSchema>;
+
+/** What a node takes, as it tells its peers. */
+export const limitsOf = (config: TransportConfig): PeerLimits => ({
+  messageBytesMax: config.messageBytesMax,
+  streamWindowBytes: config.streamWindowBytes,
+  sessionWindowBytes: config.sessionWindowBytes,
+  streamsMax: config.streamsMax,
+  streamBufferBytes: config.streamBufferBytes,
+  streamsBufferBytes: config.streamsBufferBytes,
+});

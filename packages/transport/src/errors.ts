@@ -25,6 +25,7 @@ const environmental = new Set([
   'TRANSPORT_HANDSHAKE_TIMEOUT',
   'TRANSPORT_PEER_LEFT',
   'TRANSPORT_PEER_UNKNOWN',
+  'TRANSPORT_SESSION_LOST',
 ]);
 
 /** A refused or failed connection, as an error of the call that wanted it. Nothing was sent. */
@@ -114,6 +115,43 @@ export const transportClosed = (sent = false): ClusterError =>
 export const remoteError = (peer: string, code: string, message: string): ClusterError =>
   new RemoteHandlerError(peer, code, message);
 
+export const tooManyStreams = (peer: string, max: number): ClusterError =>
+  error(
+    'TRANSPORT_TOO_MANY_STREAMS',
+    'caller',
+    `There are ${max} streams open to ${peer}, and it takes no more.`,
+    'End some, or raise streamsMax at the peer.',
+    'safe',
+  );
+
+export const streamClosed = (peer: string): ClusterError =>
+  error(
+    'TRANSPORT_STREAM_CLOSED',
+    'caller',
+    `The stream to ${peer} has ended or was reset: nothing more can be written to it.`,
+    'Open another.',
+    'useless',
+  );
+
+export const streamFull = (peer: string, bytes: number): ClusterError =>
+  error(
+    'TRANSPORT_BACKPRESSURE',
+    'environment',
+    `${bytes} bytes wait in the stream to ${peer}.`,
+    'Wait for room before writing more.',
+    'safe',
+  );
+
+/** A stream is gone before both sides had ended it. `code` says why. */
+export const streamReset = (peer: string, { code, reason }: Refusal): ClusterError =>
+  error(
+    code,
+    environmental.has(code) ? 'environment' : 'peer',
+    `The stream with ${peer} was reset: ${reason}.`,
+    'What was written may have been read in part, or not at all.',
+    'unsafe',
+  );
+
 /** The peer's handler failed. `remoteCode` is the code of its error. */
 export class RemoteHandlerError extends ClusterError {
   readonly remoteCode: string;
@@ -151,6 +189,11 @@ export const knownReasons = new Set([
   'TRANSPORT_TOO_MANY_CONNECTIONS',
   'TRANSPORT_TLS_FAILED',
   'TRANSPORT_DUPLICATE_CONNECTION',
+  'TRANSPORT_TOO_MANY_STREAMS',
+  'TRANSPORT_UNKNOWN_TYPE',
+  'TRANSPORT_NOT_AUTHORIZED',
+  'TRANSPORT_RATE_LIMITED',
+  'TRANSPORT_PEER_LEFT',
   'TRANSPORT_CLOSED',
 ]);
 

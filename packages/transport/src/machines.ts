@@ -2,3 +2,4 @@
 export { connectionMachine } from './core/connection.machine.ts';
 export { linkMachine } from './core/link.machine.ts';
 export { sessionMachine } from './core/session.machine.ts';
+export { streamMachine } from './core/stream.machine.ts';

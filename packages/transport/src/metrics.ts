@@ -1,4 +1,5 @@
 import type { Counter, Gauge, Histogram, Metrics } from '@cluster/core';
+import { reasonLabel } from './errors.ts';
 
 const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
 const silent: Metrics = { counter: () => nothing, gauge: () => nothing, histogram: () => nothing };
@@ -17,6 +18,8 @@ export class TransportMetrics {
   readonly handlerErrors: Counter;
   readonly requestDuration: Histogram;
   readonly queueDepth: Gauge;
+  readonly streamsOpen: Gauge;
+  readonly windowStalls: Counter;
   readonly #metrics: Metrics;
   readonly #labelled = new Map<string, Counter>();
 
@@ -39,7 +42,15 @@ export class TransportMetrics {
     this.messagesDropped = metrics.counter('messages_dropped', { help: 'One-way messages given up.' });
     this.handlerErrors = metrics.counter('handler_errors', { help: 'Handlers that failed.' });
     this.requestDuration = metrics.histogram('request_duration_ms', { help: 'From the call to its answer.' });
+    this.streamsOpen = metrics.gauge('streams_open', { help: 'Streams that are not over, all peers.' });
+    this.windowStalls = metrics.counter('stream_window_stalls', {
+      help: 'Times a stream had to wait until its reader had read.',
+    });
     this.queueDepth = metrics.gauge('queue_depth', { help: 'Messages waiting to be written, all peers.' });
+  }
+
+  streamRefused(code: string): void {
+    this.#count('streams_refused', 'Streams of peers that were not taken.', reasonLabel(code));
   }
 
   connectionRejected(reason: string): void {

@@ -8,9 +8,11 @@ import { TransportEngine } from './engine/engine.ts';
 import type { HandlerOptions } from './engine/handlers.ts';
 import type { EngineContext } from './engine/inbound.ts';
 import { handlerError } from './engine/receiver.ts';
+import type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
 import type { PeerEvent, PeerStatus } from './engine/types.ts';
 import { aborted } from './errors.ts';
 import type { TransportPorts } from './ports.ts';
+import { type StreamHandler, type StreamOptions, TransportStream } from './stream.ts';
 
 export interface MessageContext {
   /** The sender: a node's id, or `client/<id>`. Answers and posts to it go over its own connection. */
@@ -67,23 +69,7 @@ export class Transport {
 
   /** Sets the handler of a message type (1–65,535). @param options who may send it, and how often. */
   handle(typeId: number, handler: MessageHandler, options: HandlerOptions = {}): void {
-    if (!Number.isInteger(typeId) || typeId < 1 || typeId > 0xffff || this.#engine.handles(typeId)) {
-      throw new ClusterError({
-        code: 'TRANSPORT_TYPE_INVALID',
-        fault: 'caller',
-        message: `The message type ${typeId} cannot be handled: it is not 1 to 65535, or has a handler already.`,
-        advice: 'Give each message type one handler; 1-15 are raft, 16-63 the manager, 64 and up are free.',
-      });
-    }
-    const { limit } = options;
-    if (limit !== undefined && !(limit.perSecond > 0 && (limit.burst ?? 1) >= 1)) {
-      throw new ClusterError({
-        code: 'TRANSPORT_CONFIG_INVALID',
-        fault: 'caller',
-        message: `The limit of message type ${typeId} lets nothing through.`,
-        advice: 'Give perSecond above 0, and burst of at least 1.',
-      });
-    }
+    checkType(typeId, this.#engine.handles(typeId), options);
     let last: Context | null = null;
     const run = (bytes: Uint8Array, context: EngineContext, answer: Done<Uint8Array | undefined>): void => {
       // One-way messages share their context.
@@ -161,6 +147,37 @@ export class Transport {
     });
   }
 
+  /**
+   * Opens a stream of bytes each way; the peer's handler of the type gets the other end. Dials when needed.
+   * @throws ClusterError when the peer is unknown, unreachable or closing, or takes no more streams.
+   */
+  openStream(to: string, typeId: number, options: StreamOptions = noOptions): TransportStream {
+    return new TransportStream(
+      (handlers) => this.#engine.streams.open(to, typeId, handlers, options.priority),
+      options.signal,
+    );
+  }
+
+  /** Sets the handler of streams of a type (1-65,535), numbered apart from messages. @param options who may open them, and how often. */
+  handleStream(typeId: number, handler: StreamHandler, options: HandlerOptions = {}): void {
+    checkType(typeId, this.#engine.streams.handles(typeId), options);
+    const accept = (of: ByteStream): StreamHandlers => {
+      let heard: StreamHandlers | undefined;
+      const stream = new TransportStream((handlers) => {
+        heard = handlers;
+        return of;
+      });
+      const { peer: from, priority } = of;
+      const failed = (error: unknown): void => {
+        const { code, message } = handlerError(error);
+        stream.reset(code, message);
+      };
+      void (async () => handler(stream, { from, typeId, priority }))().catch(failed);
+      return heard as StreamHandlers;
+    };
+    this.#engine.streams.handle(typeId, accept, options);
+  }
+
   /** Round trip in ms. */
   ping(to: string, options: Pick<SendOptions, 'timeoutMs' | 'signal'> = {}): Promise<number> {
     const timeoutMs = options.timeoutMs ?? this.#engine.config.requestTimeoutMs;
@@ -210,6 +227,24 @@ export class Transport {
       });
     });
   }
+}
+
+function checkType(typeId: number, isHandled: boolean, { limit }: HandlerOptions): void {
+  if (!Number.isInteger(typeId) || typeId < 1 || typeId > 0xffff || isHandled) {
+    throw new ClusterError({
+      code: 'TRANSPORT_TYPE_INVALID',
+      fault: 'caller',
+      message: `The message type ${typeId} cannot be handled: it is not 1 to 65535, or has a handler already.`,
+      advice: 'Give each message type one handler; 1-15 are raft, 16-63 the manager, 64 and up are free.',
+    });
+  }
+  if (limit === undefined || (limit.perSecond > 0 && (limit.burst ?? 1) >= 1)) return;
+  throw new ClusterError({
+    code: 'TRANSPORT_CONFIG_INVALID',
+    fault: 'caller',
+    message: `The limit of message type ${typeId} lets nothing through.`,
+    advice: 'Give perSecond above 0, and burst of at least 1.',
+  });
 }
 
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> =>

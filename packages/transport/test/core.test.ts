@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { type Hello, TransportCore, type TransportEffect, type TransportInput } from '@cluster/transport';
 
-const limits = { messageBytesMax: 65_536, streamWindowBytes: 65_536, sessionWindowBytes: 65_536 };
+const limits = {
+  messageBytesMax: 65_536,
+  streamWindowBytes: 65_536,
+  sessionWindowBytes: 65_536,
+  streamsMax: 100,
+  streamBufferBytes: 65_536,
+  streamsBufferBytes: 65_536,
+};
 const party = { clusterName: 'prod', nodeId: 'a', bootId: 'a1', codecHashes: {}, capabilities: [], limits };
 const identity = { clusterName: 'prod', role: 'node' as const, id: 'b' };
 

@@ -135,7 +135,7 @@ describe('the frame parser', () => {
   });
 
   it('refuses unknown types and flags', () => {
-    for (const type of [0, 9, 15, 23, 255]) {
+    for (const type of [0, 9, 15, 28, 255]) {
       expect(collector().parser.push(frame(type as FrameType, []))).toBe('type');
     }
     for (const flags of [16, 32, 128])
@@ -184,7 +184,14 @@ const hello = {
   expectedId: 'b',
   bootId: 'boot-1',
   capabilities: ['chunks'],
-  limits: { messageBytesMax: 1 << 24, streamWindowBytes: 1 << 24, sessionWindowBytes: 1 << 25 },
+  limits: {
+    messageBytesMax: 1 << 24,
+    streamWindowBytes: 1 << 24,
+    sessionWindowBytes: 1 << 25,
+    streamsMax: 9,
+    streamBufferBytes: 4096,
+    streamsBufferBytes: 8192,
+  },
   codecHashes: { raft: 'sha256:abc/+=' },
   sessionId: null,
   proposedId: 'p-1',

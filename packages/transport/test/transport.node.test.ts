@@ -155,6 +155,45 @@ describe('calls over TLS', () => {
   });
 });
 
+describe('streams over TLS', () => {
+  it('pipe Web Streams through, and are read as iterables', async () => {
+    const nodes = new Nodes();
+    const [a, b] = [await nodes.start('a'), await nodes.start('b')];
+    b.handleStream(70, async ({ readable, writable }) => readable.pipeTo(writable));
+    const stream = a.openStream('b', 70);
+    const sent = Buffer.from(Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7 + (i >> 9)) & 255));
+    const writing = new Blob([sent]).stream().pipeTo(stream.writable);
+    const got: Uint8Array[] = [];
+    for await (const bytes of stream) got.push(bytes);
+    await writing;
+    expect(Buffer.compare(Buffer.concat(got), sent)).toBe(0);
+    expect(a.peers()).toMatchObject([{ streams: 0 }]);
+  });
+
+  it('end for both sides when one gives up, with its reason', async () => {
+    const nodes = new Nodes();
+    const [a, b] = [await nodes.start('a'), await nodes.start('b')];
+    const seen: unknown[] = [];
+    b.handleStream(70, async (stream) => {
+      try {
+        for await (const bytes of stream) seen.push(bytes.length);
+      } catch (error) {
+        seen.push((error as { code: string }).code);
+      }
+    });
+    b.handleStream(71, () => Promise.reject(Object.assign(new Error('no'), { code: 'NOT_TODAY' })));
+    const abort = new AbortController();
+    const stream = a.openStream('b', 70, { signal: abort.signal });
+    await stream.write(new Uint8Array(5));
+    await until(() => seen.length > 0, 'bytes');
+    abort.abort();
+    await until(() => seen.length > 1, 'a reset');
+    expect(seen).toEqual([5, 'TRANSPORT_STREAM_CANCELLED']);
+    await expect(stream.write(new Uint8Array(1))).rejects.toMatchObject({ code: 'TRANSPORT_STREAM_CLOSED' });
+    await expect(a.openStream('b', 71).read()).rejects.toMatchObject({ code: 'NOT_TODAY' });
+  });
+});
+
 describe('certificates', () => {
   /** `a` dials `b` with these credentials; what each side sees. */
   async function dial(

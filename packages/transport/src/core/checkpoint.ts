@@ -1,11 +1,18 @@
 /** The control core's state as bytes, and back. */
-import { type InstanceCheckpoint, packPlain, type PrngState, unpackPlain } from '@cluster/core';
+import {
+  type InstanceCheckpoint,
+  packPlain,
+  type PrngState,
+  type TableCheckpoint,
+  unpackPlain,
+} from '@cluster/core';
 import type { Connection, Peer } from './entities.ts';
 
 export interface CoreState {
   readonly prng: PrngState;
   readonly connections: ReadonlyMap<number, Connection>;
   readonly peers: ReadonlyMap<string, Peer>;
+  readonly streams: TableCheckpoint;
   readonly dialled: number;
   readonly stopping: boolean;
   readonly stopped: boolean;

@@ -15,6 +15,11 @@ export const protocolVersions = { min: 1, max: 1 } as const;
 /** How much a peer takes: of one message, and of what it has not consumed. */
 export interface PeerLimits extends Windows {
   readonly messageBytesMax: number;
+  /** Streams that the other side may have open at once. */
+  readonly streamsMax: number;
+  /** Bytes of one stream, and of all together, that may be sent and not yet read. */
+  readonly streamBufferBytes: number;
+  readonly streamsBufferBytes: number;
 }
 
 export interface Hello {

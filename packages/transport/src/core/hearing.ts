@@ -6,7 +6,10 @@ import type { Hello, LocalParty } from './handshake.ts';
 import type { TransportEffect, TransportInput } from './protocol.ts';
 import { peerLeft, type Refusal } from './refusal.ts';
 
-export type ConnectionInput = Exclude<TransportInput, { type: 'NEEDED' | 'ACCEPTED' | 'SHUTDOWN' }>;
+export type ConnectionInput = Exclude<
+  TransportInput,
+  { type: 'NEEDED' | 'ACCEPTED' | 'STREAM' | 'SHUTDOWN' }
+>;
 
 export function hear(
   connection: Connection,

@@ -33,3 +33,23 @@ export interface Outgoing {
   /** Length of the whole, once `bytes` is only a part of it. */
   total: number;
 }
+
+export const newOutgoing = (
+  type: FrameType,
+  flags: number,
+  typeId: number,
+  stream: number,
+  bytes: Uint8Array,
+  waiter: Waiter | null,
+): Outgoing => ({
+  type,
+  flags,
+  typeId,
+  stream,
+  bytes,
+  waiter,
+  attempts: 0,
+  cancelled: false,
+  cut: 0,
+  total: 0,
+});

@@ -1,7 +1,9 @@
 /** What the control core hears and says. Payload bytes never pass through it. */
 import type { Hello, PeerLimits } from './handshake.ts';
 import type { PeerIdentity, PeerRole } from './identity.ts';
+import type { ActionOf } from '@cluster/core';
 import type { Refusal } from './refusal.ts';
+import type { StreamEvent, streamMachine } from './stream.machine.ts';
 import type { SessionEnd } from './session.machine.ts';
 
 /** The result of a TLS handshake: a proven identity, or why there is none. */
@@ -32,6 +34,8 @@ export type TransportInput =
   | { readonly type: 'HEARD'; readonly connection: number }
   | { readonly type: 'GOAWAY'; readonly connection: number }
   | { readonly type: 'DRAINED'; readonly connection: number }
+  /** Something happened to a stream, named by peer, side and number; null: it was opened. */
+  | { readonly type: 'STREAM'; readonly stream: string; readonly event: StreamEvent | null }
   | { readonly type: 'SHUTDOWN' };
 
 export type TransportEffect =
@@ -79,6 +83,7 @@ export type TransportEffect =
   | { readonly type: 'giveUp'; readonly peer: string; readonly refusal: Refusal }
   | { readonly type: 'peerUp'; readonly peer: string; readonly role: PeerRole; readonly resumed: boolean }
   | { readonly type: 'peerDown'; readonly peer: string; readonly refusal: Refusal }
+  | { readonly type: 'stream'; readonly stream: string; readonly action: ActionOf<typeof streamMachine> }
   /** Nothing of the peer is left: its tables may go. */
   | { readonly type: 'forget'; readonly peer: string }
   /** After SHUTDOWN: the last connection has closed. */

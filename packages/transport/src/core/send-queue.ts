@@ -91,6 +91,20 @@ export class SendQueue {
     return critical === undefined ? undefined : this.#critical(critical);
   }
 
+  /** The session is over, and with it its streams: what they have queued goes to no other. */
+  dropStreams(): void {
+    for (const lane of this.#lanes) {
+      for (let left = lane.size; left > 0; left--) {
+        const item = lane.shift() as Outgoing;
+        if (item.type < frameTypes.open) lane.push(item);
+        else {
+          this.#size--;
+          this.#bytes -= sizeOf(item);
+        }
+      }
+    }
+  }
+
   /** For abandoning all: whole messages, in any order, whether or not the peer has room. */
   drain(visit: (item: Outgoing) => void): void {
     for (const lane of this.#lanes) {

@@ -42,6 +42,7 @@ import {
   unreachable,
 } from './refusal.ts';
 import { sessionMachine } from './session.machine.ts';
+import { StreamTable } from './stream-table.ts';
 
 type Out = Sink<TransportEffect>;
 const connectionStepper = new Stepper(connectionMachine);
@@ -53,6 +54,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   readonly #prng: Prng;
   readonly #connections = new Map<number, Connection>();
   readonly #peers = new Map<string, Peer>();
+  readonly #streams = new StreamTable();
   #dialled = 0;
   #stopping = false;
   #stopped = false;
@@ -64,7 +66,10 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
 
   handle(input: TransportInput | TimerInput, nowMs: number, out: Out): void {
     if (input.type === 'TIMER') this.#fire(input.timer, nowMs, out);
-    else if (input.type === 'NEEDED') this.#need(input.peer, nowMs, out);
+    else if (input.type === 'STREAM') {
+      this.#streams.handle(input, nowMs, out);
+      return;
+    } else if (input.type === 'NEEDED') this.#need(input.peer, nowMs, out);
     else if (input.type === 'ACCEPTED') this.#accept(input, nowMs, out);
     else if (input.type === 'SHUTDOWN') this.#shutdown(nowMs, out);
     else {
@@ -90,6 +95,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       prng: this.#prng.state,
       connections: this.#connections,
       peers: this.#peers,
+      streams: this.#streams.checkpoint(),
       dialled: this.#dialled,
       stopping: this.#stopping,
       stopped: this.#stopped,
@@ -107,6 +113,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     this.#peers.clear();
     for (const [id, connection] of state.connections) this.#connections.set(id, connection);
     for (const [key, peer] of state.peers) this.#peers.set(key, peer);
+    this.#streams.restore(state.streams);
     this.#dialled = state.dialled;
     this.#stopping = state.stopping;
     this.#stopped = state.stopped;

@@ -88,7 +88,8 @@ export class Unacked {
     const item = this.#ring[this.#resend & (this.#ring.length - 1)] as Outgoing;
     this.#resend = after(this.#resend);
     item.attempts++;
-    const mayEnd = item.type !== frameTypes.void && item.type !== frameTypes.chunk;
+    // Nor does a frame of a stream end by itself: what follows would come with a hole in it.
+    const mayEnd = item.type < frameTypes.void;
     if (item.attempts > attemptsMax && mayEnd) {
       const { waiter } = item;
       this.#bytes -= item.bytes.length;

@@ -37,6 +37,8 @@ export interface ConnectionsOwner {
   /** The socket has room again: what waits for it is written at once. */
   drained(delivery: Delivery): void;
   redial(peer: string): boolean;
+  /** What is said with a goodbye: the last streams of the peer's that were taken. */
+  lastStreams(peer: string): Uint8Array;
   swept(): void;
 }
 
@@ -121,9 +123,12 @@ export class Connections {
         connection.quiet = true;
         this.ping(connection.id, 0);
         return;
-      case 'sendGoaway':
-        this.#control(connection, encodeFrame(frameTypes.goaway));
+      case 'sendGoaway': {
+        const taken =
+          connection.delivery === null ? undefined : this.#owner.lastStreams(connection.delivery.peer);
+        this.#control(connection, encodeFrame(frameTypes.goaway, taken));
         return;
+      }
       case 'closeStream':
         this.#close(connection);
     }

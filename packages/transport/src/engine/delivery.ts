@@ -28,6 +28,9 @@ export interface DeliveryLimits {
   readonly messageBytesMax: number;
   readonly streamWindowBytes: number;
   readonly sessionWindowBytes: number;
+  readonly streamsMax: number;
+  readonly streamBufferBytes: number;
+  readonly streamsBufferBytes: number;
 }
 
 /** A call of ours, as the session sees it. */
@@ -115,6 +118,11 @@ export class Delivery {
     this.#sendCredit.windows = limits;
   }
 
+  /** What the peer takes, as far as it has said. */
+  get peerLimits(): PeerLimits {
+    return this.#peerLimits;
+  }
+
   /** The largest message that both sides take. */
   get messageBytesMax(): number {
     return Math.min(this.#limits.messageBytesMax, this.#peerLimits.messageBytesMax);
@@ -130,7 +138,7 @@ export class Delivery {
     return this.#received;
   }
 
-  status(): Omit<PeerStatus, 'link' | 'session'> {
+  status(): Omit<PeerStatus, 'link' | 'session' | 'streams'> {
     const { peer, role, queuedBytes, refusal } = this;
     const { size: queued } = this.queue;
     const { size: unacknowledged } = this.#unacked;

@@ -1,10 +1,12 @@
 /** What the control core decides, carried out on sessions and connections. */
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
+import type { Refusal } from '../core/refusal.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { Connections } from './connections.ts';
 import type { Delivery } from './delivery.ts';
 import type { Handlers } from './handlers.ts';
 import type { PeerEvents } from './peer-events.ts';
+import type { StreamHub } from './stream-hub.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface EffectsOwner {
@@ -19,6 +21,7 @@ export class Effects {
   readonly #connections: Connections;
   readonly #handlers: Handlers;
   readonly #peerEvents: PeerEvents;
+  readonly #streams: StreamHub;
   readonly #metrics: TransportMetrics;
   readonly #owner: EffectsOwner;
 
@@ -27,6 +30,7 @@ export class Effects {
     connections: Connections,
     handlers: Handlers,
     peerEvents: PeerEvents,
+    streams: StreamHub,
     metrics: TransportMetrics,
     owner: EffectsOwner,
   ) {
@@ -34,6 +38,7 @@ export class Effects {
     this.#connections = connections;
     this.#handlers = handlers;
     this.#peerEvents = peerEvents;
+    this.#streams = streams;
     this.#metrics = metrics;
     this.#owner = owner;
   }
@@ -48,12 +53,18 @@ export class Effects {
         return;
       case 'lose':
         this.#sessions.lose(effect.peer, effect.why, effect.keepQueued, effect.refusal);
+        this.#streams.lost(effect.peer, sessionOver(effect.why));
         return;
       case 'giveUp':
         this.#sessions.giveUp(effect.peer, effect.refusal);
+        this.#streams.lost(effect.peer, effect.refusal);
+        return;
+      case 'stream':
+        this.#streams.execute(effect);
         return;
       case 'forget':
         this.#sessions.forget(effect.peer);
+        this.#streams.forget(effect.peer);
         return;
       case 'peerUp':
         if (effect.resumed) this.#metrics.reconnects.add();
@@ -103,6 +114,12 @@ export class Effects {
     delivery.access = this.#handlers.access(delivery.role);
     this.#connections.admit(connection, delivery);
     for (const stream of delivery.pings) this.#connections.ping(connection, stream);
+    this.#streams.attached(delivery);
     this.#owner.flush(delivery);
   }
 }
+
+const sessionOver = (why: string): Refusal => ({
+  code: 'TRANSPORT_SESSION_LOST',
+  reason: `the session ended (${why})`,
+});

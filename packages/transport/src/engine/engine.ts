@@ -13,9 +13,14 @@ import {
   parseConfig,
   silentLogger,
 } from '@cluster/core';
-import { type TransportConfig, type TransportConfigInput, transportConfigSchema } from '../config.ts';
+import {
+  type TransportConfig,
+  type TransportConfigInput,
+  limitsOf,
+  transportConfigSchema,
+} from '../config.ts';
 import type { PeerLimits } from '../core/handshake.ts';
-import { type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
+import { newOutgoing, type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { TransportCore } from '../core/transport-core.ts';
 import {
@@ -30,7 +35,7 @@ import {
 import { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
 import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
-import { encodeRemoteError } from '../wire/messages.ts';
+import { fitAnswer } from './answers.ts';
 import type { Call } from './call.ts';
 import { Calls } from './calls.ts';
 import { Connections, lingerMs } from './connections.ts';
@@ -41,6 +46,7 @@ import { type EngineHandler, type HandlerOptions, Handlers } from './handlers.ts
 import { PeerEvents } from './peer-events.ts';
 import { Receiver } from './receiver.ts';
 import { Sessions } from './sessions.ts';
+import { StreamHub } from './stream-hub.ts';
 import type { CallOptions, PeerEvent, PeerStatus } from './types.ts';
 
 const empty = new Uint8Array(0);
@@ -50,6 +56,7 @@ export class TransportEngine {
   readonly metrics: TransportMetrics;
   /** What this node takes, as it tells its peers. */
   readonly limits: PeerLimits;
+  readonly streams: StreamHub;
   readonly #ports: TransportPorts;
   readonly #logger: Logger;
   readonly #core: TransportCore;
@@ -68,8 +75,7 @@ export class TransportEngine {
   /** @throws ClusterError `TRANSPORT_CONFIG_INVALID`. */
   constructor(config: TransportConfigInput, ports: TransportPorts) {
     this.config = parseConfig(transportConfigSchema, config, 'TRANSPORT_CONFIG_INVALID');
-    const { messageBytesMax, streamWindowBytes, sessionWindowBytes } = this.config;
-    this.limits = { messageBytesMax, streamWindowBytes, sessionWindowBytes };
+    this.limits = limitsOf(this.config);
     this.#ports = ports;
     this.#logger = ports.logger ?? silentLogger;
     this.#peerEvents = new PeerEvents(this.#logger);
@@ -77,6 +83,15 @@ export class TransportEngine {
     const attemptsMax = this.config.retriesMax + 1;
     this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#progressed(delivery));
     this.#sessions = new Sessions(this.config, this.metrics);
+    this.streams = new StreamHub(this.config, this.metrics, {
+      dispatch: (input) => this.#driver.dispatch(input),
+      enqueue: (...frame) => void this.#enqueue(...frame),
+      delivery: (peer) => this.#sessions.get(peer),
+      route: (to) => this.#reach(to),
+      closing: () => this.#closing !== 'no',
+      nowMs: () => ports.clock.nowMs(),
+      progressed: (delivery) => this.#progressed(delivery),
+    });
     this.#calls = new Calls(ports.clock, (call) => this.#withdraw(call));
     this.#core = new TransportCore({
       ...this.config,
@@ -99,9 +114,12 @@ export class TransportEngine {
     const receiver = new Receiver(
       {
         broken: (connection, label, refusal) => this.#connections.broken(connection, label, refusal),
-        goaway: (connection) => {
-          if (connection.delivery !== null) connection.delivery.leaving = true;
-          this.#driver.dispatch({ type: 'GOAWAY', connection: connection.id });
+        goaway: ({ id, delivery }, lastTaken) => {
+          if (delivery !== null) {
+            delivery.leaving = true;
+            this.streams.goaway(delivery.peer, lastTaken);
+          }
+          this.#driver.dispatch({ type: 'GOAWAY', connection: id });
         },
         ping: (connection, token) => this.#connections.pong(connection, token),
         pong: (delivery, token) => {
@@ -111,6 +129,8 @@ export class TransportEngine {
         credited: (delivery) => {
           if (delivery.queue.size > 0) this.#flusher.schedule(delivery);
         },
+        stream: (delivery, type, flags, typeId, stream, payload) =>
+          this.streams.frame(delivery, type, flags, typeId, stream, payload),
         reply: (delivery, type, flags, stream, bytes) => this.#reply(delivery, type, flags, stream, bytes),
         progressed: (delivery) => this.#progressed(delivery),
       },
@@ -128,6 +148,7 @@ export class TransportEngine {
         this.#flusher.schedule(delivery);
         this.#flusher.flush();
       },
+      lastStreams: (peer) => this.streams.lastTaken(peer),
       redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
       swept: () => this.metrics.queueDepth.set(this.#sessions.queued()),
     });
@@ -136,6 +157,7 @@ export class TransportEngine {
       this.#connections,
       this.#handlers,
       this.#peerEvents,
+      this.streams,
       this.metrics,
       {
         dispatch: (input) => this.#driver.dispatch(input),
@@ -146,7 +168,6 @@ export class TransportEngine {
     );
   }
 
-  /** Listens, if there is an address to bind. */
   start(done: Done<Address | null>): void {
     const { bind } = this.config;
     if (bind === null) done({ ok: true, value: null });
@@ -247,6 +268,7 @@ export class TransportEngine {
   peers(): readonly PeerStatus[] {
     return this.#sessions.all().map((delivery) => ({
       ...delivery.status(),
+      streams: this.streams.count(delivery.peer),
       link: this.#core.linkState(delivery.peer),
       session: this.#core.sessionState(delivery.peer),
     }));
@@ -278,6 +300,14 @@ export class TransportEngine {
     if (this.#core.sessionState(to) === 'interrupted') return known ?? null;
     if (this.#ports.directory.lookup(to) === undefined) return null;
     return this.#sessions.getOrAdd(to);
+  }
+
+  /** @throws ClusterError when there is no way to it. */
+  #reach(to: string): Delivery {
+    const delivery = this.#route(to);
+    const refused = this.#refuseCall(to, delivery, 0);
+    if (refused !== null || delivery === null) throw refused ?? peerUnknown(to);
+    return delivery;
   }
 
   #refuseCall(to: string, delivery: Delivery | null, bytes: number): ReturnType<typeof peerUnknown> | null {
@@ -314,43 +344,19 @@ export class TransportEngine {
     bytes: Uint8Array,
     waiter: Call | null = null,
   ): Outgoing {
-    const item: Outgoing = {
-      type,
-      flags,
-      typeId,
-      stream,
-      bytes,
-      waiter,
-      attempts: 0,
-      cancelled: false,
-      cut: 0,
-      total: 0,
-    };
+    const item = newOutgoing(type, flags, typeId, stream, bytes, waiter);
     delivery.queue.push(item);
     this.#wake(delivery);
     return item;
   }
 
   #reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void {
-    const max = delivery.messageBytesMax;
-    if (bytes.length <= max && delivery.accepts(bytes.length)) {
-      this.#enqueue(delivery, type, flags, 0, stream, bytes);
-      return;
-    }
-    const problem =
-      bytes.length > max
-        ? messageTooLarge(bytes.length, max)
-        : backpressure(delivery.peer, delivery.queued, delivery.queuedBytes);
-    const body = encodeRemoteError(problem);
-    if (delivery.accepts(body.length)) {
-      this.#enqueue(delivery, frameTypes.error, flags, 0, stream, body);
-      return;
-    }
-    // It asks, and does not read the answers: there is no room even for saying so.
-    const { connection } = delivery;
-    if (connection !== null) {
+    const answer = fitAnswer(delivery, type, bytes);
+    if (answer !== null) this.#enqueue(delivery, answer.type, flags, 0, stream, answer.bytes);
+    else if (delivery.connection !== null) {
+      // It asks, and does not read the answers.
       const refusal = { code: 'TRANSPORT_BACKPRESSURE', reason: 'it asks more than it reads answers' };
-      this.#driver.dispatch({ type: 'BROKEN', connection: connection.id, refusal });
+      this.#driver.dispatch({ type: 'BROKEN', connection: delivery.connection.id, refusal });
     }
   }
 
@@ -370,12 +376,14 @@ export class TransportEngine {
   #checkDrained(delivery: Delivery): void {
     const { connection } = delivery;
     if (this.#closing !== 'draining' || connection === null || delivery.inbound.size > 0) return;
+    if (this.streams.isBusy(delivery.peer)) return;
     if (delivery.queued === 0 && !delivery.owesAck)
       this.#driver.dispatch({ type: 'DRAINED', connection: connection.id });
   }
 
   #stop(): void {
     this.#closing = 'closed';
+    this.streams.stop();
     this.#driver.stop();
     this.#calls.stop();
     this.#connections.close();

@@ -16,13 +16,23 @@ import type { WireConnection } from './wire-connection.ts';
 export interface ReceiverOwner {
   /** The peer broke the protocol: `label` counts it, the refusal is said to the peer. */
   broken(connection: WireConnection, label: string, refusal: Refusal): void;
-  goaway(connection: WireConnection): void;
+  /** @param lastTaken the last streams of ours that it has taken. */
+  goaway(connection: WireConnection, lastTaken: Uint8Array): void;
   ping(connection: number, token: number): void;
   pong(delivery: Delivery, token: number): void;
   /** Credit is owed: an announcement within the delay of acknowledgements will do. */
   acknowledgeLater(delivery: Delivery): void;
   /** The peer takes more. */
   credited(delivery: Delivery): void;
+  /** A frame of a stream. Null, or what about it breaks the protocol. */
+  stream(
+    delivery: Delivery,
+    type: FrameType,
+    flags: number,
+    typeId: number,
+    stream: number,
+    payload: Uint8Array,
+  ): string | null;
   /** Queues an answer. */
   reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void;
   /** Something happened that may let a closing transport finish. */
@@ -92,7 +102,7 @@ export class Receiver {
       this.#owner.credited(delivery);
     } else if (type === frameTypes.ping) this.#owner.ping(connection.id, stream);
     else if (type === frameTypes.pong) this.#owner.pong(delivery, stream);
-    else if (type === frameTypes.goaway) this.#owner.goaway(connection);
+    else if (type === frameTypes.goaway) this.#owner.goaway(connection, payload);
     else {
       this.#owner.broken(connection, 'out_of_place', violation('a handshake frame out of place'));
       return false;
@@ -115,6 +125,12 @@ export class Receiver {
       if (type === frameTypes.void) this.#void(delivery, flags, typeId, stream);
       else this.#cancel(delivery, stream);
       return true;
+    }
+    if (type >= frameTypes.open) {
+      const fault = this.#owner.stream(delivery, type, flags, typeId, stream, payload);
+      return (
+        fault === null || this.#violated(connection, fault, 'a frame that fits no stream, or no room of one')
+      );
     }
     const isMessage = type === frameTypes.message || type === frameTypes.request;
     const priority = flags & flagBits.priority;

@@ -26,6 +26,8 @@ export interface PeerStatus {
   readonly unacknowledged: number;
   /** Bytes of both. */
   readonly queuedBytes: number;
+  /** Streams open to it, those included that are over and not read to the end. */
+  readonly streams: number;
   /** Code of the last failure; null while all is well. */
   readonly lastFailure: string | null;
 }

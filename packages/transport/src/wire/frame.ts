@@ -31,6 +31,14 @@ export const frameTypes = {
   void: 21,
   /** Part of a large message, not the last. Type id 1: of an answer. */
   chunk: 22,
+  /** Streams. OPEN names the type; in the others the type field is 1 when their sender has opened the stream. */
+  open: 23,
+  data: 24,
+  end: 25,
+  /** JSON: code, message. */
+  reset: 26,
+  /** Four bytes: so many more may be sent. */
+  window: 27,
 } as const;
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 

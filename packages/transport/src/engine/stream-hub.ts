@@ -1,0 +1,348 @@
+/** Opens, accepts and feeds the streams of all peers, and carries out what their machines decide. */
+import type { TransportConfig } from '../config.ts';
+import { type Priority, priorityIndex } from '../core/outgoing.ts';
+import type { TransportEffect, TransportInput } from '../core/protocol.ts';
+import { ahead } from '../core/sequence.ts';
+import { peerLeft, type Refusal, shutDown } from '../core/refusal.ts';
+import { streamReset, tooManyStreams } from '../errors.ts';
+import type { TransportMetrics } from '../metrics.ts';
+import { frameTypes, type FrameType } from '../wire/frame.ts';
+import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
+import { ByteStream, type StreamCarrier, type StreamHandlers } from './byte-stream.ts';
+import { type Delivery, priorityOf } from './delivery.ts';
+import { type HandlerOptions, Handlers } from './handlers.ts';
+import { PeerStreams } from './peer-streams.ts';
+
+/** Called for each stream that a peer opens; what it returns hears what comes. */
+export type StreamAcceptor = (stream: ByteStream) => StreamHandlers;
+
+export interface StreamHubOwner {
+  dispatch(input: TransportInput): void;
+  enqueue(
+    delivery: Delivery,
+    type: FrameType,
+    flags: number,
+    typeId: number,
+    stream: number,
+    bytes: Uint8Array,
+  ): void;
+  delivery(peer: string): Delivery | undefined;
+  /** @throws ClusterError when there is no way to it. */
+  route(to: string): Delivery;
+  closing(): boolean;
+  nowMs(): number;
+  /** Something ended that a closing transport may have waited for. */
+  progressed(delivery: Delivery): void;
+}
+
+/** In the type field of a frame: who sends it has opened the stream. */
+const bySender = 1;
+const empty = new Uint8Array(0);
+const silent: StreamHandlers = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
+
+export class StreamHub implements StreamCarrier {
+  readonly #config: TransportConfig;
+  readonly #metrics: TransportMetrics;
+  readonly #owner: StreamHubOwner;
+  readonly #peers = new Map<string, PeerStreams>();
+  readonly #byKey = new Map<string, ByteStream>();
+  readonly #acceptors = new Map<number, StreamAcceptor>();
+  /** Who may open streams of a type, and how often. */
+  readonly #judges = new Handlers();
+
+  constructor(config: TransportConfig, metrics: TransportMetrics, owner: StreamHubOwner) {
+    this.#config = config;
+    this.#metrics = metrics;
+    this.#owner = owner;
+  }
+
+  handle(typeId: number, accept: StreamAcceptor, options: HandlerOptions = {}): void {
+    this.#acceptors.set(typeId, accept);
+    this.#judges.set(typeId, () => undefined, options);
+  }
+
+  handles(typeId: number): boolean {
+    return this.#acceptors.has(typeId);
+  }
+
+  /** Streams to a peer, those included that are over and not read to the end. */
+  count(peer: string): number {
+    const streams = this.#peers.get(peer);
+    return streams === undefined ? 0 : streams.size + streams.unread.size;
+  }
+
+  /** True while a stream to this peer is not over. */
+  isBusy(peer: string): boolean {
+    return (this.#peers.get(peer)?.size ?? 0) > 0;
+  }
+
+  /**
+   * A stream of bytes each way, within the session: it survives reconnects, and ends when the session does.
+   * @throws ClusterError when the peer is unknown, cannot be reached, is closing, or takes no more streams.
+   */
+  open(to: string, typeId: number, handlers: StreamHandlers, priority: Priority = 'Normal'): ByteStream {
+    const delivery = this.#owner.route(to);
+    const streams = this.#of(delivery.peer);
+    const max = streams.limits?.streamsMax ?? this.#config.streamsMax;
+    if (streams.ours.size >= max) throw tooManyStreams(delivery.peer, max);
+    const id = streams.nextId(priorityIndex[priority]);
+    const { peer } = delivery;
+    const stream = this.#add(
+      streams,
+      new ByteStream(
+        { peer, id, ours: true, typeId, priority, handlers },
+        this.#config.streamBufferBytes,
+        this,
+      ),
+    );
+    this.#owner.enqueue(delivery, frameTypes.open, priorityIndex[priority], typeId, id, empty);
+    if (streams.limits !== null) stream.begins(streams.limits.streamBufferBytes);
+    return stream;
+  }
+
+  /** A connection carries the session: what the peer takes is known. */
+  attached({ peer, peerLimits }: Delivery): void {
+    const streams = this.#peers.get(peer);
+    if (streams === undefined || streams.limits !== null) return;
+    streams.limits = peerLimits;
+    for (const stream of streams.ours.values()) stream.begins(peerLimits.streamBufferBytes);
+  }
+
+  /** What happened to it is over: the session, or the hope of one. */
+  lost(peer: string, refusal: Refusal): void {
+    const streams = this.#peers.get(peer);
+    if (streams === undefined) return;
+    const over = streams.all();
+    // At once: a session may begin before their machines have heard of it, and nothing of theirs may go to that one.
+    streams.restart();
+    for (const stream of over) {
+      stream.close();
+      this.tell(stream, { type: 'LOST', refusal });
+    }
+  }
+
+  /** Nothing of the peer is left. */
+  forget(peer: string): void {
+    this.#peers.delete(peer);
+  }
+
+  /** The peer will take no stream after these. */
+  goaway(peer: string, lastTaken: Uint8Array): void {
+    const streams = this.#peers.get(peer);
+    if (streams === undefined || lastTaken.length !== 16) return;
+    const view = new DataView(lastTaken.buffer, lastTaken.byteOffset);
+    for (const stream of [...streams.ours.values()])
+      if (ahead(stream.id, view.getUint32(4 * (stream.id & 3))) > 0)
+        this.tell(stream, { type: 'LOST', refusal: peerLeft });
+  }
+
+  /** What is said with a goodbye: the last stream of the peer's that was taken, of each priority. */
+  lastTaken(peer: string): Uint8Array {
+    const body = new Uint8Array(16);
+    const view = new DataView(body.buffer);
+    this.#peers.get(peer)?.lastTheirs.forEach((id, priority) => view.setUint32(4 * priority, id));
+    return body;
+  }
+
+  /** Nothing decides any more: whoever holds a stream is told. */
+  stop(): void {
+    const streams = [...this.#byKey.values()];
+    this.#byKey.clear();
+    for (const stream of streams) stream.lost(streamReset(stream.peer, shutDown));
+  }
+
+  /** A frame of a stream. Null, or what about it breaks the protocol. */
+  frame(
+    delivery: Delivery,
+    type: FrameType,
+    flags: number,
+    typeId: number,
+    id: number,
+    payload: Uint8Array,
+  ): 'stream' | 'credit' | null {
+    if (type === frameTypes.open) return this.#accept(delivery, flags, typeId, id);
+    const ours = typeId !== bySender;
+    const streams = this.#peers.get(delivery.peer);
+    const stream = streams?.get(ours, id);
+    if (streams === undefined || stream === undefined)
+      return streams?.isPast(ours, id) === true ? null : 'stream';
+    if (stream.peerEnded && type !== frameTypes.window && type !== frameTypes.reset) return 'stream';
+    if (type === frameTypes.data) return stream.received(payload) ? null : 'credit';
+    if (type === frameTypes.window) return this.#credited(streams, stream, payload);
+    if (type === frameTypes.end) {
+      stream.peerEnded = true;
+      this.tell(stream, { type: 'PEER_ENDED' });
+    } else {
+      const { code, message } = decodeRemoteError(payload);
+      this.tell(stream, { type: 'PEER_RESET', refusal: { code, reason: message } });
+    }
+    return null;
+  }
+
+  /** What a stream's machine wants done. */
+  execute({ stream: key, action }: Extract<TransportEffect, { type: 'stream' }>): void {
+    const stream = this.#byKey.get(key);
+    const delivery = stream === undefined ? undefined : this.#owner.delivery(stream.peer);
+    if (stream === undefined) return;
+    switch (action.type) {
+      case 'sendEnd':
+        if (delivery !== undefined) this.#send(delivery, stream, frameTypes.end, empty);
+        return;
+      case 'sendReset': {
+        const { code, reason } = action.params.refusal;
+        const body = encodeRemoteError({ code, message: reason });
+        if (delivery !== undefined) this.#send(delivery, stream, frameTypes.reset, body);
+        return;
+      }
+      case 'tellEnd':
+        stream.notify((handlers) => handlers.onEnd());
+        return;
+      case 'tellReset':
+        stream.lost(streamReset(stream.peer, action.params.refusal));
+        return;
+      case 'release':
+        this.#release(stream);
+        if (delivery !== undefined) this.#owner.progressed(delivery);
+    }
+  }
+
+  // What its streams need of it.
+
+  room(stream: ByteStream, bytes: number): number {
+    const streams = this.#peers.get(stream.peer);
+    const delivery = this.#owner.delivery(stream.peer);
+    if (streams?.limits == null || delivery === undefined) return 0;
+    const room = Math.min(bytes, streams.limits.streamsBufferBytes - streams.outstanding);
+    if (room <= 0 || delivery.accepts(room)) return Math.max(0, room);
+    if (!streams.isWaiting) {
+      streams.isWaiting = true;
+      delivery.waiting.add(() => {
+        streams.isWaiting = false;
+        this.#unblock(streams);
+      });
+    }
+    return 0;
+  }
+
+  sendData(stream: ByteStream, bytes: Uint8Array): void {
+    const streams = this.#peers.get(stream.peer);
+    const delivery = this.#owner.delivery(stream.peer);
+    if (streams === undefined || delivery === undefined) return;
+    streams.outstanding += bytes.length;
+    this.#send(delivery, stream, frameTypes.data, bytes);
+  }
+
+  /** In a lane of its own: what waits for the room that this gives must not stand in its way. */
+  sendWindow(stream: ByteStream, bytes: number): void {
+    const delivery = this.#owner.delivery(stream.peer);
+    if (delivery === undefined) return;
+    const body = new Uint8Array(4);
+    new DataView(body.buffer).setUint32(0, bytes);
+    this.#owner.enqueue(delivery, frameTypes.window, 0, stream.ours ? bySender : 0, stream.id, body);
+  }
+
+  blocked(stream: ByteStream): void {
+    this.#metrics.windowStalls.add();
+    this.#peers.get(stream.peer)?.blocked.add(stream);
+  }
+
+  emptied(stream: ByteStream): void {
+    this.#peers.get(stream.peer)?.unread.delete(stream);
+  }
+
+  tell(stream: ByteStream, event: Extract<TransportInput, { type: 'STREAM' }>['event']): void {
+    this.#owner.dispatch({ type: 'STREAM', stream: stream.key, event });
+  }
+
+  #accept(delivery: Delivery, flags: number, typeId: number, id: number): 'stream' | null {
+    const { peer, role } = delivery;
+    const streams = this.#of(peer);
+    if (id < 4 || (id & 3) !== (flags & 3) || streams.isPast(false, id)) return 'stream';
+    streams.lastTheirs[id & 3] = id;
+    const sender = { access: this.#judges.access(role), buckets: streams.buckets };
+    const judged = this.#judges.find(typeId, sender, this.#owner.nowMs());
+    const accept = this.#acceptors.get(typeId);
+    const priority = priorityOf(flags);
+    const max = this.#config.streamsMax;
+    let refusal: Refusal | null = null;
+    if (this.#owner.closing()) refusal = peerLeft;
+    else if (streams.theirs.size + streams.unread.size >= max)
+      refusal = { code: 'TRANSPORT_TOO_MANY_STREAMS', reason: `${max} streams are open` };
+    else if (typeof judged !== 'function')
+      refusal = {
+        code: judged.code,
+        reason: `streams of type ${typeId}: ${judged.label.replaceAll('_', ' ')}`,
+      };
+    const at = { peer, id, ours: false, typeId, priority, handlers: silent };
+    const stream = new ByteStream(at, this.#config.streamBufferBytes, this);
+    if (refusal !== null || accept === undefined) {
+      const { code, reason } = refusal ?? peerLeft;
+      this.#metrics.streamRefused(code);
+      this.#send(delivery, stream, frameTypes.reset, encodeRemoteError({ code, message: reason }));
+      return null;
+    }
+    this.#add(streams, stream);
+    if (streams.limits !== null) stream.begins(streams.limits.streamBufferBytes);
+    try {
+      stream.handlers = accept(stream);
+    } catch {
+      stream.reset('HANDLER_FAILED', 'its handler failed');
+    }
+    return null;
+  }
+
+  #credited(streams: PeerStreams, stream: ByteStream, payload: Uint8Array): 'credit' | null {
+    if (payload.length !== 4) return 'credit';
+    const bytes = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+    if (!stream.credited(bytes)) return 'credit';
+    streams.outstanding -= bytes;
+    streams.blocked.add(stream);
+    this.#unblock(streams);
+    return null;
+  }
+
+  #unblock(streams: PeerStreams): void {
+    const blocked = [...streams.blocked];
+    streams.blocked.clear();
+    for (const stream of blocked) stream.pump();
+  }
+
+  #of(peer: string): PeerStreams {
+    let streams = this.#peers.get(peer);
+    if (streams === undefined) {
+      streams = new PeerStreams();
+      const delivery = this.#owner.delivery(peer);
+      if (delivery?.connection != null) streams.limits = delivery.peerLimits;
+      this.#peers.set(peer, streams);
+    }
+    return streams;
+  }
+
+  #add(streams: PeerStreams, stream: ByteStream): ByteStream {
+    (stream.ours ? streams.ours : streams.theirs).set(stream.id, stream);
+    this.#byKey.set(stream.key, stream);
+    this.#owner.dispatch({ type: 'STREAM', stream: stream.key, event: null });
+    this.#metrics.streamsOpen.set(this.#byKey.size);
+    return stream;
+  }
+
+  #release(stream: ByteStream): void {
+    const streams = this.#peers.get(stream.peer);
+    this.#byKey.delete(stream.key);
+    this.#metrics.streamsOpen.set(this.#byKey.size);
+    if (streams === undefined) return;
+    if (streams.get(stream.ours, stream.id) === stream) {
+      (stream.ours ? streams.ours : streams.theirs).delete(stream.id);
+      streams.outstanding -= stream.outstanding;
+    }
+    streams.blocked.delete(stream);
+    if (stream.unread > 0) streams.unread.add(stream);
+    stream.close();
+    this.#unblock(streams);
+  }
+
+  #send(delivery: Delivery, stream: ByteStream, type: FrameType, bytes: Uint8Array): void {
+    const side = stream.ours ? bySender : 0;
+    this.#owner.enqueue(delivery, type, priorityIndex[stream.priority], side, stream.id, bytes);
+  }
+}
