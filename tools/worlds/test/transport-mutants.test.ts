@@ -23,6 +23,16 @@ describe('planted bugs of the transport are found', () => {
     { mutant: transportMutants.losesPosts, last: 5, invariant: 'what is dropped is told' },
     { mutant: transportMutants.sendsTwice, last: 5, invariant: 'nothing is delivered twice' },
     { mutant: transportMutants.swapsMessages, last: 5, invariant: 'messages of a priority keep their order' },
+    {
+      mutant: transportMutants.spoilsStreams,
+      last: 5,
+      invariant: 'bytes of a stream come as they were sent',
+    },
+    {
+      mutant: transportMutants.emptiesStreams,
+      last: 5,
+      invariant: 'bytes of a stream come as they were sent',
+    },
     { mutant: transportMutants.confusesAnswers, last: 5, invariant: 'an answer belongs to its question' },
     { mutant: transportMutants.forgetsDeadlines, last: 5, invariant: 'every call ends by its deadline' },
     { mutant: transportMutants.queuesWithoutBound, last: 5, invariant: 'queues are bounded' },

@@ -70,6 +70,20 @@ export const swapsMessages = saying('swaps messages', (prng) => {
   };
 });
 
+/** A byte of a stream is changed. */
+export const spoilsStreams = saying('spoils streams', (prng) => (frame) => {
+  const last = frame.payload.length - 1;
+  if (frame.type === frameTypes.data && last > 4 && prng.chance(0.2))
+    frame.payload.fill(prng.below(256), last);
+  return [frame];
+});
+
+/** A piece of a stream is lost on the way. */
+export const emptiesStreams = saying('empties streams', (prng) => (frame) => {
+  if (frame.type === frameTypes.data && prng.chance(0.2)) frame.payload = new Uint8Array(0);
+  return [frame];
+});
+
 /** Answers go to the wrong question. */
 export const confusesAnswers = saying('confuses answers', (prng) => (frame) => {
   if (frame.type === frameTypes.response && (frame.flags & completes) === 0 && prng.chance(0.02))

@@ -9,6 +9,7 @@ import {
   type TransportEngine,
 } from '@cluster/transport';
 import type { TransportChecker, Until } from './checker.ts';
+import { StreamTalker } from './stream-talker.ts';
 import { answerTo, headBytes, write } from './message.ts';
 
 const workType = 64;
@@ -27,6 +28,7 @@ export class Talker {
   /** Calls that have not ended. */
   pending = 0;
   refusedPosts = 0;
+  readonly streams: StreamTalker;
   readonly #world: World;
   readonly #checker: TransportChecker;
   readonly #ports: NodePorts;
@@ -55,6 +57,7 @@ export class Talker {
     this.#prng = Prng.fromSeed(ports.seed, 'talker');
     this.incarnation = ports.incarnation;
     this.sender = `${ports.name}-${ports.incarnation}`;
+    this.streams = new StreamTalker(world, ports, engine, this.#prng);
     engine.handle(workType, this.#work);
     engine.handle(slowType, this.#workSlowly);
   }
@@ -91,7 +94,8 @@ export class Talker {
     else if (what < 0.8) this.#call(to, 'answer', priority, this.#length(), this.#callOptions());
     else if (what < 0.92) this.#call(to, 'arrival', priority, this.#length(), this.#callOptions());
     else if (what < 0.95) this.#ping(to);
-    else if (what < 0.98)
+    else if (what < 0.965) this.streams.begin(to);
+    else if (what < 0.985)
       for (let i = prng.between(5, 60); i > 0; i--) this.#post(to, priority, this.#length());
     else {
       const slow = { type: slowType, answerBytes: prng.below(100), timeoutMs: 500 };

@@ -32,6 +32,9 @@ const config = {
   queueBytesMax: 524_288,
   windowMessages: 64,
   callsMax: 96,
+  streamsMax: 8,
+  streamBufferBytes: 16_384,
+  streamsBufferBytes: 65_536,
   inboundCallsMax: 12,
   requestTimeoutMs: 1500,
   dialTimeoutMs: 300,
@@ -51,6 +54,11 @@ const counted = [
   'pings',
   'answers',
   'chunkedMessages',
+  'streamsBegun',
+  'streamsAccepted',
+  'streamsEnded',
+  'streamsGivenUp',
+  'streamsLost',
   'refusedByBackpressure',
   'givenUpSafely',
   'maybeDelivered',
@@ -170,7 +178,7 @@ class TransportRun {
 
   #isIdle(name: string): boolean {
     const running = this.#running.get(name);
-    if (running === undefined || running.talker.pending > 0) return false;
+    if (running === undefined || running.talker.pending > 0 || running.talker.streams.open > 0) return false;
     return running.engine.peers().every(({ queued, unacknowledged }) => queued + unacknowledged === 0);
   }
 
