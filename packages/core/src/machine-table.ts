@@ -44,6 +44,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
   readonly #names: string[] = [];
   readonly #codeOf = new Map<string, number>();
   readonly #waiting: Waiting<M>[] = [];
+  #initial: Step<M> | undefined;
   #busy = false;
 
   /** @param id unique within its core, e.g. `member`; timers are named `<id>:<entity>/…`. */
@@ -60,7 +61,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
   /** Adds an entity in the initial state and performs its entry actions at once. */
   add(entity: string, nowMs: number, out: Sink<E>): void {
     assert(!this.#codes.has(entity), `${this.id} ${entity} is not in the table yet`);
-    const step = this.#stepper.start(undefined as InputFrom<M>, out.observer !== null);
+    const step = this.#first(out.observer !== null);
     report(out, this.#stepper.machine.id, entity, { type: 'xstate.init' }, null, step);
     this.#settle(entity, step, nowMs, out);
     if (!this.#busy) this.#drain(nowMs, out);
@@ -143,6 +144,16 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
     this.#codes.clear();
     for (const [entity, value] of states) this.place(entity, value as StateValue);
     this.#timers.restore(timers);
+  }
+
+  /** The step into the initial state: without context or input it is the same for all, so an unobserved one is made once. */
+  #first(describe: boolean): Step<M> {
+    if (describe) return this.#stepper.start(undefined as InputFrom<M>, true);
+    if (this.#initial === undefined) {
+      const { snapshot, actions, taken } = this.#stepper.start(undefined as InputFrom<M>);
+      this.#initial = { snapshot, actions: [...actions], taken: [...taken] };
+    }
+    return this.#initial;
   }
 
   #owner(entity: string): string {

@@ -216,6 +216,8 @@ const joinState = (key: string, inner: string): string => (inner === '' ? key : 
 
 /** Whether a state value is in `state` (dotted path, e.g. `leader.steady`) or inside it; in any of its parallel regions. */
 export function inState(value: AnyMachineSnapshot['value'], state: string): boolean {
+  // The usual question, asked with every packet.
+  if (typeof value === 'string') return value === state;
   let inner: StateValue | undefined = value;
   for (const key of state.split('.')) {
     if (typeof inner === 'string') {

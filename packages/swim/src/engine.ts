@@ -14,7 +14,7 @@ import {
 } from '@cluster/core';
 import { advertised, type SwimConfig, tagsOf } from './config.ts';
 import type { SwimEffect, SwimInput } from './core/effects.ts';
-import { sameAddress } from './core/messages.ts';
+import { type PeerState, sameAddress } from './core/messages.ts';
 import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
 import { Executor } from './engine/executor.ts';
@@ -241,6 +241,11 @@ export class SwimEngine {
   /** `stopped`, `running.settled`, `running.joining`, `leaving` or `left`. */
   get agentState(): string {
     return this.#core.agentState;
+  }
+
+  /** How many others there are, by state: what a dashboard polls, without a list being made. */
+  get counts(): Readonly<Record<PeerState, number>> {
+    return this.#core.counts;
   }
 
   /** @returns ends the subscription. */

@@ -4,7 +4,6 @@ import {
   type DatagramHandlers,
   type DatagramPort,
   type DatagramSocket,
-  formatAddress,
 } from '@cluster/core';
 import type { Host } from '../host.ts';
 import { addressInUse, addressNotHere, datagramTooLarge } from './errors.ts';
@@ -34,11 +33,11 @@ function bind(
 ): DatagramSocket | ClusterError {
   const local = fabric.resolve(host, wanted);
   if (local === null) return addressNotHere(wanted, host.name);
-  const at = formatAddress(local);
-  if (fabric.sockets.has(at)) return addressInUse(local);
-  const socket: BoundSocket = { host, handlers };
-  fabric.sockets.set(at, socket);
-  const isOpen = (): boolean => host.runs(incarnation) && fabric.sockets.get(at) === socket;
+  const bound = fabric.socketsOf(host);
+  if (bound.has(local.port)) return addressInUse(local);
+  const socket: BoundSocket = { handlers };
+  bound.set(local.port, socket);
+  const isOpen = (): boolean => host.runs(incarnation) && bound.get(local.port) === socket;
   return {
     local,
     send: (bytes, to) => {
@@ -53,16 +52,16 @@ function bind(
       const target = fabric.hostAt(to.host);
       // An address nobody has: the packet goes nowhere, and nobody says so.
       if (target === undefined) return fabric.kernel.counters.add('droppedNoReceiver');
-      fabric.links.send(host, target, () => arrive(fabric, bytes, local, to));
+      fabric.links.send(host, target, () => arrive(fabric, bytes, local, target, to.port));
     },
     close: () => {
-      if (isOpen()) fabric.sockets.delete(at);
+      if (isOpen()) bound.delete(local.port);
     },
   };
 }
 
-function arrive(fabric: Fabric, bytes: Uint8Array, from: Address, to: Address): void {
-  const socket = fabric.sockets.get(formatAddress(to));
+function arrive(fabric: Fabric, bytes: Uint8Array, from: Address, to: Host, port: number): void {
+  const socket = fabric.socketsOf(to).get(port);
   if (socket === undefined) return fabric.kernel.counters.add('droppedNoReceiver');
   fabric.kernel.fold(bytes.length);
   socket.handlers.onMessage(bytes.slice(), from);

@@ -5,7 +5,6 @@ import type { Kernel } from '../kernel.ts';
 import { Links, type NetworkOptions } from './links.ts';
 
 export interface BoundSocket {
-  readonly host: Host;
   readonly handlers: DatagramHandlers;
 }
 
@@ -27,7 +26,7 @@ export class Fabric {
   readonly links: Links;
   readonly prng: Prng;
   readonly hosts = new Map<string, Host>();
-  readonly sockets = new Map<string, BoundSocket>();
+  readonly #sockets = new Map<Host, Map<number, BoundSocket>>();
   readonly listeners = new Map<string, Listener>();
   readonly streams = new Map<Host, Set<StreamEnd>>();
   readonly #hostAt = new Map<string, Host>();
@@ -42,6 +41,13 @@ export class Fabric {
   add(host: Host): void {
     this.hosts.set(host.name, host);
     this.#hostAt.set(host.address, host);
+  }
+
+  /** By port. */
+  socketsOf(host: Host): Map<number, BoundSocket> {
+    let bound = this.#sockets.get(host);
+    if (bound === undefined) this.#sockets.set(host, (bound = new Map()));
+    return bound;
   }
 
   hostAt(address: string): Host | undefined {

@@ -59,9 +59,9 @@ export class Network {
 
   /** The process on the host is gone: its sockets close, its streams break, as far as the network lets that be known. */
   crash(host: Host): void {
-    const { sockets, listeners, streams } = this.#fabric;
+    const { listeners, streams } = this.#fabric;
     this.#topics.delete(host);
-    for (const [at, socket] of sockets) if (socket.host === host) sockets.delete(at);
+    this.#fabric.socketsOf(host).clear();
     for (const [at, listener] of listeners) if (listener.host === host) listeners.delete(at);
     for (const stream of streams.get(host) ?? []) stream.abandon();
     streams.delete(host);

@@ -9,7 +9,7 @@ export interface Broadcast<M> {
   readonly bytes: number;
   /** Grows with each broadcast: the higher, the newer. */
   readonly id: number;
-  readonly transmits: number;
+  transmits: number;
 }
 
 export interface BroadcastsCheckpoint<M> {
@@ -51,28 +51,34 @@ export class Broadcasts<M> {
       let at = 0;
       while (taken.length < countMax) {
         at = firstFitting(tier, room - overheadBytes, at);
-        const item = tier[at];
-        if (item === undefined) break;
-        taken.push(item);
-        room -= item.bytes + overheadBytes;
-        at++;
+        // What fits, together: most often that is all there is room for.
+        let end = at;
+        for (let item = tier[end]; item !== undefined && taken.length < countMax; item = tier[++end]) {
+          if (item.bytes + overheadBytes > room) break;
+          taken.push(item);
+          room -= item.bytes + overheadBytes;
+        }
+        if (end === at) break;
+        tier.splice(at, end - at);
       }
     }
+    // Only now: none is to be taken twice.
     for (const item of taken) {
-      this.#remove(item);
-      if (item.transmits + 1 < limit) this.#insert({ ...item, transmits: item.transmits + 1 });
+      item.transmits++;
+      if (item.transmits < limit) this.#insert(item);
+      else this.#byName.delete(item.name);
     }
     return taken.map(({ message }) => message);
   }
 
   checkpoint(): BroadcastsCheckpoint<M> {
-    return { items: this.#tiers.flat(), nextId: this.#nextId };
+    return { items: this.#tiers.flatMap((tier) => tier.map((item) => ({ ...item }))), nextId: this.#nextId };
   }
 
   restore({ items, nextId }: BroadcastsCheckpoint<M>): void {
     this.#tiers.length = 0;
     this.#byName.clear();
-    for (const item of items) this.#insert(item);
+    for (const item of items) this.#insert({ ...item });
     this.#nextId = nextId;
   }
 

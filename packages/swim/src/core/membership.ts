@@ -110,7 +110,7 @@ export class Membership {
       // Word of a stranger's death is no news: it would only bring the forgotten back.
       return claim.type === 'alive' ? this.#admit(claim, nowMs, out) : undefined;
     }
-    this.#states.send(claim.node, this.#eventOf(row, claim, nowMs), nowMs, out);
+    if (!isOldNews(row, claim)) this.#states.send(claim.node, this.#eventOf(row, claim, nowMs), nowMs, out);
     return undefined;
   }
 
@@ -339,6 +339,10 @@ export class Membership {
     out.emit({ type: 'notify', notice, member: recordOf(row) });
   }
 }
+
+/** Most of what is heard: the record we have, as the other members pass it on. No state acts on it, so the machine is not asked. */
+const isOldNews = (row: MemberRow, claim: Claim): boolean =>
+  claim.type === 'alive' && claim.incarnation <= row.incarnation && sameAddress(row.address, claim.address);
 
 export const recordOf = ({
   name,

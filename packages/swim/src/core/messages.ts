@@ -126,7 +126,12 @@ export const noBytes: Uint8Array = new Uint8Array(0);
 /** memberlist protocol 1 to 5, speaking 2 as Serf does; Serf delegate protocol 2 to 5, speaking 5. */
 export const ownVsn: Uint8Array = Uint8Array.of(1, 5, 2, 2, 5, 5);
 
-export const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i]);
+export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  // A loop: this runs for every claim heard, and `every` calls a function for each byte.
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
 export const sameAddress = (a: Address, b: Address): boolean => a.host === b.host && a.port === b.port;

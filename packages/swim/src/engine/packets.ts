@@ -25,12 +25,13 @@ export const wireOptions = (config: SwimConfig, cipher: PacketCipher | undefined
   userBytesMax: config.userMessageBytesMax,
 });
 
+// A claim stays the same object while it is gossiped, whoever in this process does so.
+const encoded = new WeakMap<Message, Uint8Array>();
+
 export class Packets {
   readonly #wire: WireOptions;
   readonly #metrics: SwimMetrics;
   readonly #gate: Gate;
-  // A claim stays the same object while it is gossiped.
-  readonly #encoded = new WeakMap<Message, Uint8Array>();
 
   constructor(wire: WireOptions, metrics: SwimMetrics, gate: Gate) {
     this.#wire = wire;
@@ -60,10 +61,10 @@ export class Packets {
   }
 
   #encode(message: Message): Uint8Array {
-    let bytes = this.#encoded.get(message);
+    let bytes = encoded.get(message);
     if (bytes === undefined) {
       bytes = encodeMessage(message);
-      this.#encoded.set(message, bytes);
+      encoded.set(message, bytes);
     }
     return bytes;
   }

@@ -48,8 +48,10 @@ export class Intents {
   hear(intent: Intent, nowMs: number, out: Out): boolean {
     const row = this.#rows.get(intent.node);
     if (row === undefined) return this.#keepEarly(intent);
-    this.#accepted = false;
     const { lTime } = intent;
+    // Most of what is heard, passed on by one after the other: no state acts on it, so the machine is not asked.
+    if (lTime <= row.lTime) return false;
+    this.#accepted = false;
     const type = intent.type === 'join' ? 'JOIN_INTENT' : 'LEAVE_INTENT';
     this.#states.send(intent.node, { type, lTime, known: row.lTime }, nowMs, out);
     if (this.#accepted) row.lTime = lTime;

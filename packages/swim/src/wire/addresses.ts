@@ -1,9 +1,14 @@
 /** IP addresses between text and the 4 or 16 bytes of the wire, and `host:port` as people write it. */
 import { type Address, ClusterError } from '@cluster/core';
+import { Memo } from './memo.ts';
 import { WireError } from './wire-error.ts';
 
 /** The text of an address; the form (4 or 16 bytes) survives the round trip, because peers compare bytes. */
-export function hostOf(bytes: Uint8Array): string {
+export const hostOf = (bytes: Uint8Array): string => hosts.of(bytes, textOfHost);
+
+const hosts = new Memo<string>(8192);
+
+function textOfHost(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
   if (bytes.length !== 16) throw new WireError('address');
   if (bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff)

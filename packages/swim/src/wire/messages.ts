@@ -3,6 +3,7 @@ import type { Address } from '@cluster/core';
 import type { Message, PeerRecord, PeerState, PingSource, RejectReason } from '../core/messages.ts';
 import { noBytes } from '../core/messages.ts';
 import { hostBytes, hostOf } from './addresses.ts';
+import { Memo } from './memo.ts';
 import { metaBytesMax } from './meta.ts';
 import { Reader, textOf, type Value, Writer } from './msgpack.ts';
 import { WireError } from './wire-error.ts';
@@ -72,14 +73,25 @@ export class Fields {
 
   /** Copied, so that what is kept does not hold on to the packet; empty when absent or nil. */
   bytes(name: string, max: number): Uint8Array {
+    const bytes = this.#raw(name, max);
+    return bytes.length === 0 ? noBytes : bytes.slice();
+  }
+
+  #raw(name: string, max: number): Uint8Array {
     const value = this.#map.get(name) ?? noBytes;
     if (!(value instanceof Uint8Array)) throw new WireError('field');
     if (value.length > max) throw new WireError('too_large');
-    return value.length === 0 ? noBytes : value.slice();
+    return value;
+  }
+
+  /** As `bytes`, one and the same array for equal bytes: for what is kept for every member. */
+  #shared(name: string, max: number): Uint8Array {
+    const bytes = this.#raw(name, max);
+    return bytes.length === 0 ? noBytes : columns.of(bytes, copyOf);
   }
 
   text(name: string, max: number): string {
-    return textOf(this.bytes(name, max));
+    return textOf(this.#raw(name, max));
   }
 
   name(field: string): string {
@@ -88,24 +100,24 @@ export class Fields {
 
   /** Somebody to send to, so port 0 will not do. */
   address(hostField: string, portField: string): Address {
-    const host = hostOf(this.bytes(hostField, 16));
+    const host = hostOf(this.#raw(hostField, 16));
     const port = this.count(portField, 65_535);
     if (port === 0) throw new WireError('address');
     return { host, port };
   }
 
   source(): PingSource | null {
-    if (this.bytes('SourceAddr', 16).length === 0) return null;
+    if (this.#raw('SourceAddr', 16).length === 0) return null;
     const node = this.text('SourceNode', nameBytesMax);
     return { address: this.address('SourceAddr', 'SourcePort'), node };
   }
 
   meta(): Uint8Array {
-    return this.bytes('Meta', metaBytesMax);
+    return this.#shared('Meta', metaBytesMax);
   }
 
   vsn(): Uint8Array {
-    const vsn = this.bytes('Vsn', 6);
+    const vsn = this.#shared('Vsn', 6);
     if (vsn.length === 0) return vsn;
     const [pmin, pmax] = vsn;
     if (vsn.length !== 6 || pmin === 0 || pmax === 0 || (pmin as number) > (pmax as number))
@@ -120,8 +132,18 @@ export function decodeMessage(bytes: Uint8Array): Message {
   if (type === undefined) throw new WireError('truncated');
   if (type === wireType.user) return { type: 'user', payload: bytes.slice(1) };
   if (!decoded.has(type)) throw new WireError('type');
-  return decodeFields(type, new Fields(new Reader(bytes, 1, bytes.length).map()));
+  return isClaim(type) ? claims.of(bytes, decodeBody) : decodeBody(bytes);
 }
+
+const decodeBody = (bytes: Uint8Array): Message =>
+  decodeFields(bytes[0] as number, new Fields(new Reader(bytes, 1, bytes.length).map()));
+
+const isClaim = (type: number): boolean =>
+  type === wireType.alive || type === wireType.suspect || type === wireType.dead;
+const claims = new Memo<Message>(8192);
+// Meta and versions.
+const columns = new Memo<Uint8Array>(8192);
+const copyOf = (bytes: Uint8Array): Uint8Array => bytes.slice();
 
 const decoded: ReadonlySet<number> = new Set([
   wireType.ping,
@@ -188,11 +210,17 @@ export function decodePeer(fields: Fields): PeerRecord {
   };
 }
 
-const addressBytes = ({ host }: Address): Uint8Array => {
-  const bytes = hostBytes(host);
-  if (bytes === undefined) throw new Error(`${host} is a name, not an address`);
+// Our own address goes out with every ping.
+const addresses = new WeakMap<Address, Uint8Array>();
+
+function addressBytes(address: Address): Uint8Array {
+  const known = addresses.get(address);
+  if (known !== undefined) return known;
+  const bytes = hostBytes(address.host);
+  if (bytes === undefined) throw new Error(`${address.host} is a name, not an address`);
+  addresses.set(address, bytes);
   return bytes;
-};
+}
 
 function writeSource(writer: Writer, source: PingSource | null): Writer {
   if (source === null) return writer;

@@ -5,6 +5,7 @@
  * out as bytes and leaves it to the field to know what it is. It reads the newer str8 and bin types too, and no extensions.
  * Every length is held against what is there before anything is allocated.
  */
+import { Memo } from './memo.ts';
 import { WireError } from './wire-error.ts';
 
 export type Value =
@@ -21,7 +22,12 @@ const depthMax = 8;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
 
-export function textOf(bytes: Uint8Array): string {
+// Field names and members' names: one string for each, however often it comes.
+const texts = new Memo<string>(8192);
+
+export const textOf = (bytes: Uint8Array): string => texts.of(bytes, decodeText);
+
+function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {
@@ -31,16 +37,19 @@ export function textOf(bytes: Uint8Array): string {
 
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #rawMax: number;
   offset: number;
 
   /** @param rawMax longest raw accepted, in bytes: what a stream has not delivered yet is not worth waiting for beyond it. */
   constructor(bytes: Uint8Array, offset: number, rawMax: number) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#rawMax = rawMax;
     this.offset = offset;
+  }
+
+  /** Made only for the rare wide numbers: a reader is made for every message. */
+  get #view(): DataView {
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
   }
 
   value(depth = 0): Value {
@@ -138,9 +147,10 @@ export class Reader {
   }
 
   #uint(width: 1 | 2 | 4): number {
-    const at = this.#advance(width);
-    if (width === 1) return this.#view.getUint8(at);
-    return width === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+    let value = 0;
+    const end = this.#advance(width) + width;
+    for (let at = end - width; at < end; at++) value = value * 256 + (this.#bytes[at] as number);
+    return value;
   }
 
   #advance(length: number): number {
@@ -158,11 +168,22 @@ export class Reader {
 const narrow = (value: bigint): number | bigint =>
   value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 
+const none = new Uint8Array(0);
+const scratchBytes = 2048;
+// Of the writer that was ended last, for the next one to begin in.
+let spare: Uint8Array | null = null;
+
 /** Grows as it is written to; `take` ends it. */
 export class Writer {
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array;
+  #view: DataView;
   #length = 0;
+
+  constructor() {
+    this.#bytes = spare ?? new Uint8Array(scratchBytes);
+    this.#view = new DataView(this.#bytes.buffer);
+    spare = null;
+  }
 
   u8(value: number): this {
     const at = this.#grow(1);
@@ -198,7 +219,18 @@ export class Writer {
   }
 
   text(text: string): this {
-    return this.raw(encoder.encode(text));
+    return this.#ascii(text) ? this : this.raw(encoder.encode(text));
+  }
+
+  /** The usual case without an encoder: a short text of one byte a letter. False, with nothing written, for any other. */
+  #ascii(text: string): boolean {
+    const { length } = text;
+    if (length >= 32) return false;
+    for (let i = 0; i < length; i++) if (text.charCodeAt(i) >= 0x80) return false;
+    const at = this.#grow(length + 1);
+    this.#bytes[at] = 0xa0 | length;
+    for (let i = 0; i < length; i++) this.#bytes[at + 1 + i] = text.charCodeAt(i);
+    return true;
   }
 
   raw(bytes: Uint8Array): this {
@@ -241,7 +273,12 @@ export class Writer {
   }
 
   take(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    const written = this.#bytes.slice(0, this.#length);
+    if (this.#bytes.length === scratchBytes) spare = this.#bytes;
+    // Whoever writes on writes into a buffer of its own.
+    this.#bytes = none;
+    this.#length = 0;
+    return written;
   }
 
   /** Makes room first: the caller must not have taken hold of the buffer or its view before. */

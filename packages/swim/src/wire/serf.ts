@@ -5,6 +5,7 @@ import type { EventsOfTime, QueryFilter, SerfMessage, SerfState } from '../serf/
 import { type Coordinate, dimensions } from '../serf/vivaldi.ts';
 import { hostBytes, hostOf } from './addresses.ts';
 import { Fields, nameBytesMax } from './messages.ts';
+import { Memo } from './memo.ts';
 import { Reader, textOf, type Value, Writer } from './msgpack.ts';
 import { reasonOf, WireError } from './wire-error.ts';
 
@@ -89,11 +90,14 @@ const bytesOf = ({ host }: Address): Uint8Array => hostBytes(host) ?? noBytes;
 /** A message, or why it is refused: never throws for what a peer sent. */
 export function decodeSerf(bytes: Uint8Array): SerfMessage | RejectReason {
   try {
-    return read(bytes);
+    // Intents come in over and over, from everybody who passes them on.
+    return bytes[0] === serfType.join || bytes[0] === serfType.leave ? intents.of(bytes, read) : read(bytes);
   } catch (error) {
     return reasonOf(error);
   }
 }
+
+const intents = new Memo<SerfMessage>(8192);
 
 function read(bytes: Uint8Array): SerfMessage {
   const reader = new Reader(bytes, 1, bytes.length);
