@@ -2,12 +2,24 @@ import type { Clock, WallClock } from '@cluster/core';
 import type { Host } from './host.ts';
 import type { Kernel } from './kernel.ts';
 
-/** A process's clock: its timers die with it, wait while it is paused, and are late where it is slow. */
+/** A process's clock: its timers die with it, wait while it is paused, are late where it is slow, and drift with its host. */
 export function hostClock(kernel: Kernel, host: Host): Clock {
-  const { incarnation } = host;
+  const { incarnation, time } = host;
+  const nowMs = (): number => time.at(kernel.nowMs);
   return {
-    nowMs: () => kernel.nowMs,
-    setTimer: (delayMs, fire) => kernel.after(delayMs, fire, host, incarnation),
+    nowMs,
+    setTimer: (delayMs, fire) => {
+      const dueMs = nowMs() + delayMs;
+      const wake = (): void => {
+        const restMs = dueMs - nowMs();
+        // Never early: where the clock has been slowed since, the rest is waited for.
+        if (restMs > 0) handle = arm(restMs);
+        else fire();
+      };
+      const arm = (localMs: number) => kernel.after(localMs / time.rate, wake, host, incarnation);
+      let handle = arm(delayMs);
+      return { cancel: () => handle.cancel() };
+    },
   };
 }
 

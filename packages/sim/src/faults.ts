@@ -10,14 +10,20 @@ export interface FaultTarget {
   pause(node: string): void;
   resume(node: string): void;
   slow(node: string, meanMs: number): void;
-  partition(sides: readonly (readonly string[])[]): void;
+  starve(node: string, times: { readonly runMs: number; readonly stallMs: number }): void;
+  setClockRate(node: string, rate: number): void;
+  partition(sides: readonly (readonly string[])[], options: { readonly isBridged?: boolean }): void;
   cut(from: string, to: string): void;
   mend(from: string, to: string): void;
   heal(): void;
   setNetwork(options: NetworkOptions): void;
+  setLink(from: string, to: string, options: NetworkOptions): void;
   diskOf(node: string): {
     full: boolean;
     failRate: number;
+    nextWrite: 'sound' | 'lost' | 'misdirected';
+    rot(): void;
+    wipe(): void;
     setTrap(operations: number, spring: () => void): void;
     disarm(): void;
   };
@@ -36,12 +42,29 @@ export type Fault =
   | { readonly type: 'pause'; readonly node: string }
   | { readonly type: 'resume'; readonly node: string }
   | { readonly type: 'slow'; readonly node: string; readonly meanMs: number }
-  | { readonly type: 'partition'; readonly sides: readonly (readonly string[])[] }
+  /** It runs and stalls in turn; a stall of 0 ends it. */
+  | { readonly type: 'starve'; readonly node: string; readonly runMs: number; readonly stallMs: number }
+  /** Its clock runs at this rate; 1 is right. */
+  | { readonly type: 'drift'; readonly node: string; readonly rate: number }
+  | {
+      readonly type: 'partition';
+      readonly sides: readonly (readonly string[])[];
+      /** Some are on no side: they reach both. */
+      readonly isBridged?: boolean;
+    }
   | { readonly type: 'cut'; readonly from: string; readonly to: string }
   | { readonly type: 'mend'; readonly from: string; readonly to: string }
   /** Ends every partition and cut. */
   | { readonly type: 'heal' }
   | { readonly type: 'network'; readonly options: NetworkOptions }
+  /** One direction of a link differs in this from the network; in nothing: not any more. */
+  | { readonly type: 'link'; readonly from: string; readonly to: string; readonly options: NetworkOptions }
+  /** Crashes, and comes back on an empty disk. */
+  | { readonly type: 'wipe'; readonly node: string }
+  /** So many bits of what was written long ago turn over. */
+  | { readonly type: 'rot'; readonly node: string; readonly bits: number }
+  /** The next write is reported done and never happens, or happens elsewhere in its file. */
+  | { readonly type: 'badWrite'; readonly node: string; readonly fate: 'lost' | 'misdirected' }
   | { readonly type: 'diskFull'; readonly node: string; readonly full: boolean }
   | { readonly type: 'diskFailing'; readonly node: string; readonly rate: number }
   /** Everything as it should be: links mended, network quiet, disks sound, every node running. */
@@ -70,8 +93,12 @@ export function performFault(world: FaultTarget, fault: Fault): void {
       return world.resume(fault.node);
     case 'slow':
       return world.slow(fault.node, fault.meanMs);
+    case 'starve':
+      return world.starve(fault.node, fault);
+    case 'drift':
+      return world.setClockRate(fault.node, fault.rate);
     case 'partition':
-      return world.partition(fault.sides);
+      return world.partition(fault.sides, fault);
     case 'cut':
       return world.cut(fault.from, fault.to);
     case 'mend':
@@ -80,6 +107,17 @@ export function performFault(world: FaultTarget, fault: Fault): void {
       return world.heal();
     case 'network':
       return world.setNetwork(fault.options);
+    case 'link':
+      return world.setLink(fault.from, fault.to, fault.options);
+    case 'wipe':
+      world.crash(fault.node, { keepsMemory: false });
+      return world.diskOf(fault.node).wipe();
+    case 'rot':
+      for (let i = 0; i < fault.bits; i++) world.diskOf(fault.node).rot();
+      return;
+    case 'badWrite':
+      world.diskOf(fault.node).nextWrite = fault.fate;
+      return;
     case 'diskFull':
       world.diskOf(fault.node).full = fault.full;
       return;
@@ -100,8 +138,12 @@ function calm(world: FaultTarget): void {
     const disk = world.diskOf(node);
     disk.full = false;
     disk.failRate = 0;
+    disk.nextWrite = 'sound';
     disk.disarm();
     world.slow(node, 0);
+    world.starve(node, { runMs: 0, stallMs: 0 });
+    world.setClockRate(node, 1);
+    for (const other of world.nodes) world.setLink(node, other, {});
     world.resume(node);
     world.restart(node);
   }

@@ -1,7 +1,9 @@
-/** A machine of the world: it keeps its address and its disk while the processes on it come and go. */
+import { LocalTime } from './local-time.ts';
+
 /** The side of a host that no partition names. */
 export const anySide = 0;
 
+/** A machine of the world: it keeps its address and its disk while the processes on it come and go. */
 export class Host {
   readonly name: string;
   /** Small and dense: links are keyed by a pair of ids. */
@@ -11,6 +13,9 @@ export class Host {
   incarnation = 0;
   up = false;
   paused = false;
+  /** For the moment it gets no processor: see `starvation.ts`. */
+  stalled = false;
+  readonly time = new LocalTime();
   /** Mean time the process needs for one event; 0 = none. */
   slowMs = 0;
   /** When a slow process has worked off what it has. */

@@ -113,12 +113,12 @@ export class Kernel {
     if (atMs > this.#nowMs) this.#nowMs = atMs;
   }
 
-  /** True for an event that dies with its process, waits for a paused one, or for a slow one. */
+  /** True for an event that dies with its process, waits for a paused or starved one, or for a slow one. */
   #isPutOff(event: Scheduled): boolean {
     const { host } = event;
     if (host === null) return false;
     if (event.incarnation !== anyIncarnation && !host.runs(event.incarnation)) return true;
-    if (host.paused) {
+    if (host.paused || host.stalled) {
       const held = this.#held.get(host);
       if (held === undefined) this.#held.set(host, [event]);
       else held.push(event);

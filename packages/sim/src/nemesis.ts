@@ -15,6 +15,8 @@ export interface NemesisOptions {
   readonly lastsMaxMs?: number;
   /** Nodes down at the same time by separate crashes, at the most; a blackout takes all. Default: all but one. */
   readonly downMax?: number;
+  /** How far a clock's rate is off, at the most; keep it within the margin that the protocol assumes. Default 0.04. */
+  readonly driftMax?: number;
   /** How often each kind is chosen, relative to the others. 0 leaves it out. */
   readonly weights?: Partial<Record<NemesisFault, number>>;
 }
@@ -25,13 +27,23 @@ export type NemesisFault =
   /** The process is killed while it writes; the next one loses power while it recovers, or soon after. */
   | 'crashTwice'
   | 'blackout'
+  /** The machine comes back with an empty disk. */
+  | 'wipe'
   | 'pause'
   | 'slow'
+  | 'starve'
+  | 'drift'
   | 'partition'
   | 'isolate'
+  /** Two sides with some nodes between them that reach both. */
+  | 'bridge'
   | 'deafen'
   | 'cut'
   | 'network'
+  /** One link is thin, slow or lossy, in one direction. */
+  | 'link'
+  | 'rot'
+  | 'badWrite'
   | 'diskFull'
   | 'diskFailing';
 
@@ -42,12 +54,19 @@ const usualWeights: Readonly<Record<NemesisFault, number>> = {
   blackout: 0.5,
   pause: 2,
   slow: 1,
+  starve: 1,
+  drift: 1,
   partition: 3,
   isolate: 2,
+  bridge: 1,
   deafen: 2,
   cut: 2,
   network: 3,
-  // Off unless asked for: a node whose disk fails is entitled to stop for good.
+  link: 1,
+  // Off unless asked for: a node whose disk fails, lies or is lost is entitled to stop for good.
+  wipe: 0,
+  rot: 0,
+  badWrite: 0,
   diskFull: 0,
   diskFailing: 0,
 };
@@ -83,7 +102,7 @@ function downAt(script: readonly ScriptedFault[], atMs: number): ReadonlySet<str
   const down = new Set<string>();
   for (const fault of script.toSorted((a, b) => a.atMs - b.atMs)) {
     if (fault.atMs > atMs) break;
-    if (fault.type === 'crash' || fault.type === 'crashAtDisk') down.add(fault.node);
+    if (fault.type === 'crash' || fault.type === 'crashAtDisk' || fault.type === 'wipe') down.add(fault.node);
     if (fault.type === 'restart') down.delete(fault.node);
   }
   return down;
@@ -95,7 +114,7 @@ type Timed = readonly [at: number, fault: Fault];
 /** What a fault of this kind consists of, from its beginning to its end. */
 function draw(
   prng: Prng,
-  { nodes, downMax = nodes.length - 1 }: NemesisOptions,
+  { nodes, downMax = nodes.length - 1, driftMax = 0.04 }: NemesisOptions,
   kind: NemesisFault,
   down: ReadonlySet<string>,
 ): readonly Timed[] {
@@ -105,7 +124,7 @@ function draw(
   const restart: Fault = { type: 'restart', node };
   const keepsMemory = prng.chance(0.3);
   const operations = prng.below(20);
-  const isCrash = kind === 'crash' || kind === 'crashAtDisk' || kind === 'crashTwice';
+  const isCrash = kind === 'crash' || kind === 'crashAtDisk' || kind === 'crashTwice' || kind === 'wipe';
   if (isCrash && down.size >= downMax) return [];
   switch (kind) {
     case 'crash':
@@ -143,6 +162,49 @@ function draw(
         [0, { type: 'slow', node, meanMs: 1 + 10 * prng.float() }],
         [1, { type: 'slow', node, meanMs: 0 }],
       ];
+    case 'starve':
+      return [
+        [0, { type: 'starve', node, runMs: 5 + 50 * prng.float(), stallMs: 20 + 400 * prng.float() }],
+        [1, { type: 'starve', node, runMs: 0, stallMs: 0 }],
+      ];
+    case 'drift':
+      // Fast, then slow: what was armed at one rate comes due at another.
+      return [
+        [0, { type: 'drift', node, rate: 1 + driftMax * prng.float() }],
+        [0.5, { type: 'drift', node, rate: 1 - driftMax * prng.float() }],
+        [1, { type: 'drift', node, rate: 1 }],
+      ];
+    case 'wipe':
+      return [
+        [0, { type: 'wipe', node }],
+        [1, restart],
+      ];
+    case 'rot':
+      return [[0, { type: 'rot', node, bits: prng.between(1, 4) }]];
+    case 'badWrite':
+      return [[0, { type: 'badWrite', node, fate: prng.chance(0.5) ? 'lost' : 'misdirected' }]];
+    case 'bridge': {
+      const shuffled = prng.shuffle([...nodes]);
+      const between = prng.between(1, Math.max(1, nodes.length - 2));
+      const sides = shuffled.slice(between);
+      const cut = prng.between(1, Math.max(1, sides.length - 1));
+      return [
+        [0, { type: 'partition', sides: [sides.slice(0, cut), sides.slice(cut)], isBridged: true }],
+        [1, { type: 'heal' }],
+      ];
+    }
+    case 'link': {
+      const options = {
+        ...(prng.chance(0.5) ? { bytesPerSecond: 2000 + 100_000 * prng.float() } : {}),
+        ...(prng.chance(0.5) ? { lossRate: 0.6 * prng.float() } : {}),
+        delayMeanMs: 1 + 30 * prng.float(),
+        delayShape: prng.pick(['uniform', 'lognormal', 'pareto'] as const) ?? 'pareto',
+      };
+      return [
+        [0, { type: 'link', from: node, to: other, options }],
+        [1, { type: 'link', from: node, to: other, options: {} }],
+      ];
+    }
     case 'partition': {
       const shuffled = prng.shuffle([...nodes]);
       const cut = prng.between(1, Math.max(1, nodes.length - 1));
@@ -176,6 +238,7 @@ function draw(
         duplicateRate: prng.chance(0.6) ? 0.3 * prng.float() : 0,
         reorderRate: prng.chance(0.6) ? 0.3 * prng.float() : 0,
         delayMeanMs: prng.chance(0.4) ? 1 + 40 * prng.float() : 1,
+        delayShape: prng.pick(['exponential', 'uniform', 'lognormal', 'pareto'] as const) ?? 'exponential',
       };
       return [
         [0, { type: 'network', options }],

@@ -7,21 +7,14 @@
  */
 import {
   assert,
-  type DatagramPort,
-  type Disk,
-  type DuplexPort,
+  ListRecorder,
   type Logger,
   Prng,
   silentLogger,
-} from '@cluster/core';
-import {
-  ListRecorder,
-  type Clock,
   type TimerHandle,
   type TraceRecord,
   type TraceStep,
   Tracer,
-  type WallClock,
 } from '@cluster/core';
 import { hostClock, worldWallClock } from './clock.ts';
 import type { Counters } from './counters.ts';
@@ -33,7 +26,9 @@ import { anySide, Host } from './host.ts';
 import { Kernel } from './kernel.ts';
 import { Fabric } from './network/fabric.ts';
 import type { Links, NetworkOptions } from './network/links.ts';
-import { type MessagePort, Network } from './network/network.ts';
+import { Network } from './network/network.ts';
+import type { NodePorts, Process } from './process.ts';
+import { Starvation } from './starvation.ts';
 import { traceOf } from './world-trace.ts';
 
 export interface WorldOptions {
@@ -46,33 +41,10 @@ export interface WorldOptions {
   readonly logger?: (node: string) => Logger;
 }
 
-/** What a process gets. All of it is dead once the process is. */
-export interface NodePorts {
-  readonly name: string;
-  /** Address of the node in the simulated network. */
-  readonly host: string;
-  /** Counts the processes that have run on this node, from 1. */
-  readonly incarnation: number;
-  readonly clock: Clock;
-  readonly wallClock: WallClock;
-  readonly datagrams: DatagramPort;
-  readonly streams: DuplexPort;
-  readonly disk: Disk;
-  readonly messages: (topic: string) => MessagePort;
-  /** Differs from process to process. */
-  readonly seed: number;
-  readonly tracer: Tracer | undefined;
-  readonly logger: Logger;
-}
-
-export interface Process {
-  /** An orderly end; a crash does not call it. */
-  stop?(): void;
-}
-
 interface Node {
   readonly host: Host;
   readonly disk: SimulatedDisk;
+  readonly starvation: Starvation;
   readonly boot: (ports: NodePorts) => Process;
   process: Process | null;
 }
@@ -88,6 +60,7 @@ export class World {
   readonly #links: Links;
   readonly #bootSeeds: Prng;
   readonly #diskSeeds: Prng;
+  readonly #starvationSeeds: Prng;
   readonly #recorder: ListRecorder | undefined;
   readonly #nodes = new Map<string, Node>();
 
@@ -103,6 +76,7 @@ export class World {
     this.#network = new Network(fabric);
     this.#bootSeeds = root.fork('boot');
     this.#diskSeeds = root.fork('disk');
+    this.#starvationSeeds = root.fork('starvation');
     this.prng = root.fork('scenario');
   }
 
@@ -154,7 +128,8 @@ export class World {
     assert(!this.#nodes.has(name), `node ${name} is new`);
     const host = new Host(name, this.#nodes.size);
     const disk = new SimulatedDisk(this.#kernel, host, this.#diskSeeds.fork(name), this.#options.disk ?? {});
-    this.#nodes.set(name, { host, disk, boot, process: null });
+    const starvation = new Starvation(this.#kernel, host, this.#starvationSeeds.fork(name));
+    this.#nodes.set(name, { host, disk, starvation, boot, process: null });
     this.#network.add(host);
     if (!down) this.#start(name);
   }
@@ -215,12 +190,28 @@ export class World {
     host.readyAtMs = 0;
   }
 
+  /** Takes the processor away from a node again and again: it runs for a while, then stalls, both of random length around a mean. */
+  starve(name: string, { runMs, stallMs }: { readonly runMs: number; readonly stallMs: number }): void {
+    if (stallMs > 0) this.counters.add('starvations');
+    this.#node(name).starvation.set(runMs, stallMs);
+  }
+
+  /** Makes the clock of a node run fast or slow from now on; 1 is right. What it is off by remains. */
+  setClockRate(name: string, rate: number): void {
+    assert(rate > 0, 'a clock runs forward');
+    const { time } = this.#node(name).host;
+    if (rate !== 1) this.counters.add('drifts');
+    if (rate !== time.rate) time.setRate(rate, this.nowMs);
+  }
+
   /**
    * Cuts the network into these sides. Nodes not named reach every side and are reached from it, as a client or an observer
    * between them would. Replaces an earlier partition.
+   * @param isBridged for the count: somebody was left between the sides on purpose.
    */
-  partition(sides: readonly (readonly string[])[]): void {
+  partition(sides: readonly (readonly string[])[], { isBridged = false } = {}): void {
     this.counters.add('partitions');
+    if (isBridged) this.counters.add('bridges');
     const sideOf = new Map(sides.flatMap((side, index) => side.map((name) => [name, index + 1] as const)));
     for (const [name, { host }] of this.#nodes) host.side = sideOf.get(name) ?? anySide;
   }
@@ -249,6 +240,12 @@ export class World {
   /** Changes delay, loss, duplication or reordering; what is not named returns to the world's options. */
   setNetwork(options: NetworkOptions): void {
     this.#links.change(options);
+  }
+
+  /** Makes one direction of a link differ from the network in what is named; in nothing, to make it like the others again. */
+  setLink(from: string, to: string, options: NetworkOptions): void {
+    if (Object.keys(options).length > 0) this.counters.add('oddLinks');
+    this.#links.changeLink(this.#node(from).host, this.#node(to).host, options);
   }
 
   /** The disk of a node: where a test makes it full, failing, or a trap. */

@@ -27,7 +27,9 @@ describe('a fault script', () => {
         'crash',
         'crashAtDisk',
         'cut',
+        'drift',
         'heal',
+        'link',
         'mend',
         'network',
         'partition',
@@ -35,6 +37,7 @@ describe('a fault script', () => {
         'restart',
         'resume',
         'slow',
+        'starve',
       ].sort(),
     );
   });
@@ -49,6 +52,11 @@ describe('a fault script', () => {
     };
     expect(kindsOf({ pause: 0 })).not.toContain('pause');
     expect(kindsOf({ diskFailing: 2, diskFull: 2 })).toContain('diskFailing');
+    const lies = ['wipe', 'rot', 'badWrite'] as const;
+    for (const kind of lies) {
+      expect(kindsOf({})).not.toContain(kind);
+      expect(kindsOf({ [kind]: 2 })).toContain(kind);
+    }
   });
 
   test('leaves a world that it was run in whole', () => {

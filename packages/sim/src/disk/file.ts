@@ -34,7 +34,9 @@ export function openFile(disk: SimulatedDisk, session: DiskSession, path: string
     read: (offset, length, done) => read(done, () => inode.current.read(offset, length)),
     write: (offset, bytes, done) =>
       // Copied only at the end: bytes their owner changes too early are written as they are then, as a thread would.
-      write({ type: 'write', offset, bytes }, done, () => ({ type: 'write', offset, bytes: bytes.slice() })),
+      write({ type: 'write', offset, bytes }, done, () =>
+        disk.divert({ type: 'write', offset, bytes: bytes.slice() }, inode.current.length),
+      ),
     allocate: (length, done) =>
       write({ type: 'allocate', length }, done, () =>
         length > inode.current.length ? { type: 'allocate', length } : null,

@@ -11,8 +11,14 @@ import { Pages } from './pages.ts';
 // The unit a disk writes whole or not at all.
 const sectorBytes = 512;
 
+export interface WriteChange {
+  readonly type: 'write';
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 export type Change =
-  | { readonly type: 'write'; readonly offset: number; readonly bytes: Uint8Array }
+  | WriteChange
   /** Extends with zeros to at least this length. */
   | { readonly type: 'allocate'; readonly length: number }
   /** Cuts off, or extends with zeros, to this length. */
@@ -22,6 +28,8 @@ export class Inode {
   current = new Pages();
   #durable = new Pages();
   #pending: Change[] = [];
+  /** Where the writes of the latest sync begin: what lies before them is old. */
+  #freshFrom = 0;
   /** Writes whose completion has not been reported: a crash may catch them in the middle. */
   readonly inFlight = new Set<Change>();
 
@@ -34,6 +42,8 @@ export class Inode {
   settle(changes: readonly Change[]): void {
     const settled = new Set(changes);
     for (const change of changes) applyTo(this.#durable, change);
+    const offsets = changes.flatMap((change) => (change.type === 'write' ? [change.offset] : []));
+    if (offsets.length > 0) this.#freshFrom = Math.min(...offsets);
     this.#pending = this.#pending.filter((change) => !settled.has(change));
   }
 
@@ -46,6 +56,18 @@ export class Inode {
   forget(prng: Prng, changes: readonly Change[]): void {
     const lost = new Set(changes.filter(() => prng.chance(0.5)));
     this.#pending = this.#pending.filter((change) => !lost.has(change));
+  }
+
+  /** Bytes on the medium that were there before the latest sync. */
+  get oldBytes(): number {
+    return Math.min(this.#freshFrom, this.#durable.length);
+  }
+
+  /** A bit of the old bytes turns over on the medium, and in whatever is read from now on. */
+  rot(prng: Prng): void {
+    const [offset, bit] = [prng.below(this.oldBytes), prng.below(8)];
+    this.#durable.flip(offset, bit);
+    if (offset < this.current.length) this.current.flip(offset, bit);
   }
 
   /** The machine went down and came back. */

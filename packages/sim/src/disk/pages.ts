@@ -36,6 +36,12 @@ export class Pages {
     this.#length = Math.max(this.#length, offset + bytes.length);
   }
 
+  /** Flips one bit. */
+  flip(offset: number, bit: number): void {
+    const [byte = 0] = this.read(offset, 1);
+    this.write(offset, Uint8Array.of(byte ^ (1 << bit)));
+  }
+
   /** Cuts the end off, or extends with zeros. */
   setLength(length: number): void {
     if (length < this.#length) {

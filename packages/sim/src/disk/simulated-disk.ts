@@ -7,7 +7,7 @@
 import type { Prng, TimerHandle } from '@cluster/core';
 import type { Host } from '../host.ts';
 import type { Kernel } from '../kernel.ts';
-import type { Inode } from './inode.ts';
+import type { Inode, WriteChange } from './inode.ts';
 import { Names } from './names.ts';
 
 export interface DiskOptions {
@@ -28,13 +28,15 @@ export class SimulatedDisk {
   readonly host: Host;
   readonly prng: Prng;
   readonly options: Required<DiskOptions>;
-  readonly names = new Names();
+  names = new Names();
   /** Files that are open, though their name may be gone. */
   readonly open = new Set<Inode>();
   /** Writes fail as on a full volume. */
   full = false;
   /** Share of writes and syncs that fail with an I/O error. */
   failRate = 0;
+  /** The next write is reported done and never happens, or happens elsewhere in its file. */
+  nextWrite: 'sound' | 'lost' | 'misdirected' = 'sound';
   #springing: TimerHandle | null = null;
   #trap: { operations: number; readonly spring: () => void } | null = null;
 
@@ -62,6 +64,31 @@ export class SimulatedDisk {
     if (trap === null || trap.operations-- > 0) return;
     this.#trap = null;
     this.#springing = this.kernel.after(durationMs * this.prng.float(), trap.spring);
+  }
+
+  /** One bit of what was written long ago turns over, in any file that has such bytes. */
+  rot(): void {
+    const old = [...this.names.inodes()].filter(({ oldBytes }) => oldBytes > 0);
+    const inode = this.prng.pick(old);
+    if (inode === undefined) return;
+    inode.rot(this.prng);
+    this.kernel.counters.add('bitFlips');
+  }
+
+  /** What becomes of a write. Asked once for each. */
+  divert(change: WriteChange, fileBytes: number): WriteChange | null {
+    const fate = this.nextWrite;
+    this.nextWrite = 'sound';
+    if (fate === 'sound') return change;
+    this.kernel.counters.add(fate === 'lost' ? 'phantomWrites' : 'misdirectedWrites');
+    return fate === 'lost' ? null : { ...change, offset: this.prng.below(fileBytes + 1) };
+  }
+
+  /** Everything is gone: another disk is in its place. */
+  wipe(): void {
+    this.names = new Names();
+    this.open.clear();
+    this.kernel.counters.add('wipes');
   }
 
   /** @param keepsMemory only the process died: the machine goes on holding what was written. */

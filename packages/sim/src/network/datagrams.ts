@@ -52,7 +52,7 @@ function bind(
       const target = fabric.hostAt(to.host);
       // An address nobody has: the packet goes nowhere, and nobody says so.
       if (target === undefined) return fabric.kernel.counters.add('droppedNoReceiver');
-      fabric.links.send(host, target, () => arrive(fabric, bytes, local, target, to.port));
+      fabric.links.send(host, target, bytes.length, () => arrive(fabric, bytes, local, target, to.port));
     },
     close: () => {
       if (isOpen()) bound.delete(local.port);

@@ -108,15 +108,21 @@ export class Endpoint implements Duplex {
     const arrive = (): void => {
       if (links.reaches(this.#host, peer.#host)) peer.fail(reset(peer.remote, why));
     };
-    kernel.after(Math.max(links.delayMs(), this.#lastAtMs - kernel.nowMs), arrive, peer.#host);
+    kernel.after(
+      Math.max(links.delayMs(this.#host, peer.#host), this.#lastAtMs - kernel.nowMs),
+      arrive,
+      peer.#host,
+    );
   }
 
   #transmit(segment: Segment): void {
     const { kernel, links } = this.#fabric;
     const peer = this.#peer;
     if (peer === null) return;
-    const late = links.chance(links.options.lossRate) ? retransmitMs : 0;
-    this.#lastAtMs = Math.max(this.#lastAtMs, kernel.nowMs + links.delayMs() + late);
+    const late = links.chance(links.of(this.#host, peer.#host).lossRate) ? retransmitMs : 0;
+    const occupiedMs = links.occupyMs(this.#host, peer.#host, segment?.length ?? 0);
+    const tookMs = occupiedMs + links.delayMs(this.#host, peer.#host) + late;
+    this.#lastAtMs = Math.max(this.#lastAtMs, kernel.nowMs + tookMs);
     this.#segments.push(segment);
     kernel.after(this.#lastAtMs - kernel.nowMs, () => this.#arrive(peer), peer.#host);
   }
@@ -140,7 +146,8 @@ export class Endpoint implements Duplex {
         while (this.#segments.length > 0) this.#deliverOne(peer);
         return;
       }
-      if (kernel.nowMs - this.#stalledSinceMs < links.options.streamPatienceMs) return this.#retryLater(peer);
+      if (kernel.nowMs - this.#stalledSinceMs < links.of(this.#host, peer.#host).streamPatienceMs)
+        return this.#retryLater(peer);
       this.fail(reset(this.remote, 'the peer did not acknowledge'));
     };
     kernel.after(retransmitMs, retry, peer.#host);
@@ -149,23 +156,24 @@ export class Endpoint implements Duplex {
   #deliverOne(peer: Endpoint): void {
     const segment = this.#segments.shift();
     if (segment === undefined) return;
-    this.#acknowledge(segment?.length ?? 0);
+    this.#acknowledge(peer, segment?.length ?? 0);
     if (!peer.isOpen) {
       // The answer to bytes for a stream that is not there.
       const { kernel, links } = this.#fabric;
       const error = reset(this.remote, 'the peer knows nothing of it');
-      kernel.after(links.delayMs(), () => this.fail(error), this.#host);
+      kernel.after(links.delayMs(peer.#host, this.#host), () => this.fail(error), this.#host);
       return;
     }
     peer.#receive(segment);
   }
 
-  #acknowledge(bytes: number): void {
+  #acknowledge(peer: Endpoint, bytes: number): void {
     this.#unread -= bytes;
     if (!this.#owesDrain || this.#unread > 0) return;
     this.#owesDrain = false;
     const { kernel, links } = this.#fabric;
-    kernel.after(links.delayMs(), () => this.#drained(), this.#host, this.#incarnation);
+    const backMs = links.delayMs(peer.#host, this.#host);
+    kernel.after(backMs, () => this.#drained(), this.#host, this.#incarnation);
   }
 
   #drained(): void {

@@ -43,7 +43,7 @@ export class Network {
       send: (to, bytes) => {
         const target = this.#fabric.hosts.get(to);
         if (target === undefined || !host.runs(incarnation)) return;
-        this.#fabric.links.send(host, target, () => this.#arrive(host, target, topic, bytes));
+        this.#fabric.links.send(host, target, bytes.length, () => this.#arrive(host, target, topic, bytes));
       },
     };
   }

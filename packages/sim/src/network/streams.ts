@@ -89,8 +89,10 @@ class Dial {
     const { kernel, links } = this.#fabric;
     const target = this.#fabric.hostAt(this.#remote.host);
     const gets =
-      target !== undefined && links.reaches(this.#host, target) && !links.chance(links.options.lossRate);
-    if (gets) kernel.after(links.delayMs(), () => this.#knock(target), target);
+      target !== undefined &&
+      links.reaches(this.#host, target) &&
+      !links.chance(links.of(this.#host, target).lossRate);
+    if (gets) kernel.after(links.delayMs(this.#host, target), () => this.#knock(target), target);
     else kernel.after(dialRetryMs, () => this.attempt(), this.#host, this.#incarnation);
   }
 
@@ -102,7 +104,7 @@ class Dial {
       kernel.after(dialRetryMs, () => this.attempt(), this.#host, this.#incarnation);
       return;
     }
-    const backMs = links.delayMs();
+    const backMs = links.delayMs(target, this.#host);
     const listener = target.up ? this.#fabric.listeners.get(formatAddress(this.#remote)) : undefined;
     if (listener === undefined) {
       const answer = (): void => this.#finish(refused(this.#remote));
