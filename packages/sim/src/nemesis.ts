@@ -238,7 +238,6 @@ function draw(
         duplicateRate: prng.chance(0.6) ? 0.3 * prng.float() : 0,
         reorderRate: prng.chance(0.6) ? 0.3 * prng.float() : 0,
         delayMeanMs: prng.chance(0.4) ? 1 + 40 * prng.float() : 1,
-        delayShape: prng.pick(['exponential', 'uniform', 'lognormal', 'pareto'] as const) ?? 'exponential',
       };
       return [
         [0, { type: 'network', options }],

@@ -63,6 +63,7 @@ export class World {
   readonly #starvationSeeds: Prng;
   readonly #recorder: ListRecorder | undefined;
   readonly #nodes = new Map<string, Node>();
+  #edit = (script: readonly ScriptedFault[]): readonly ScriptedFault[] => script;
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
@@ -76,8 +77,8 @@ export class World {
     this.#network = new Network(fabric);
     this.#bootSeeds = root.fork('boot');
     this.#diskSeeds = root.fork('disk');
-    this.#starvationSeeds = root.fork('starvation');
     this.prng = root.fork('scenario');
+    this.#starvationSeeds = root.fork('starvation');
   }
 
   get nowMs(): number {
@@ -258,9 +259,14 @@ export class World {
     return this.#kernel.after(delayMs, body);
   }
 
+  /** Has scripts changed before they are scheduled: how a failing one is made shorter. */
+  editScripts(edit: (script: readonly ScriptedFault[]) => readonly ScriptedFault[]): void {
+    this.#edit = edit;
+  }
+
   /** Schedules faults at their times, counted from now. */
   schedule(script: readonly ScriptedFault[]): void {
-    for (const { atMs, ...fault } of script) {
+    for (const { atMs, ...fault } of this.#edit(script)) {
       this.after(atMs, () => this.perform(fault));
     }
   }

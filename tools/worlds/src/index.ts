@@ -1,5 +1,6 @@
 /** @packageDocumentation The protocols in the simulator: worlds, their checkers, planted bugs, and the `sim` command. */
 export { runSim, type RunSimOptions } from './run-sim.ts';
+export { renderScript, shrink, type Shrunk } from './shrink.ts';
 export { parseSeeds, runSeeds, type SeedRange, type SeedsReport, type Violation } from './run-seeds.ts';
 export { raftWorld, raftWorldWith } from './raft/raft-world.ts';
 export {

@@ -2,7 +2,8 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeTraceRecord, type TraceRecord } from '@cluster/core';
-import { explain, type World } from '@cluster/sim';
+import { explain, type ScriptedFault, type World } from '@cluster/sim';
+import { shrink } from './shrink.ts';
 import { addCounts, type SeedResult, type WorldKind } from './world-kind.ts';
 
 export interface SeedRange {
@@ -16,8 +17,12 @@ export interface Violation {
   readonly invariant: string;
   readonly step: number;
   readonly message: string;
-  /** File with the trace of the failing run. */
+  /** File with the trace of the failing run: of the one with the short script where there is one. */
   readonly trace: string;
+  /** The fewest faults found with which the seed breaks the same invariant. */
+  readonly script?: readonly ScriptedFault[];
+  /** How many faults the seed had drawn. */
+  readonly shrunkFrom?: number;
 }
 
 export interface SeedsReport {
@@ -34,6 +39,8 @@ export interface RunSeedsOptions {
   readonly failures: string;
   /** Where the trace of every passing seed goes; none is kept otherwise. */
   readonly traces?: string | undefined;
+  /** Runs spent on making the script of a failing seed shorter. */
+  readonly shrinkRunsMax?: number | undefined;
   readonly onSeed?: ((done: number, total: number, violations: number) => void) | undefined;
 }
 
@@ -54,9 +61,12 @@ export function runSeeds(kind: WorldKind, { first, last }: SeedRange, options: R
   for (let seed = first; seed <= last; seed++) {
     const outcome = explain<SeedResult>((trace, started) => runOne(kind, seed, trace, started, options));
     if (outcome.failure !== null) {
-      const trace = write(options.failures, kind, seed, outcome.trace ?? []);
       const { invariant, step, message } = outcome.failure;
-      violations.push({ world: kind.name, seed, invariant, step, message, trace });
+      const shrunk = shrink(kind, seed, invariant, options.shrinkRunsMax);
+      const records = shrunk === null ? outcome.trace : traceOf(kind, seed, shrunk.prepare);
+      const trace = write(options.failures, kind, seed, records ?? []);
+      const short = shrunk === null ? {} : { script: shrunk.script, shrunkFrom: shrunk.from };
+      violations.push({ world: kind.name, seed, invariant, step, message, trace, ...short });
       steps += step;
     } else if (outcome.result !== undefined) {
       steps += outcome.result.steps;
@@ -90,6 +100,22 @@ function runOne(
   }
   return result;
 }
+
+/** The trace of the seed with the short script. */
+const traceOf = (
+  kind: WorldKind,
+  seed: number,
+  prepare: (world: World) => void,
+): readonly TraceRecord[] | null =>
+  explain((trace, started) =>
+    kind.run(seed, {
+      trace,
+      started: (world) => {
+        started(world);
+        prepare(world);
+      },
+    }),
+  ).trace;
 
 /** Line by line: a long run's trace is longer than a string may be. */
 function write(folder: string, kind: WorldKind, seed: number, records: readonly TraceRecord[]): string {

@@ -1,5 +1,6 @@
 /** The `sim` command. */
 import { join } from 'node:path';
+import { renderScript } from './shrink.ts';
 import { addCounts, type WorldKind } from './world-kind.ts';
 import { parseSeeds, runSeeds, type SeedsReport, type Violation } from './run-seeds.ts';
 
@@ -102,7 +103,9 @@ function printReport(name: string, report: SeedsReport, out: (text: string) => v
       : '';
     out(`  ${key.padEnd(width)}  ${String(count).padStart(9)}${zero}\n`);
   }
-  for (const { message, trace } of report.violations) {
+  for (const { message, trace, script, shrunkFrom } of report.violations) {
     out(`  ${message}\n    trace: ${trace}\n`);
+    if (script === undefined) continue;
+    out(`    ${script.length} of its ${shrunkFrom} faults are enough:\n${renderScript(script)}`);
   }
 }

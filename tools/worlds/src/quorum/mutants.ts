@@ -24,6 +24,9 @@ const hearing = (channel: QuorumChannel, change: (message: Raw) => void): Quorum
     }),
 });
 
+// Where clean partitions and crashes are all there is, these show soonest.
+const cleanCuts = { starve: 0, drift: 0, bridge: 0, link: 0 };
+
 /** Quorum is counted over whoever can be reached: what two gossip views amount to. */
 export const rosterFromView: QuorumMutant = {
   name: 'quorum counted over the gossip view',
@@ -52,6 +55,7 @@ export const rosterFromView: QuorumMutant = {
 /** Members say that they refuse a life, and go on granting to it. */
 export const fencesForgotten: QuorumMutant = {
   name: 'fences forgotten',
+  weights: cleanCuts,
   strategies: ['roster-majority', 'static-quorum'],
   channel: (channel) =>
     hearing(channel, (message) => {
@@ -62,6 +66,7 @@ export const fencesForgotten: QuorumMutant = {
 /** Grants count whatever roster they were given under. */
 export const epochIgnored: QuorumMutant = {
   name: 'epoch of the roster ignored',
+  weights: cleanCuts,
   strategies: ['roster-majority'],
   channel: (channel) => {
     let asked = 0;

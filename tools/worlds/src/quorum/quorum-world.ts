@@ -1,6 +1,6 @@
 /** Rosters of three to nine under partitions of every shape, with roster changes, joins and restarts while they last. */
 import type { Logger } from '@cluster/core';
-import { nemesis, type NodePorts, type Process, World } from '@cluster/sim';
+import { nemesis, type NemesisOptions, type NodePorts, type Process, World } from '@cluster/sim';
 import {
   type LeasePort,
   type MembershipView,
@@ -53,6 +53,8 @@ const decidedMs = 4000;
 export interface QuorumMutant {
   readonly name: string;
   readonly strategies?: readonly Strategy[];
+  /** Of faults, beside the usual ones. */
+  readonly weights?: NemesisOptions['weights'];
   readonly channel?: (channel: QuorumChannel, ports: NodePorts) => QuorumChannel;
   readonly roster?: (roster: RosterPort, ports: NodePorts, reached: () => readonly string[]) => RosterPort;
   readonly lease?: (lease: LeasePort, ports: NodePorts) => LeasePort;
@@ -102,6 +104,10 @@ const always = [
   'partitions',
   'cuts',
   'droppedByPartition',
+  'starvations',
+  'drifts',
+  'bridges',
+  'oddLinks',
 ];
 const kinds = [...new Set(strategies)].map((strategy) => `seeds.${strategy}`);
 
@@ -135,10 +141,10 @@ class QuorumRun {
       leaseOutlastMs: mutant.leaseOutlastMs ?? ttlMs * (1 + clockMargin),
       isOutside: this.#strategy === 'lease-majority' && prng.chance(0.7),
     });
-    // A grant may have been asked for just before the cut, and the look comes a little after it.
+    // A grant may have been asked for just before the cut, by a clock that is slow; and the look comes a little after it.
     this.#checker = new QuorumChecker(this.#world, {
       strategy: this.#strategy,
-      graceMs: ttlMs + 10,
+      graceMs: ttlMs * (1 + clockMargin / 2) + 10,
       decidedMs,
     });
     this.#world.counters.add(`seeds.${this.#strategy}`);
@@ -153,7 +159,15 @@ class QuorumRun {
       everyMs: 900,
       // Of keep-majority both sides must have had the time to decide.
       lastsMaxMs: this.#strategy === 'keep-majority' ? 9000 : 5000,
-      weights: { crashAtDisk: 0, crashTwice: 0, partition: 8, isolate: 3, cut: 3, crash: 3 },
+      weights: {
+        crashAtDisk: 0,
+        crashTwice: 0,
+        partition: 8,
+        isolate: 3,
+        cut: 3,
+        crash: 3,
+        ...this.#mutant.weights,
+      },
     });
     world.schedule(script.map((fault) => ({ ...fault, atMs: fault.atMs + 2000 })));
     if (this.#usesSwim) this.#leaveAndReturn();

@@ -70,7 +70,17 @@ const counted = [
   'cuts',
   'pauses',
   'slowdowns',
+  'starvations',
+  'drifts',
+  'bridges',
+  'oddLinks',
+  'bitFlips',
+  'damageRefused',
 ];
+
+/** How a replica says that its disk has changed what was written. */
+const damage: readonly string[] = ['RAFT_LOG_DAMAGED', 'RAFT_SNAPSHOT_DAMAGED'];
+const rotRate = 0.3;
 
 /** Small numbers, so that there are many snapshots, in several pieces, and a log that is soon short. */
 const drawPolicy = (prng: Prng): Partial<RaftConfigInput> => ({
@@ -103,6 +113,8 @@ class RaftRun {
   readonly #clients: Client[] = [];
   readonly #changesMembers: boolean;
   #operations = 0;
+  /** Whose disk has rotted, until it has said so. */
+  #rotten: string | null = null;
 
   constructor(
     seed: number,
@@ -148,6 +160,7 @@ class RaftRun {
     if (this.#changesMembers) this.#churn.begin(faultsMs);
     world.runFor(faultsMs);
     this.#settle();
+    if (this.#prng.chance(rotRate)) this.#rotOne();
     return { steps: world.steps, coverage: pickCounts(world, counted) };
   }
 
@@ -175,6 +188,25 @@ class RaftRun {
     }
     this.#checker.compareLogs();
     for (const node of this.#nodes) this.#history.verify(node, this.#states.get(node)?.operations ?? []);
+    world.runFor(0);
+  }
+
+  /**
+   * Bits of one replica's disk have turned over while it was down. It finds out and does not serve, for what it has lost nobody can
+   * tell; or what turned over matters to nobody, and it is as whole as before. To serve with a hole in its log would be the loss of
+   * what it had promised to keep.
+   */
+  #rotOne(): void {
+    const world = this.#world;
+    const victim = this.#prng.pick(this.#voters) ?? '';
+    world.crash(victim);
+    world.perform({ type: 'rot', node: victim, bits: this.#prng.between(1, 3) });
+    this.#rotten = victim;
+    world.restart(victim);
+    const isSettled = (): boolean => this.#rotten === null || this.#isCaughtUp(victim);
+    if (!world.runWhileNot(isSettled, catchUpMs))
+      world.fail('a damaged replica refuses, or is whole', `${victim} is neither: ${this.#describe()}`);
+    this.#checker.compareLogs();
     world.runFor(0);
   }
 
@@ -279,6 +311,10 @@ class RaftRun {
   /** A disk that fails stops a replica, and a supervisor starts the machine again; nothing else may. */
   #failed({ name, clock }: NodePorts, error: ClusterError): void {
     const world = this.#world;
+    if (name === this.#rotten && damage.includes(error.code)) {
+      this.#rotten = null;
+      return world.counters.add('damageRefused');
+    }
     if (error.code !== 'RAFT_STORAGE_FAILED' || error.fault === 'bug') {
       return world.fail('no replica stops by itself', `${name}: ${error.line}`);
     }

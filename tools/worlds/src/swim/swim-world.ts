@@ -58,6 +58,13 @@ const counted = [
   'cuts',
   'pauses',
   'slowdowns',
+  'starvations',
+  'stalls',
+  'drifts',
+  'bridges',
+  'oddLinks',
+  'throttled',
+  'wipes',
 ];
 
 const unread = { add: () => undefined, set: () => undefined, observe: () => undefined };
@@ -101,7 +108,8 @@ class SwimRun {
       durationMs: faultsMs,
       everyMs: 350,
       lastsMaxMs: 2500,
-      weights: { crashAtDisk: 0, crashTwice: 0 },
+      // An empty disk keeps no incarnation.
+      weights: { crashAtDisk: 0, crashTwice: 0, wipe: this.#keepsIncarnation ? 0 : 1 },
     });
     world.schedule(script);
     const cuts = script.filter(({ type }) => type === 'partition').map(({ atMs }) => atMs);
