@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { detections, expectedPeriods, paperPeriods } from '../src/sim/first-detection.ts';
+import { SwimPool } from '../src/sim/pool.ts';
+
+describe('mean first detection', () => {
+  test('tends to two periods by our schedule; the paper counts e/(e - 1)', () => {
+    expect(expectedPeriods(1000)).toBeCloseTo(2, 2);
+    expect(paperPeriods).toBeCloseTo(1.58, 2);
+  });
+
+  test('is what a draw of the schedule gives', () => {
+    // The schedule itself, without any protocol: positions in two shuffled rounds, and a phase.
+    let state = 1;
+    const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const m = 7;
+    let sum = 0;
+    const draws = 40_000;
+    for (let i = 0; i < draws; i++) {
+      let first = Infinity;
+      for (let observer = 0; observer < m; observer++) {
+        const left = Math.floor(random() * m);
+        const place = Math.floor(random() * m);
+        const slot = place < left ? place : left + Math.floor(random() * m);
+        first = Math.min(first, slot + random());
+      }
+      sum += first + 1;
+    }
+    expect(sum / draws / expectedPeriods(8)).toBeCloseTo(1, 1.7);
+  });
+
+  test('of eight members is within 5% of the expectation derived', () => {
+    const pool = new SwimPool({ seed: 2, size: 8 });
+    pool.world.runFor(5000);
+    const periods = detections(pool, 200, 1000);
+    const mean = periods.reduce((sum, one) => sum + one, 0) / periods.length;
+    expect(mean / expectedPeriods(8)).toBeGreaterThan(0.95);
+    expect(mean / expectedPeriods(8)).toBeLessThan(1.05);
+  }, 60_000);
+});
