@@ -41,7 +41,7 @@ function folder(): string {
 describe('a failing seed shrinks', () => {
   test('to the faults that the bug needs', () => {
     const { violations } = runSeeds(toy, { first: 1, last: 8 }, { failures: folder() });
-    expect(violations.length).toBeGreaterThan(2);
+    expect(violations.length).toBeGreaterThan(0);
     for (const { script, shrunkFrom } of violations) {
       expect(shrunkFrom).toBeGreaterThan(30);
       // What takes a down, and what pauses b.

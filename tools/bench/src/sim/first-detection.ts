@@ -1,5 +1,5 @@
 /**
- * How long until somebody suspects a member that has died: what our schedule of probes makes of it, derived, and measured.
+ * How long until somebody suspects a member that has died: what our schedule of probes makes of it, derived.
  *
  * The derivation, in periods T. Each of the m = n - 1 others probes once per period, everybody once in a round of m periods, in an
  * order that is shuffled anew for each round; its phase is independent of the death and of the others'. At the death it has j
@@ -17,8 +17,6 @@
  * comes after E + 1 periods. SWIM (4.1) counts whole periods under independent random choices, hence its e/(e - 1) = 1.58: there
  * all probe in step, and a period in which the dead one is chosen counts from the moment of the choice.
  */
-import type { SwimPool } from './pool.ts';
-
 export const paperPeriods = Math.E / (Math.E - 1);
 
 /** Mean time from a death to the first suspicion, in probe periods. */
@@ -43,30 +41,4 @@ export function expectedPeriods(size: number): number {
     if (before ** m < 1e-9) break;
   }
   return expected + 1;
-}
-
-/** Kills members one after the other, at random moments, and gives the times to the first suspicion, in periods. */
-export function detections(pool: SwimPool, kills: number, periodMs: number): number[] {
-  const { world } = pool;
-  const periods: number[] = [];
-  let victim = '';
-  let suspectedAtMs = 0;
-  pool.onEvent((_, { type, member }) => {
-    if (type === 'Suspect' && member.name === victim && suspectedAtMs === 0) suspectedAtMs = world.nowMs;
-  });
-  for (let i = 0; i < kills; i++) {
-    // Back among the others, and known to be.
-    world.runWhileNot(() => pool.isWhole, 120_000);
-    world.runFor((2 + world.prng.float()) * periodMs);
-    victim = world.prng.pick(pool.names.slice(1)) ?? '';
-    suspectedAtMs = 0;
-    const killedAtMs = world.nowMs;
-    world.crash(victim);
-    pool.engines.delete(victim);
-    world.runWhileNot(() => suspectedAtMs > 0, 4 * pool.names.length * periodMs);
-    periods.push((suspectedAtMs - killedAtMs) / periodMs);
-    world.restart(victim);
-    world.runFor(2 * periodMs);
-  }
-  return periods;
 }
