@@ -9,7 +9,7 @@ export function logDamaged(path: string, offset: number, problem: string): Clust
     fault: 'environment',
     message: `The log is damaged in ${path} at offset ${offset}: ${problem}.`,
     advice:
-      'Entries this node has acknowledged may be gone, so it does not start. Restore the file from a sound copy, or replace the node by one with a new name and an empty data folder.',
+      'Entries this node has acknowledged may be gone, so it does not start. Restore the file from a sound copy, or replace the node by one with a new name and an empty data folder. inspectWal shows what is sound, cutWal keeps that alone.',
     retry: 'useless',
   });
 }

@@ -73,5 +73,6 @@ export {
 } from './replica.ts';
 export { SnapshotFiles, type SnapshotFilesOptions } from './snapshots/snapshot-files.ts';
 export type { Flush, FlushPurpose } from './wal/recovery.ts';
+export { cutWal, inspectWal, type WalReport, type WalSegmentReport } from './wal/repair.ts';
 export { WriteAheadLog, type WriteAheadLogOptions } from './wal/write-ahead-log.ts';
 export { decodeMessage, type Decoded, encodeMessage, type Envelope, raftCodecHash } from './wire.ts';

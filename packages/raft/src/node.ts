@@ -1,10 +1,19 @@
 /** @packageDocumentation Raft on Node: a durable log in a folder, the system's clock. */
-import { type Logger, type Metrics, toPromise, type Tracer } from '@cluster/core';
+import {
+  type Disk,
+  type Logger,
+  type Metrics,
+  runTask,
+  type Task,
+  toPromise,
+  type Tracer,
+} from '@cluster/core';
 import { fileDisk, lockFolder, systemClock, systemRandom } from '@cluster/core/node';
 import type { RaftConfigInput, WalConfigInput } from './config.ts';
 import { dataNotTaken } from './errors.ts';
 import type { RaftChannel, StateMachine } from './ports.ts';
 import { Raft } from './raft.ts';
+import { cutWal, inspectWal, type WalReport } from './wal/repair.ts';
 import { SnapshotFiles } from './snapshots/snapshot-files.ts';
 import { WriteAheadLog } from './wal/write-ahead-log.ts';
 
@@ -20,6 +29,30 @@ export interface StartRaftPorts {
   readonly logger?: Logger | undefined;
   readonly metrics?: Metrics | undefined;
   readonly tracer?: Tracer | undefined;
+}
+
+/** Shows what of the log in a data folder is sound, and where it is not. The replica must not run. */
+export const inspectLog = (dataDir: string, directory = 'wal'): Promise<WalReport> =>
+  alone(dataDir, (disk) => inspectWal(disk, directory));
+
+/**
+ * Cuts a damaged log off where the damage begins, and keeps what it cuts off beside it. The node may have voted, or acknowledged
+ * entries, with what is gone: it must not vote again under its name while others rely on that. See {@link inspectLog} first.
+ */
+export const cutLog = (dataDir: string, directory = 'wal'): Promise<WalReport> =>
+  alone(dataDir, (disk) => cutWal(disk, directory));
+
+async function alone<T>(dataDir: string, work: (disk: Disk) => Task<T>): Promise<T> {
+  const lock = await lockFolder(dataDir, { name: 'raft', owner: 'a look into its log' }).catch(
+    (error: unknown) => {
+      throw dataNotTaken(error);
+    },
+  );
+  try {
+    return await toPromise<T>((done) => runTask(work(fileDisk(dataDir)), done));
+  } finally {
+    await lock.release();
+  }
 }
 
 /** @throws ClusterError `RAFT_DATA_LOCKED`, or as `Raft.start` does. */

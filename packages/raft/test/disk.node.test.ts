@@ -12,9 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MetricsRegistry } from '@cluster/core';
-import type { Raft, RaftChannel } from '../src/index.ts';
-import { startRaft } from '../src/node.ts';
+import { type Disk, type DiskFile, type Done, MetricsRegistry } from '@cluster/core';
+import { fileDisk, systemClock } from '@cluster/core/node';
+import { Raft, type RaftChannel, WriteAheadLog } from '../src/index.ts';
+import { cutLog, inspectLog, startRaft } from '../src/node.ts';
 import { Ledger, text, words } from './support/ledger.ts';
 
 let folder = '';
@@ -135,5 +136,137 @@ describe('one replica on a real disk', () => {
   it('says clearly that its folder is none', async () => {
     writeFileSync(join(folder, 'a'), 'a file');
     await expect(start()).rejects.toMatchObject({ code: 'RAFT_STORAGE_FAILED', fault: 'environment' });
+  });
+});
+
+describe('the order of write, sync and reply on a real file', () => {
+  it.each([
+    ['one call that does both', true, ['writeDurably', 'durable']],
+    ['two calls', false, ['write', 'written', 'sync', 'synced']],
+  ])(
+    '3.8: 22 and 23, with %s: term and vote in one, and no reply before its end',
+    async (_, inOne, expected) => {
+      const steps: string[] = [];
+      const raft = await Raft.start(
+        { nodeId: 'a', voters: ['a'], heartbeatMs: 5, electionTimeoutMinMs: 10, electionTimeoutMaxMs: 20 },
+        {
+          clock: systemClock,
+          channel: new Wire().channel('a'),
+          storage: new WriteAheadLog({ disk: noting(fileDisk(folder), inOne, steps) }),
+          stateMachine: new Ledger(),
+          seed: 1,
+        },
+      );
+      await raft.barrier();
+      // The term and the vote for itself, then the no-op, each with one write; the barrier's is the third.
+      expect(steps).toEqual([...expected, ...expected, ...expected]);
+      for (let i = 0; i < 20; i++) {
+        steps.length = 0;
+        await raft.propose(text(`line ${i}`)).then(() => steps.push('answered'));
+        expect(steps).toEqual([...expected, 'answered']);
+      }
+      await raft.stop();
+    },
+  );
+});
+
+/** Notes each write and sync of a file, and when it was done. */
+const noting = (disk: Disk, inOne: boolean, steps: string[]): Disk => ({
+  makeDirectory: (path, done) => disk.makeDirectory(path, done),
+  list: (path, done) => disk.list(path, done),
+  open: (path, options, done) =>
+    disk.open(path, options, (outcome) =>
+      done(outcome.ok ? { ok: true, value: noted(outcome.value, inOne, steps) } : outcome),
+    ),
+  rename: (from, to, done) => disk.rename(from, to, done),
+  remove: (path, done) => disk.remove(path, done),
+  syncDirectory: (path, done) => disk.syncDirectory(path, done),
+});
+
+function noted(file: DiskFile, inOne: boolean, steps: string[]): DiskFile {
+  const note = (begun: string, ended: string, done: Done<void>): Done<void> => {
+    steps.push(begun);
+    return (outcome) => {
+      steps.push(ended);
+      done(outcome);
+    };
+  };
+  const durably: DiskFile['writeDurably'] = (offset, bytes, done) =>
+    file.writeDurably?.(offset, bytes, note('writeDurably', 'durable', done));
+  return {
+    path: file.path,
+    size: (done) => file.size(done),
+    read: (offset, length, done) => file.read(offset, length, done),
+    write: (offset, bytes, done) => file.write(offset, bytes, note('write', 'written', done)),
+    sync: (done) => file.sync(note('sync', 'synced', done)),
+    allocate: (length, done) => file.allocate(length, done),
+    truncate: (length, done) => file.truncate(length, done),
+    close: (done) => file.close(done),
+    ...(inOne ? { writeDurably: durably } : {}),
+  };
+}
+
+describe('a group on real disks whose log is short', () => {
+  it('5.1: 42, brings a replica back by snapshot, state machine and log included, and drops what it covers', async () => {
+    const wire = new Wire();
+    const ledgers = new Map(three.map((name) => [name, new Ledger()]));
+    const start = (nodeId: string): Promise<Raft> =>
+      startRaft(
+        {
+          nodeId,
+          voters: three,
+          dataDir: join(folder, nodeId),
+          snapshotEntries: 50,
+          logTailEntries: 5,
+          snapshotPieceBytes: 4096,
+          wal: { segmentBytes: 16_384, growthBytes: 16_384 },
+        },
+        { channel: wire.channel(nodeId), stateMachine: ledgers.get(nodeId) ?? new Ledger() },
+      );
+    const nodes = new Map(await Promise.all(three.map(async (name) => [name, await start(name)] as const)));
+    const node = (name: string): Raft => nodes.get(name) as Raft;
+    await node('a').barrier();
+    const leader = node('a').status().leaderId ?? '';
+    const late = three.find((name) => name !== leader) ?? '';
+    await node(late).stop();
+    for (let i = 0; i < 20; i++) {
+      await Promise.all(
+        Array.from({ length: 20 }, (_, k) => node(leader).propose(text(`line ${i} ${k} ${'x'.repeat(200)}`))),
+      );
+    }
+    expect(node(leader).status().firstIndex).toBeGreaterThan(50);
+    expect(readdirSync(join(folder, leader, 'wal'))).not.toContain('0000000000000001.wal');
+    expect(readdirSync(join(folder, leader, 'snapshots')).length).toBeLessThanOrEqual(2);
+    ledgers.get(late)?.forget();
+    nodes.set(late, await start(late));
+    await node(late).barrier();
+    expect(ledgers.get(late)?.lines).toEqual(ledgers.get(leader)?.lines);
+    expect(ledgers.get(late)?.imageIndexes.length).toBeGreaterThan(0);
+    // Its own log and snapshot are all that it needs the next time.
+    await node(late).stop();
+    ledgers.get(late)?.forget();
+    nodes.set(late, await start(late));
+    await node(late).barrier();
+    expect(ledgers.get(late)?.lines).toEqual(ledgers.get(leader)?.lines);
+    await Promise.all(three.map((name) => node(name).stop()));
+  });
+
+  it('shows the damage in a log that is not in use, and cuts it off when told to', async () => {
+    const only = { nodeId: 'a', voters: ['a'], electionTimeoutMinMs: 100, electionTimeoutMaxMs: 200 };
+    const dataDir = join(folder, 'a');
+    const open = (): Promise<Raft> =>
+      startRaft({ ...only, dataDir }, { channel: new Wire().channel('a'), stateMachine: new Ledger() });
+    const raft = await open();
+    await expect(inspectLog(dataDir)).rejects.toMatchObject({ code: 'RAFT_DATA_LOCKED' });
+    for (let i = 0; i < 5; i++) await raft.propose(text(String(i)));
+    await raft.stop();
+    const file = openSync(join(dataDir, 'wal/0000000000000001.wal'), 'r+');
+    writeSync(file, Uint8Array.of(0xee), 0, 1, 250);
+    closeSync(file);
+    const damage = expect.stringMatching(/0000000000000001\.wal at offset \d+/);
+    expect((await inspectLog(dataDir)).segments).toMatchObject([{ damage }]);
+    expect((await cutLog(dataDir)).segments).toMatchObject([{ damage }]);
+    expect((await inspectLog(dataDir)).segments).toMatchObject([{ damage: null }]);
+    await (await open()).stop();
   });
 });

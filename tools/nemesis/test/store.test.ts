@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { decode, encode, type Write, type WriteResult } from '../src/kv/commands.ts';
 import { KeyValueStore } from '../src/kv/state-machine.ts';
 
+const noMembers = { voters: [], outgoing: [], learners: [], learnersNext: [], staging: [], autoLeave: false };
+
 function apply(store: KeyValueStore, ...writes: Write[]): WriteResult[] {
   const entries = writes.map((write, i): AppliedEntry => ({
     index: i + 1,
@@ -58,5 +60,19 @@ describe('the replicated store', () => {
     expect(a.digest()).toBe(b.digest());
     apply(b, { op: 'count', key: 'k' });
     expect(a.digest()).not.toBe(b.digest());
+  });
+
+  it('gives an image that later writes do not change, and takes one over whole', () => {
+    const [store, other] = [new KeyValueStore(), new KeyValueStore()];
+    apply(store, { op: 'put', key: 'k', value: 'x'.repeat(100_000) }, { op: 'count', key: 'c' });
+    const before = store.digest();
+    apply(other, { op: 'put', key: 'old', value: 'gone' });
+    store.images.take((image) => {
+      if (!image.ok) throw image.error;
+      apply(store, { op: 'put', key: 'later', value: 'y' });
+      const meta = { index: 2, term: 1, configuration: noMembers, sessions: [] };
+      other.images.install(meta, image.value, (outcome) => expect(outcome.ok).toBe(true));
+    });
+    expect(other.digest()).toBe(before);
   });
 });

@@ -40,7 +40,8 @@ async function main(): Promise<void> {
   );
   const store = new KeyValueStore();
   const raft = await startRaft(
-    { nodeId, voters: [...voters], dataDir, wal },
+    // Small, so that a run goes through many snapshots, and a node that was stopped for long is sent one.
+    { nodeId, voters: [...voters], dataDir, wal, snapshotEntries: 500, logTailEntries: 100 },
     { channel: raftChannel(transport), stateMachine: store },
   );
   transport.handle(
