@@ -68,6 +68,7 @@ export type {
   SessionChange,
   SessionMark,
   SessionRecord,
+  StateImages,
   StateMachine,
 } from './ports.ts';
 export type { QueryOptions } from './query-service.ts';

@@ -52,6 +52,28 @@ export interface StateMachine {
     },
     done: Done<readonly Uint8Array[]>,
   ): void;
+  /** Without it the log is never shortened. */
+  readonly images?: StateImages | undefined;
+}
+
+/** Bytes in order, one piece at a time. */
+export interface ByteSource {
+  /** The next piece; null at the end. After an error, what came before is worth nothing. */
+  next(done: Done<Uint8Array | null>): void;
+  /** Nobody wants the rest. Called once, after the end and after an error too. */
+  close(): void;
+}
+
+/** The whole state at one index, out of a state machine and into another, so that the log can be short. */
+export interface StateImages {
+  /** Completes as soon as a further batch cannot change the image any more; no batch comes before. */
+  take(done: Done<ByteSource>): void;
+  /** Puts an image in place of everything there is, whole or not at all; `meta.index` is the applied index then. */
+  install(
+    meta: { readonly index: number; readonly sessions: readonly SessionRecord[] },
+    image: ByteSource,
+    done: Done<void>,
+  ): void;
 }
 
 /** A replicated database: reads run at once on this replica, writes go through the log. */

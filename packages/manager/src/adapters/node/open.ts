@@ -6,12 +6,13 @@ import {
   describeError,
   formatAddress,
   type Logger,
+  memoryDisk,
   type MetricsRegistry,
   type Tracer,
 } from '@cluster/core';
 import { systemClock, systemRandom } from '@cluster/core/node';
 import { HealthMonitor } from '@cluster/health';
-import { MemoryLogStorage, Raft, type RaftConfigInput, raftCodecHash } from '@cluster/raft';
+import { MemoryLogStorage, Raft, type RaftConfigInput, raftCodecHash, SnapshotFiles } from '@cluster/raft';
 import { startRaft } from '@cluster/raft/node';
 import type { Swim, SwimConfigInput } from '@cluster/swim';
 import { startSwim } from '@cluster/swim/node';
@@ -193,6 +194,12 @@ async function openLog(
   const ports = { channel: raftChannel(transport), stateMachine, logger, metrics, tracer };
   if (dataDir !== undefined) return logComponent(await startRaft({ ...settings, dataDir }, ports), onError);
   logger.log('warn', 'the replicated log is kept in memory only: give dataDir to keep it over a restart');
-  const memory = { ...ports, clock: systemClock, storage: new MemoryLogStorage(), seed: systemRandom.u32() };
+  const memory = {
+    ...ports,
+    clock: systemClock,
+    storage: new MemoryLogStorage(),
+    snapshots: new SnapshotFiles({ disk: memoryDisk() }),
+    seed: systemRandom.u32(),
+  };
   return logComponent(await Raft.start(settings, memory), onError);
 }
