@@ -179,6 +179,24 @@ describe('a leader that sends a snapshot', () => {
     expect(node.of('readSnapshot').at(-1)).toMatchObject({ id: snapshotOf(9, 2), offset: 0 });
   });
 
+  it('keeps nothing for a follower that does not answer, which gets the latest one when it does', () => {
+    const node = leader(id, { checkQuorum: false });
+    for (let tries = 1; tries <= 3; tries++) {
+      read(node, 0);
+      node.pass(500);
+    }
+    expect(reads(node)).toHaveLength(4);
+    read(node, 0);
+    for (const command of ['x', 'y', 'z']) node.propose(command);
+    node.accept('c');
+    node.input({ type: 'SNAPSHOT', ref: 900 });
+    node.input({ type: 'IMAGE_TAKEN' });
+    node.input({ type: 'SNAPSHOT_SAVED', id: snapshotOf(9, 2) });
+    expect(node.core.log.firstIndex).toBe(10);
+    expect(node.of('keepSnapshots').at(-1)).toMatchObject({ ids: [{ index: 9 }, { index: 9 }] });
+    expect(node.of('readSnapshot').at(-1)).toMatchObject({ id: snapshotOf(9, 2), offset: 0 });
+  });
+
   it('stops when it does not lead any more', () => {
     const node = leader();
     read(node, 0);

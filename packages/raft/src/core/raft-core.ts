@@ -87,6 +87,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     this.#applying = new Applying(this.#shared);
     this.#snapshots = new Snapshots(this.#shared, this.#applying, {
       inUse: () => this.#sending.inUse,
+      awaited: () => this.#sending.awaited,
       supplied: (nowMs, out) => this.#sending.supplied(nowMs, out),
       installed: ({ index, term }, nowMs, out) => this.#proposals.skipped(index, term, nowMs, out),
     });

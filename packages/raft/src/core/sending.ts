@@ -13,6 +13,8 @@ interface Shipment {
   id: SnapshotId | null;
   /** Up to here the follower has it. */
   offset: number;
+  /** Pieces sent since it last answered. */
+  unanswered: number;
   readonly machine: Machine;
 }
 
@@ -31,11 +33,14 @@ export type SendingCheckpoint = readonly {
   readonly peer: string;
   readonly id: SnapshotId | null;
   readonly offset: number;
+  readonly unanswered: number;
   readonly machine: InstanceCheckpoint;
 }[];
 
 const stepper = new Stepper(sendingMachine);
 const noBytes = new Uint8Array(0);
+// So many pieces in a row without an answer: nobody is there, and nothing is kept for it.
+const unansweredMax = 2;
 const noSnapshot: SnapshotId = { index: 0, term: 0, bytes: 0, crc: 0 };
 
 export class Sending {
@@ -53,10 +58,17 @@ export class Sending {
     return [...this.#shipments.values()].flatMap(({ id }) => id ?? []);
   }
 
+  /** As far as somebody is there to get them: what follows these in the log will be needed. */
+  get awaited(): readonly SnapshotId[] {
+    return [...this.#shipments.values()].flatMap((shipment) =>
+      isSilent(shipment) ? [] : (shipment.id ?? []),
+    );
+  }
+
   begin(peer: string, nowMs: number, out: Out): void {
     const { snapshotPieceBytes, snapshotBytesPerSecondMax, electionTimeoutMaxMs } = this.#shared.config;
     const machine = this.#machineOf(peer);
-    this.#shipments.set(peer, { id: null, offset: 0, machine });
+    this.#shipments.set(peer, { id: null, offset: 0, unanswered: 0, machine });
     const paceMs = Math.ceil((snapshotPieceBytes * 1000) / snapshotBytesPerSecondMax);
     machine.start({ answerMs: electionTimeoutMaxMs, paceMs }, nowMs, out);
     this.supplied(nowMs, out);
@@ -75,6 +87,9 @@ export class Sending {
     const { usable } = this.#supply();
     if (usable === null) return;
     for (const shipment of this.#shipments.values()) {
+      // Whoever does not answer gets the latest when it does.
+      if (isSilent(shipment) && shipment.id !== usable)
+        shipment.machine.send({ type: 'OUTGROWN' }, nowMs, out);
       if (!shipment.machine.in('lacking')) continue;
       shipment.id = usable;
       shipment.offset = 0;
@@ -112,7 +127,9 @@ export class Sending {
 
   answered(peer: string, { index, offset, status }: SnapshotAnswer, nowMs: number, out: Out): void {
     const shipment = this.#shipments.get(peer);
-    if (shipment === undefined || shipment.id?.index !== index || status === 'busy') return;
+    if (shipment === undefined) return;
+    shipment.unanswered = 0;
+    if (shipment.id?.index !== index || status === 'busy') return;
     if (status === 'refused') return shipment.machine.send({ type: 'REFUSED' }, nowMs, out);
     const moved = offset !== shipment.offset;
     shipment.offset = Math.min(offset, shipment.id.bytes);
@@ -143,6 +160,7 @@ export class Sending {
         return;
       case 'readPiece': {
         if (id === null) return;
+        shipment.unanswered++;
         const length = Math.min(this.#shared.config.snapshotPieceBytes, id.bytes - offset);
         return out.emit({ type: 'readSnapshot', to: peer, id, offset, length });
       }
@@ -157,20 +175,23 @@ export class Sending {
   }
 
   checkpoint(): SendingCheckpoint {
-    return [...this.#shipments].map(([peer, { id, offset, machine }]) => ({
+    return [...this.#shipments].map(([peer, { id, offset, unanswered, machine }]) => ({
       peer,
       id,
       offset,
+      unanswered,
       machine: machine.checkpoint(),
     }));
   }
 
   restore(from: SendingCheckpoint): void {
     this.#shipments.clear();
-    for (const { peer, id, offset, machine: saved } of from) {
+    for (const { peer, id, offset, unanswered, machine: saved } of from) {
       const machine = this.#machineOf(peer);
       machine.restore(saved);
-      this.#shipments.set(peer, { id, offset, machine });
+      this.#shipments.set(peer, { id, offset, unanswered, machine });
     }
   }
 }
+
+const isSilent = ({ unanswered }: Shipment): boolean => unanswered > unansweredMax;

@@ -47,6 +47,8 @@ export interface SnapshotsCheckpoint {
 export interface SnapshotHooks {
   /** Those that are being sent to followers. */
   readonly inUse: () => readonly SnapshotId[];
+  /** Those of them that somebody still answers to. */
+  readonly awaited: () => readonly SnapshotId[];
   /** A snapshot that can be sent is there. */
   readonly supplied: (nowMs: number, out: Out) => void;
   /** A snapshot has taken the place of the entries up to its own. */
@@ -328,13 +330,13 @@ export class Snapshots implements Supply {
       this.#latest = id;
       this.#isTrusted = true;
     }
-    this.#shorten(out);
     this.#hooks.supplied(nowMs, out);
+    this.#shorten(out);
   }
 
   /**
    * Drops what the latest snapshot covers from the log, except for a tail that lets slow followers go on without one, and what a
-   * follower will need that is being sent an earlier one: that only up to the bound on the log.
+   * follower will need that is being sent an earlier one: that only while it answers, and up to the bound on the log.
    */
   #shorten(out: Out): void {
     const latest = this.#latest;
@@ -343,7 +345,7 @@ export class Snapshots implements Supply {
     const sent = this.#hooks.inUse();
     let index = this.#tailOf(latest.index);
     if (log.bytesAfter(log.base.index) <= config.logBytesMax) {
-      for (const id of sent) index = Math.min(index, id.index);
+      for (const id of this.#hooks.awaited()) index = Math.min(index, id.index);
     }
     const term = log.termAt(index);
     if (index > log.base.index && term !== undefined) this.#shared.rebase({ index, term }, null, out);
