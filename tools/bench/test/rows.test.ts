@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { failoverRows, loadRows, type RaftSamples } from '../src/raft/rows.ts';
+import {
+  failoverRows,
+  type FailoverTimes,
+  loadRows,
+  type RaftSamples,
+  type StoreName,
+} from '../src/raft/rows.ts';
 
 const result = (perSecond: number) => ({
   perSecond,
@@ -44,10 +50,11 @@ describe('the rows of bench raft', () => {
   });
 
   it('tell median and ninetieth percentile of the failovers, and nothing when there were none', () => {
-    const times = new Map([
+    const stores = new Map<StoreName, readonly number[]>([
       ['ours', [300, 100, 200]],
       ['etcd', [400, 500, 600]],
-    ] as const);
+    ]);
+    const times: FailoverTimes = new Map([['silent', stores]]);
     const [median, p90] = failoverRows(times, 3);
     expect(median).toMatchObject({ ours: 200, peers: { etcd: 500 }, limit: null });
     expect(p90?.ours).toBeCloseTo(280, 10);

@@ -16,5 +16,6 @@ export {
 } from './history/operation.ts';
 export { type HistoryReport, objectionsTo, reportOn } from './history/report.ts';
 export { type NemesisOptions, runNemesis } from './nemesis.ts';
+export { makeNetwork, type Network, sweepNetworks, whyNoNetwork } from './network.ts';
 export { type ScenarioResult } from './run-scenario.ts';
 export { chooseScenarios, type Scenario, scenarios } from './scenario.ts';

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { serveParent } from '../process/remote.ts';
 import { ascending, quantile } from '../statistics.ts';
+import { etcdStatus } from './etcd-status.ts';
 import { openStore, type Store, type StoreOptions } from './stores.ts';
 
 export interface RaftLoad {
@@ -110,4 +111,5 @@ serveParent({
   },
   run,
   firstAccepted,
+  etcdStatus,
 });

@@ -6,6 +6,7 @@ import type { Address } from '@cluster/core';
 import type { Remote } from '../process/remote.ts';
 import { type Foreign, freePorts, type Workplace } from '../process/workplace.ts';
 import type { Place } from '../transport/contender.ts';
+import { type EtcdStatus, etcdStatus } from './etcd-status.ts';
 
 export interface Timings {
   readonly heartbeatMs: number;
@@ -46,8 +47,17 @@ async function agreed(ask: () => Promise<readonly (string | null)[]>): Promise<s
   throw new Error(`no leader within ${patienceMs} ms`);
 }
 
+/** Where the servers run: all on loopback, or each in a network of its own. */
+export interface Surroundings {
+  prefix(server: string): readonly string[];
+  host(server: string): string;
+}
+
+export const loopback: Surroundings = { prefix: () => [], host: () => '127.0.0.1' };
+
 export interface OurOptions {
   readonly place: Workplace;
+  readonly surroundings?: Surroundings | undefined;
   readonly program: string;
   readonly identities: Readonly<Record<string, Place>>;
   readonly folder: string;
@@ -57,6 +67,7 @@ export interface OurOptions {
 /** Each server in a process of its own, over mutual TLS, with every default but `timings`. */
 export async function startOurs({
   place,
+  surroundings = loopback,
   program,
   identities,
   folder,
@@ -65,10 +76,11 @@ export async function startOurs({
   const remotes = new Map<string, Remote>();
   const servers: Record<string, Address> = {};
   const listen = async (name: string): Promise<void> => {
-    const remote = place.start(name, program, [name], { core: null });
+    const prefix = surroundings.prefix(name);
+    const remote = place.start(name, program, [name], { core: null, prefix });
     remotes.set(name, remote);
-    const port = servers[name]?.port ?? 0;
-    servers[name] = await remote.call<Address>('listen', { place: identities[name], port });
+    const bind = { host: surroundings.host(name), port: servers[name]?.port ?? 0 };
+    servers[name] = await remote.call<Address>('listen', { place: identities[name], bind });
   };
   const enter = (name: string): Promise<void> =>
     (remotes.get(name) as Remote).call('join', { addresses: servers, dataDir: join(folder, name), timings });
@@ -107,19 +119,28 @@ export async function startOurs({
 
 export interface EtcdOptions {
   readonly place: Workplace;
+  readonly surroundings?: Surroundings | undefined;
+  /** Asks a server, from where it can be reached. */
+  readonly ask?: ((server: Address) => Promise<EtcdStatus>) | undefined;
   readonly folder: string;
   /** Null: etcd's own. */
   readonly timings: Timings | null;
 }
 
-export async function startEtcd({ place, folder, timings }: EtcdOptions): Promise<Cluster> {
+export async function startEtcd({
+  place,
+  surroundings = loopback,
+  ask = etcdStatus,
+  folder,
+  timings,
+}: EtcdOptions): Promise<Cluster> {
   const ports = await freePorts(2 * serverNames.length);
-  const url = (port = 0): string => `http://127.0.0.1:${port}`;
-  const peers = serverNames.map((name, i) => `${name}=${url(ports[2 * i])}`).join(',');
+  const url = (name: string, port = 0): string => `http://${surroundings.host(name)}:${port}`;
+  const peers = serverNames.map((name, i) => `${name}=${url(name, ports[2 * i])}`).join(',');
   const processes = new Map<string, Foreign>();
   const start = (name: string): void => {
     const i = (serverNames as readonly string[]).indexOf(name);
-    const [peer, client] = [url(ports[2 * i]), url(ports[2 * i + 1])];
+    const [peer, client] = [url(name, ports[2 * i]), url(name, ports[2 * i + 1])];
     const options: Record<string, string> = {
       name,
       'data-dir': join(folder, name),
@@ -141,13 +162,19 @@ export async function startEtcd({ place, folder, timings }: EtcdOptions): Promis
     const args = Object.entries(options).map(([key, value]) => `--${key}=${value}`);
     processes.set(
       name,
-      place.startForeign(`etcd ${name}`, 'etcd', args, (error) => {
-        throw error;
-      }),
+      place.startForeign(
+        `etcd ${name}`,
+        'etcd',
+        args,
+        (error) => {
+          throw error;
+        },
+        { prefix: surroundings.prefix(name) },
+      ),
     );
   };
   const servers = Object.fromEntries(
-    serverNames.map((name, i) => [name, { host: '127.0.0.1', port: ports[2 * i + 1] ?? 0 }]),
+    serverNames.map((name, i) => [name, { host: surroundings.host(name), port: ports[2 * i + 1] ?? 0 }]),
   );
   for (const name of serverNames) start(name);
   return {
@@ -157,7 +184,7 @@ export async function startEtcd({ place, folder, timings }: EtcdOptions): Promis
       const id = await agreed(() =>
         Promise.all(
           serverNames.map(async (name) => {
-            const { member, leader } = await etcdStatus(servers[name] as Address);
+            const { member, leader } = await ask(servers[name] as Address);
             names.set(member, name);
             return leader;
           }),
@@ -181,23 +208,6 @@ async function cpuOfProcess(pid: number): Promise<number> {
   // The name in brackets may hold spaces; user and system time are the 12th and 13th fields after it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
-interface EtcdStatus {
-  readonly member: string;
-  readonly leader: string | null;
-}
-
-async function etcdStatus({ host, port }: Address): Promise<EtcdStatus> {
-  const response = await fetch(`http://${host}:${port}/v3/maintenance/status`, {
-    method: 'POST',
-    body: '{}',
-  });
-  const { header, leader = '0' } = (await response.json()) as {
-    header: { member_id: string };
-    leader?: string;
-  };
-  return { member: header.member_id, leader: leader === '0' ? null : leader };
 }
 
 export interface BareOptions {

@@ -12,6 +12,10 @@ export type StoreName = 'ours' | 'bare' | 'etcd';
 /** By `store kind clients`: the results of the rounds. */
 export type RaftSamples = Map<string, RaftRunResult[]>;
 
+/** `killed`: its process. `silent`: its network takes everything and delivers nothing, the client's included. */
+export type Loss = 'killed' | 'silent';
+export type FailoverTimes = ReadonlyMap<Loss, ReadonlyMap<StoreName, readonly number[]>>;
+
 interface Figure {
   readonly name: string;
   readonly unit: string;
@@ -50,24 +54,25 @@ export function loadRows(samples: RaftSamples, clients: readonly number[]): Benc
   );
 }
 
-export function failoverRows(times: ReadonlyMap<StoreName, readonly number[]>, trials: number): BenchRow[] {
-  const ours = times.get('ours');
-  if (ours === undefined) return [];
-  const etcd = times.get('etcd');
-  return [
-    { name: 'median', share: 0.5 },
-    { name: 'p90', share: 0.9 },
-  ].map(({ name, share }) => {
-    const at = (values: readonly number[]): number => quantile(ascending(values), share);
-    return {
-      case: `leader killed, first accepted write, ${name} of ${trials}`,
-      unit: 'ms',
-      higherIsBetter: false,
-      ours: at(ours),
-      limit: null,
-      peers: etcd === undefined ? {} : { etcd: at(etcd) },
-      ratioToLimit: null,
-      spread: summarize(ours).spread,
-    };
-  });
+export function failoverRows(losses: FailoverTimes, trials: number): BenchRow[] {
+  return [...losses].flatMap(([loss, times]) =>
+    [
+      { name: 'median', share: 0.5 },
+      { name: 'p90', share: 0.9 },
+    ].map(({ name, share }) => {
+      const ours = times.get('ours') ?? [];
+      const etcd = times.get('etcd');
+      const at = (values: readonly number[]): number => quantile(ascending(values), share);
+      return {
+        case: `leader ${loss}, first accepted write, ${name} of ${trials}`,
+        unit: 'ms',
+        higherIsBetter: false,
+        ours: at(ours),
+        limit: null,
+        peers: etcd === undefined ? {} : { etcd: at(etcd) },
+        ratioToLimit: null,
+        spread: summarize(ours).spread,
+      };
+    }),
+  );
 }

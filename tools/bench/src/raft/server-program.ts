@@ -11,7 +11,7 @@ import { requestTypes } from './request-types.ts';
 
 export interface ListenOptions {
   readonly place: Place;
-  readonly port: number;
+  readonly bind: Address;
 }
 
 export interface JoinOptions {
@@ -38,8 +38,7 @@ const channel = (): RaftChannel => ({
 });
 
 serveParent({
-  listen: async ({ place: { nodeId, clusterName, tls }, port }: ListenOptions): Promise<Address> => {
-    const bind = { host: '127.0.0.1', port };
+  listen: async ({ place: { nodeId, clusterName, tls }, bind }: ListenOptions): Promise<Address> => {
     transport = await startTransport(
       { nodeId, clusterName, tls, bind },
       { directory: { lookup: (peer) => addresses[peer] } },

@@ -27,7 +27,12 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .argument('[benchmarks...]', 'stepper, transport, raft, swim; all there are when none is given')
     .option('--rounds <n>', 'rounds that each contender runs', integer(1, 1000))
     .option('--quick', 'short runs, that show whether it works; their figures are worth little')
-    .option('--failover <n>', 'raft: leaders killed, of ours and of etcd', integer(0, 1000), 0)
+    .option(
+      '--failover <n>',
+      'raft: leaders killed, and as many whose network goes silent, of ours and of etcd',
+      integer(0, 1000),
+      0,
+    )
     .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
     .option('--nodes <n>', 'swim: members of each pool (100)', integer(5, 1000))
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
