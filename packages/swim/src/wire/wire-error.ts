@@ -5,7 +5,11 @@ export class WireError extends Error {
   readonly reason: RejectReason;
 
   constructor(reason: RejectReason) {
+    // Without a stack, which nobody sees and which would cost more than all else that a hostile packet does.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(reason);
+    Error.stackTraceLimit = stackTraceLimit;
     this.reason = reason;
   }
 }
