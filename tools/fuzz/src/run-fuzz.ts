@@ -32,21 +32,36 @@ export interface FuzzReport {
   readonly peakMemoryMb: number;
   readonly seed: number;
   readonly failures: readonly FuzzFailure[];
-  readonly targets: readonly { readonly name: string; readonly inputs: number; readonly rejected: number }[];
+  readonly targets: readonly FuzzRow[];
+}
+
+export interface FuzzRow {
+  readonly name: string;
+  readonly inputs: number;
+  readonly rejected: number;
+  /** What was reached and how often, where the target counts it. */
+  readonly reached?: Readonly<Record<string, number>>;
 }
 
 const lookEvery = 1024;
+// Fewer inputs may miss something by chance.
+const reachesAllFrom = 100_000;
 const megabyte = 1024 * 1024;
 
 export function runFuzz(targets: readonly FuzzTarget[], options: FuzzOptions): FuzzReport {
   const { inputs, seed, inputMsMax = 10_000, memoryMbMax = 1024, failuresMax = 10, progress } = options;
   const failures: FuzzFailure[] = [];
-  const rows: { name: string; inputs: number; rejected: number }[] = [];
+  const rows: {
+    name: string;
+    inputs: number;
+    rejected: number;
+    reached?: Readonly<Record<string, number>>;
+  }[] = [];
   let peakMemoryMb = 0;
   const dog = new WatchDog(inputMsMax, seed);
   try {
     for (const target of targets) {
-      const row = { name: target.name, inputs: 0, rejected: 0 };
+      const row: (typeof rows)[number] = { name: target.name, inputs: 0, rejected: 0 };
       rows.push(row);
       dog.watch(target.name);
       let subject = target.make(seed);
@@ -74,6 +89,11 @@ export function runFuzz(targets: readonly FuzzTarget[], options: FuzzOptions): F
         progress?.(target.name, row.inputs);
       }
       dog.rest();
+      const reached = subject.reached?.();
+      if (reached === undefined) continue;
+      row.reached = reached;
+      for (const what of row.inputs >= reachesAllFrom ? (target.mustReach ?? []) : [])
+        if ((reached[what] ?? 0) === 0) fail(`nothing reached ${what}`);
     }
   } finally {
     dog.stop();

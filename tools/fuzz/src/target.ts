@@ -10,10 +10,14 @@ export interface FuzzSubject {
    * it is meant to refuse it refuses.
    */
   feed(prng: Prng): Verdict;
+  /** How often what was reached, from the beginning. */
+  reached?(): Readonly<Record<string, number>>;
 }
 
 export interface FuzzTarget {
   readonly name: string;
+  /** What a run of a hundred thousand inputs or more has to reach, or it fails: of `reached`. */
+  readonly mustReach?: readonly string[];
   make(seed: number): FuzzSubject;
 }
 

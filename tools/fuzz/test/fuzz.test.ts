@@ -58,6 +58,18 @@ describe('a fuzz run', () => {
     expect(small.failures[0]?.problem).toContain('1 are allowed');
   });
 
+  it('fails when a long one has never reached what it has to', () => {
+    const target: FuzzTarget = {
+      name: 'shallow',
+      mustReach: ['surface', 'depth'],
+      make: () => ({ feed: () => 'taken', reached: () => ({ surface: 5 }) }),
+    };
+    const problems = (inputs: number): string[] =>
+      runFuzz([target], { inputs, seed: 1 }).failures.map(({ problem }) => problem);
+    expect(problems(100_000)).toEqual(['nothing reached depth']);
+    expect(problems(1000)).toEqual([]);
+  });
+
   it('gives a target up after a number of failures, and goes on with the next', () => {
     const always: FuzzTarget = {
       name: 'always',

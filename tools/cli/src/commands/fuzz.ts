@@ -30,7 +30,10 @@ export const fuzzCommand: MakeCommand = ({ out, err }, done) =>
       };
       const report = runFuzz(chosen, { inputs, seed, progress });
       const say = json ? err : out;
-      for (const row of report.targets) say(`${row.name}: ${row.inputs} inputs, ${row.rejected} rejected\n`);
+      for (const { name, inputs: fed, rejected, reached = {} } of report.targets) {
+        say(`${name}: ${fed} inputs, ${rejected} rejected\n`);
+        for (const [what, count] of Object.entries(reached)) say(`  ${what}: ${count}\n`);
+      }
       for (const { target, input, problem } of report.failures)
         say(`FUZZ_CRASH: target ${target}, input ${input}, seed ${seed}: ${problem}\n`);
       say(`${report.crashes} crashes; at most ${report.peakMemoryMb} MB of memory.\n`);

@@ -6,6 +6,7 @@ import type { Address, Metrics, Prng } from '@cluster/core';
 import { VirtualClock } from '@cluster/sim';
 import { parseSwimConfig, SwimEngine } from '@cluster/swim';
 import { keyring } from '@cluster/swim/node';
+import { forgedClaims } from '../forged-claims.ts';
 import { hostile, join, pieces } from '../hostile.ts';
 import { lzwBomb } from '../lzw-bomb.ts';
 import { DeafStream, MemoryNet } from '../memory-net.ts';
@@ -14,7 +15,20 @@ import { demand, type FuzzTarget, type Verdict } from '../target.ts';
 const key = Buffer.alloc(32, 3).toString('base64');
 const membersMax = 100;
 const metadataBytesMax = 65_536;
-const bombRate = 0.001;
+const bombRate = 0.0005;
+// Unfolding takes time in proportion; the bound is the same at any size.
+const inflateBytesMax = 1 << 20;
+// What every long run has to have reached: each layer of the wire, and each way to be refused there.
+const mustReach: readonly string[] = [
+  ...['checksum', 'compression', 'incarnation', 'key', 'label', 'nesting', 'truncated', 'type'].map(
+    (reason) => `packets/${reason}`,
+  ),
+  ...['compression', 'key', 'too_large', 'truncated', 'type'].map((reason) => `streams/${reason}`),
+  'packets/too_large',
+  'taken/clear',
+  'taken/holder',
+];
+const hosts = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
 const latin = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 const stranger: Address = { host: '10.0.0.66', port: 7946 };
 
@@ -26,15 +40,26 @@ class Pool {
   readonly streams: readonly Uint8Array[];
   bug: string | null = null;
   rejections = 0;
+  /** How often what was refused, by channel and reason. */
+  readonly reasons = new Map<string, number>();
 
   constructor(seed: number, gossipKeys: string[]) {
-    const engines = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((host, i) =>
-      this.#start(host, seed + i, gossipKeys),
-    );
+    const engines = hosts.map((host, i) => this.#start(host, seed + i, gossipKeys));
     const [victim, ...others] = engines;
     demand(victim !== undefined, 'an engine has started');
     this.victim = victim;
     for (const other of others) other.join([{ host: '10.0.0.1', port: 7946 }], () => undefined);
+    this.clock.advance(5000);
+    // Of the Serf layer: events, questions with answers, acks and relays.
+    victim.onQuery('load', (_query, respond) => respond(new Uint8Array(20)));
+    others[0]?.sendEvent('deploy', new Uint8Array(30));
+    const sink = { answer: () => undefined, finished: () => undefined };
+    const request = { name: 'load', payload: new Uint8Array(9), filters: [], acks: true, relayFactor: 1 };
+    others[1]?.query({ ...request, timeoutMs: 2000 }, sink);
+    others[0]?.query(
+      { ...request, filters: [{ kind: 'tag', tag: 'dc', pattern: '^x' }], timeoutMs: null },
+      sink,
+    );
     this.clock.advance(5000);
     others[0]?.setTags({ ta: '10.0.0.2:7000', dc: 'x' });
     // In packets and, where it is large, over streams.
@@ -49,7 +74,7 @@ class Pool {
     demand(victim.members().length === 3, 'the engines have found each other');
     // Alone from here on: what it says is lost, and all it hears is hostile.
     this.net.isOpen = false;
-    this.packets = this.net.packets;
+    this.packets = gossipKeys.length > 0 ? this.net.packets : [...this.net.packets, ...forgedClaims(hosts)];
     this.streams = this.net.ends.map(({ said }) => join(...said)).filter(({ length }) => length > 0);
     demand(this.packets.length > 50 && this.streams.length >= 4, 'there are samples');
   }
@@ -80,7 +105,17 @@ class Pool {
     const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
     const refusals = { add: () => void this.rejections++ };
     return {
-      counter: (name) => (/reject|refus/.test(name) ? refusals : nothing),
+      counter: (name, options) => {
+        const reason = options?.labels?.['reason'];
+        if (reason === undefined) return /reject|refus/.test(name) ? refusals : nothing;
+        const key = `${name.replace('_rejected', '')}/${reason}`;
+        return {
+          add: () => {
+            this.rejections++;
+            this.reasons.set(key, (this.reasons.get(key) ?? 0) + 1);
+          },
+        };
+      },
       gauge: () => nothing,
       histogram: () => nothing,
     };
@@ -108,39 +143,70 @@ class Pool {
 
 export const swimTarget: FuzzTarget = {
   name: 'swim',
+  mustReach,
   make: (seed) => {
     const clear = new Pool(seed, []);
     const sealed = new Pool(seed, [key]);
+    // Whoever holds the key is believed, as anybody is in the clear; but his bytes come through the cipher.
+    const held = new Pool(seed, [key]);
+    const ring = keyring([key]);
     const before = sealed.state();
     const genuinePackets = new Set(sealed.packets.map(latin));
     const genuineStreams = sealed.streams.map(latin);
+    const taken = { clear: 0, holder: 0 };
     /** A stream is genuine when its beginning is: what follows its one message is not looked at. */
-    const isGenuine = (bytes: Uint8Array, isPacket: boolean): boolean =>
-      isPacket
-        ? genuinePackets.has(latin(bytes))
-        : genuineStreams.some((one) => latin(bytes).startsWith(one));
+    const isGenuine = (bytes: Uint8Array, isPacket: boolean): boolean => {
+      const text = latin(bytes);
+      return isPacket ? genuinePackets.has(text) : genuineStreams.some((one) => text.startsWith(one));
+    };
+    const make = (prng: Prng, from: Pool, isPacket: boolean): Uint8Array =>
+      prng.chance(bombRate)
+        ? lzwBomb(prng.pick([100, 8000, 60_000]) ?? 100)
+        : hostile(prng, isPacket ? from.packets : from.streams);
+    const feedSealed = (prng: Prng, isPacket: boolean): Verdict => {
+      const bytes = make(prng, prng.chance(0.5) ? clear : sealed, isPacket);
+      if (isGenuine(bytes, isPacket)) return 'rejected';
+      sealed.say(prng, bytes, isPacket);
+      demand(sealed.bug === null, `the engine failed: ${sealed.bug}`);
+      demand(sealed.state() === before, 'without the key nothing changes and nothing is answered');
+      return 'rejected';
+    };
+    const feedBelieving = (prng: Prng, pool: Pool, isPacket: boolean): Verdict => {
+      const bytes = make(prng, clear, isPacket);
+      const rejectionsBefore = pool.rejections;
+      pool.say(prng, pool === held ? seal(ring, bytes, isPacket) : bytes, isPacket);
+      demand(pool.bug === null, `the engine failed: ${pool.bug}`);
+      pool.clock.advance(1);
+      demand(pool.victim.members().length <= membersMax, 'members are bounded');
+      if (pool.rejections > rejectionsBefore) return 'rejected';
+      taken[pool === held ? 'holder' : 'clear']++;
+      return 'taken';
+    };
     return {
       feed: (prng): Verdict => {
         const isPacket = prng.chance(0.7);
-        const pool = prng.chance(0.5) ? clear : sealed;
-        const from = prng.chance(0.5) ? clear : sealed;
-        // Rarely, because unfolding what may be unfolded takes a while.
-        const bytes = prng.chance(bombRate)
-          ? lzwBomb(prng.pick([100, 8000, 60_000]) ?? 100)
-          : hostile(prng, isPacket ? from.packets : from.streams);
-        if (pool === sealed && isGenuine(bytes, isPacket)) return 'rejected';
-        const rejectionsBefore = pool.rejections;
-        pool.say(prng, bytes, isPacket);
-        demand(pool.bug === null, `the engine failed: ${pool.bug}`);
-        if (pool === sealed) {
-          demand(sealed.state() === before, 'without the key nothing changes and nothing is answered');
-          return 'rejected';
-        }
-        clear.clock.advance(1);
-        demand(clear.victim.members().length <= membersMax, 'members are bounded');
-        demand((clear.victim.metadata?.bytes ?? 0) <= metadataBytesMax, 'metadata is bounded');
-        return clear.rejections > rejectionsBefore ? 'rejected' : 'taken';
+        if (prng.chance(0.4)) return feedSealed(prng, isPacket);
+        return feedBelieving(prng, prng.chance(0.6) ? clear : held, isPacket);
+      },
+      reached: () => {
+        const sum = new Map([
+          ['taken/clear', taken.clear],
+          ['taken/holder', taken.holder],
+        ]);
+        for (const { reasons } of [clear, sealed, held])
+          for (const [reason, count] of reasons) sum.set(reason, (sum.get(reason) ?? 0) + count);
+        return Object.fromEntries([...sum].sort(([a], [b]) => (a < b ? -1 : 1)));
       },
     };
   },
 };
+
+/** As a holder of the key would send it. */
+function seal(ring: ReturnType<typeof keyring>, bytes: Uint8Array, isPacket: boolean): Uint8Array {
+  const label = new Uint8Array(0);
+  if (isPacket) return ring.seal(bytes, label);
+  const header = new Uint8Array(5);
+  header[0] = 10;
+  new DataView(header.buffer).setUint32(1, bytes.length + ring.overheadBytes);
+  return join(header, ring.seal(bytes, header));
+}
