@@ -11,3 +11,4 @@ export {
 } from './transport/bench.ts';
 export { benchRaft, type RaftBenchOptions, raftDefaults, raftQuick } from './raft/bench.ts';
 export { benchSwim, type SwimBenchOptions, swimDefaults, swimQuick } from './swim/bench.ts';
+export { type InteropOptions, type InteropResult, runInterop } from './swim/interop.ts';

@@ -6,6 +6,7 @@ import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diagramsCommand } from './commands/diagrams.ts';
 import { fuzzCommand } from './commands/fuzz.ts';
+import { interopCommand } from './commands/interop.ts';
 import { laterCommands } from './commands/later.ts';
 import { mutateCommand } from './commands/mutate.ts';
 import { nemesisCommand } from './commands/nemesis.ts';
@@ -31,6 +32,7 @@ const makers: readonly MakeCommand[] = [
   nemesisCommand,
   benchCommand,
   fuzzCommand,
+  interopCommand,
   ...laterCommands,
 ];
 

@@ -26,7 +26,7 @@ export interface ForeignOptions {
 /** A process that is not ours: etcd, nats-server. */
 export interface Foreign {
   readonly pid: number;
-  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<void>;
 }
 
 const wordsKept = 2000;
