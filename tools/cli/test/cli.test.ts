@@ -82,6 +82,7 @@ describe('the command', () => {
       'sim',
       'bench',
       'fuzz',
+      'interop',
       'nemesis',
       'lab',
     ];
