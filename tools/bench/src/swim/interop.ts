@@ -198,14 +198,16 @@ class MixedPool {
       (await this.#serf('s1', 'keys', '-list')).replaceAll(/\s+/g, ' '),
     ];
     const wanted = [/Successfully installed/, /Successfully changed primary/, /Successfully removed/];
-    const views = await Promise.all(
-      numbers.map((i) => this.#ours.get(`o${i}`)?.call<MemberView>('view', `o${i}`)),
-    );
+    const views: MemberView[] = [];
+    for (const i of numbers) {
+      const name = `o${i}`;
+      views.push(await (this.#ours.get(name) as Remote).call<MemberView>('view', name));
+    }
     const held =
       wanted.every((pattern, i) => pattern.test(told[i] ?? '')) &&
       (told[3] ?? '').includes(`${keyB} [10/10]`) &&
       !(told[3] ?? '').includes(keyA) &&
-      views.every((view) => view?.keys.join() === keyB);
+      views.every((view) => view.keys.join() === keyB);
     this.#report('`serf keys` installs, uses, removes and lists a key on all ten', held, wallMs() - fromMs);
   }
 

@@ -85,6 +85,7 @@ class Pool {
       bind: { host, port: 7946 },
       gossipKeys,
       membersMax,
+      inflateBytesMax,
       metadata: { totalBytesMax: metadataBytesMax, ownerBytesMax: 8192 },
     });
     const engine = new SwimEngine(config, {
