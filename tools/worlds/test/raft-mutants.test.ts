@@ -24,8 +24,8 @@ const purposes: Readonly<Record<Exclude<FlushPurpose, typeof rare>, number>> = {
   folderName: 5,
   recoveredFrame: 40,
   recoveredNames: 150,
-  snapshotData: 5,
-  snapshotName: 5,
+  snapshotData: 40,
+  snapshotName: 100,
 };
 // Crashes at the disk, and crashes of what recovers from them, are where a missing flush shows.
 const weights = { crashTwice: 25, crashAtDisk: 10 };
