@@ -50,11 +50,11 @@ export interface TransportPorts {
   readonly seed: number;
   /** Unique to this start of the process: letters, digits, `.`, `_`, `-`. */
   readonly bootId: string;
-  /** Runs at the end of the current callback (a microtask): what an idle transport is given leaves then. Default: with `defer`. */
+  /** Runs at the end of the current callback (a microtask): a lone message for an idle transport leaves then. Default: with `defer`. */
   readonly soon?: (run: () => void) => void;
   /** Runs after the current turn: what is sent within a turn is written together. Default: a timer of 0 ms. */
   readonly defer?: (run: () => void) => void;
-  /** A buffer that need not be zeroed; every byte is written before it is used. Default: `new Uint8Array`. */
+  /** A buffer of its own that need not be zeroed; every byte is written before it is used. Default: `new Uint8Array`. */
   readonly allocate?: (bytes: number) => Uint8Array;
   readonly logger?: Logger | undefined;
   readonly metrics?: Metrics | undefined;

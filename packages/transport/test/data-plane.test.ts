@@ -16,6 +16,8 @@ const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoi
   typeId: 64,
   stream: 0,
   bytes: new Uint8Array(size),
+  from: 0,
+  length: 0,
   waiter,
   attempts: 0,
   cancelled: false,
@@ -85,7 +87,11 @@ describe('the unacknowledged', () => {
   it('are given up after their last try, leaving a placeholder under their number', () => {
     const unacked = new Unacked(64);
     const fate: boolean[] = [];
-    unacked.push(item(2, 100, { acknowledged: () => undefined, abandoned: (sent) => void fate.push(sent) }));
+    const one = item(2, 100, { acknowledged: () => undefined, abandoned: (sent) => void fate.push(sent) });
+    unacked.push(one);
+    // As it is once written: a place in a block, among others.
+    one.bytes = new Uint8Array(1000);
+    one.from = 500;
     for (let attempt = 2; attempt <= 4; attempt++) {
       unacked.rewind();
       expect(unacked.nextResend(4)).toMatchObject({ type: frameTypes.message, attempts: attempt });
@@ -93,7 +99,8 @@ describe('the unacknowledged', () => {
     expect(fate).toEqual([]);
     for (let again = 0; again < 3; again++) {
       unacked.rewind();
-      expect(unacked.nextResend(4)).toMatchObject({ type: frameTypes.void });
+      // It says what the message was charged.
+      expect(unacked.nextResend(4)).toMatchObject({ type: frameTypes.void, length: 0, stream: 356 });
     }
     expect(fate).toEqual([true]);
     expect(unacked.bytes).toBe(16);

@@ -1,7 +1,14 @@
+import { type Allocate, zeroed } from '../wire/slab.ts';
+
 /** Large messages that are coming in, chunk by chunk: at most one for each lane, gathered where its announced length has room. */
 export class Assembly {
   readonly #buffers: (Uint8Array | null)[] = Array.from({ length: laneCount }, () => null);
   readonly #have = new Uint32Array(laneCount);
+  readonly #allocate: Allocate;
+
+  constructor(allocate: Allocate = zeroed) {
+    this.#allocate = allocate;
+  }
 
   /** True when the next chunk of this lane begins a message. */
   isEmpty(lane: number): boolean {
@@ -10,7 +17,7 @@ export class Assembly {
 
   /** A chunk that is not the last. False when it does not fit. */
   add(lane: number, total: number, chunk: Uint8Array): boolean {
-    const buffer = (this.#buffers[lane] ??= new Uint8Array(total));
+    const buffer = (this.#buffers[lane] ??= this.#allocate(total));
     const have = this.#have[lane] as number;
     if (buffer.length !== total || chunk.length === 0 || have + chunk.length >= total) return false;
     buffer.set(chunk, have);

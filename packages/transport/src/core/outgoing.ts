@@ -22,7 +22,11 @@ export interface Outgoing {
   flags: number;
   typeId: number;
   stream: number;
+  /** The payload; once written, the block that holds it as it went out, so that what the caller gave can go. */
   bytes: Uint8Array;
+  /** Once written: where in `bytes` it begins, and its length. */
+  from: number;
+  length: number;
   waiter: Waiter | null;
   /** On how many connections it has been written. */
   attempts: number;
@@ -47,6 +51,8 @@ export const newOutgoing = (
   typeId,
   stream,
   bytes,
+  from: 0,
+  length: 0,
   waiter,
   attempts: 0,
   cancelled: false,

@@ -210,6 +210,8 @@ function chunkOf({ flags, bytes, cut }: Outgoing, lane: number): Outgoing {
     typeId: lane > 3 ? 1 : 0,
     stream: bytes.length,
     bytes: bytes.subarray(cut, cut + chunkBytes),
+    from: 0,
+    length: 0,
     waiter: null,
     attempts: 0,
     cancelled: false,

@@ -46,7 +46,10 @@ export class Unacked {
     // With nothing left to resend, what is new is not to be resent either.
     if (this.#resend === sequence) this.#resend = after(sequence);
     this.#next = after(sequence);
-    this.#bytes += headerBytes + item.bytes.length;
+    item.length = item.bytes.length;
+    // What it was charged is known without its bytes from here on.
+    if (item.total === 0) item.total = item.length;
+    this.#bytes += headerBytes + item.length;
     item.attempts = 1;
     return sequence;
   }
@@ -92,7 +95,9 @@ export class Unacked {
     const mayEnd = item.type < frameTypes.void;
     if (item.attempts > attemptsMax && mayEnd) {
       const { waiter } = item;
-      this.#bytes -= item.bytes.length;
+      this.#bytes -= item.length;
+      item.bytes = nothing;
+      item.length = 0;
       giveUp(item);
       item.waiter = null;
       waiter?.abandoned(true);
@@ -116,7 +121,7 @@ export class Unacked {
     const index = this.#first & (this.#ring.length - 1);
     const item = this.#ring[index] as Outgoing;
     this.#ring[index] = undefined;
-    this.#bytes -= headerBytes + item.bytes.length;
+    this.#bytes -= headerBytes + item.length;
     if (this.#resend === this.#first) this.#resend = after(this.#first);
     this.#first = after(this.#first);
     return item;
@@ -131,3 +136,5 @@ export class Unacked {
     this.#ring = ring;
   }
 }
+
+const nothing = new Uint8Array(0);

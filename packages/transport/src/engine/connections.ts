@@ -225,6 +225,7 @@ export class Connections {
         },
       },
       this.#ports.clock.nowMs(),
+      this.#ports.allocate,
     );
     this.#open.set(id, connection);
     return connection;

@@ -14,7 +14,7 @@ import { SendQueue } from '../core/send-queue.ts';
 import { after, ahead } from '../core/sequence.ts';
 import { Unacked } from '../core/unacked.ts';
 import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
-import type { Slab } from '../wire/slab.ts';
+import type { Allocate, Slab } from '../wire/slab.ts';
 import type { TokenBucket } from '../core/rate-limit.ts';
 import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
@@ -60,9 +60,10 @@ const ackEveryBytes = 262_144;
 export class Delivery {
   readonly peer: string;
   readonly #limits: DeliveryLimits;
+  readonly #allocate: Allocate | undefined;
   readonly queue: SendQueue;
   /** Messages of the peer's that are coming in chunks. */
-  assembly = new Assembly();
+  assembly: Assembly;
   /** What the peer may send. Replaced with the session: what handlers of the last one finish counts for nothing. */
   receiveCredit: ReceiveCredit;
   /** Calls of ours that wait, by stream. */
@@ -101,8 +102,10 @@ export class Delivery {
   #ackBytes = 0;
   #ackNow = false;
 
-  constructor(peer: string, limits: DeliveryLimits) {
+  constructor(peer: string, limits: DeliveryLimits, allocate?: Allocate) {
     this.peer = peer;
+    this.#allocate = allocate;
+    this.assembly = new Assembly(allocate);
     this.#limits = limits;
     // Until the peer has said what it takes: nothing is written before.
     this.#peerLimits = limits;
@@ -202,7 +205,7 @@ export class Delivery {
     this.#sendCredit = new SendCredit(this.#peerLimits);
     this.queue.restart(this.#sendCredit);
     this.receiveCredit = new ReceiveCredit(this.#limits);
-    this.assembly = new Assembly();
+    this.assembly = new Assembly(this.#allocate);
     this.lastOneWay = null;
     this.#clearAck();
     this.leaving = false;

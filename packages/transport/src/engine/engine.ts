@@ -82,7 +82,7 @@ export class TransportEngine {
     this.metrics = new TransportMetrics(ports.metrics);
     const attemptsMax = this.config.retriesMax + 1;
     this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#progressed(delivery));
-    this.#sessions = new Sessions(this.config, this.metrics);
+    this.#sessions = new Sessions(this.config, this.metrics, ports.allocate);
     this.streams = new StreamHub(this.config, this.metrics, {
       dispatch: (input) => this.#driver.dispatch(input),
       enqueue: (...frame) => void this.#enqueue(...frame),

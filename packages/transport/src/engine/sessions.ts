@@ -5,6 +5,7 @@ import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
 import { maybeDelivered, refusalError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
+import type { Allocate } from '../wire/slab.ts';
 import { Delivery, type DeliveryLimits } from './delivery.ts';
 
 export interface AttachedSession {
@@ -19,9 +20,11 @@ const over: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'the session
 export class Sessions {
   readonly #limits: DeliveryLimits;
   readonly #metrics: TransportMetrics;
+  readonly #allocate: Allocate | undefined;
   readonly #deliveries = new Map<string, Delivery>();
 
-  constructor(limits: DeliveryLimits, metrics: TransportMetrics) {
+  constructor(limits: DeliveryLimits, metrics: TransportMetrics, allocate?: Allocate) {
+    this.#allocate = allocate;
     this.#limits = limits;
     this.#metrics = metrics;
   }
@@ -44,7 +47,7 @@ export class Sessions {
   getOrAdd(peer: string): Delivery {
     let delivery = this.#deliveries.get(peer);
     if (delivery === undefined) {
-      delivery = new Delivery(peer, this.#limits);
+      delivery = new Delivery(peer, this.#limits, this.#allocate);
       this.#deliveries.set(peer, delivery);
     }
     return delivery;

@@ -1,18 +1,17 @@
 /**
- * One stream with its parser and its writer. Frames are gathered into one block and written at once; a large payload follows its
- * header in slices; and nothing more is written while the socket holds enough, because what is in the socket can no longer
- * be overtaken.
+ * One stream with its parser and its writer. Frames are copied into one block and written at once, which is what TLS does with
+ * several buffers anyway; what is sent again is taken from there, so that the messages themselves need not be kept. Nothing more
+ * is written while the socket holds enough, because what is in the socket can no longer be overtaken.
  */
 import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts';
-import { headerBytes, writeHeader } from '../wire/frame.ts';
+import { headerBytes, wholeBytesMax, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
-import { type Slab, slabBytes } from '../wire/slab.ts';
+import type { Allocate, Slab } from '../wire/slab.ts';
 import type { SecureStream } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
 
-/** Payloads up to this size are copied into the block; larger ones are written as they are. */
-const copyBytesMax = 8192;
-const blockBytes = slabBytes;
+/** A write that holds this much takes no further frame: two large frames go in one, and small ones up to about a frame. */
+const writeBytesEnough = 66_560;
 
 export class WireConnection {
   readonly id: number;
@@ -30,13 +29,11 @@ export class WireConnection {
   refused = false;
   #blocked = false;
   readonly #control: Uint8Array[] = [];
-  #payload: Uint8Array | null = null;
-  #payloadAt = 0;
 
-  constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number) {
+  constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number, allocate?: Allocate) {
     this.id = id;
     this.dialled = dialled;
-    this.parser = new FrameParser(helloBytesMax, sink);
+    this.parser = new FrameParser(helloBytesMax, sink, allocate);
     this.lastHeardMs = nowMs;
   }
 
@@ -48,7 +45,7 @@ export class WireConnection {
     return this.parser.push(bytes);
   }
 
-  /** A frame that is not part of the session. It goes before anything that waits, but never into the middle of a payload. */
+  /** A frame that is not part of the session. It goes before anything that waits. */
   writeControl(frame: Uint8Array): void {
     // A peer that pings and does not read must not fill the memory.
     if (this.#control.length < 64) this.#control.push(frame);
@@ -57,7 +54,7 @@ export class WireConnection {
   /** Writes control frames even if the socket is full: for the handshake, and for the last words. */
   flushControl(): number {
     let written = 0;
-    while (this.stream !== null && !this.closed && this.#payload === null) {
+    while (this.stream !== null && !this.closed) {
       const frame = this.#control.shift();
       if (frame === undefined) break;
       written += frame.length;
@@ -76,21 +73,12 @@ export class WireConnection {
     let written = 0;
     if (stream === null) return 0;
     while (this.writable) {
-      const bytes = this.#nextSlice() ?? this.#control.shift() ?? this.#nextBlock(slab, attemptsMax);
+      const bytes = this.#control.shift() ?? this.#nextBlock(slab, attemptsMax);
       if (bytes === null) break;
       written += bytes.length;
       if (!stream.write(bytes)) this.#blocked = true;
     }
     return written;
-  }
-
-  #nextSlice(): Uint8Array | null {
-    const payload = this.#payload;
-    if (payload === null) return null;
-    const slice = payload.subarray(this.#payloadAt, this.#payloadAt + blockBytes);
-    this.#payloadAt += slice.length;
-    if (this.#payloadAt >= payload.length) this.#payload = null;
-    return slice;
   }
 
   #nextBlock(slab: Slab, attemptsMax: number): Uint8Array | null {
@@ -100,23 +88,21 @@ export class WireConnection {
     const start = slab.at;
     let at = start;
     let acknowledged = !delivery.owesAck;
-    while (block.length - at >= frameBytesMax) {
+    while (at - start <= writeBytesEnough && block.length - at >= ackBytesMax + frameBytesMax) {
       const item = delivery.take(attemptsMax);
       if (item === null) break;
       if (!acknowledged) {
         acknowledged = true;
         at = delivery.writeAck(block, at);
       }
-      const { bytes } = item;
-      const { length } = bytes;
+      const { bytes, from, length } = item;
       writeHeader(block, at, length, item.type, item.flags, item.typeId, item.stream, delivery.takenSequence);
       at += headerBytes;
-      if (length > copyBytesMax) {
-        this.#payload = bytes;
-        this.#payloadAt = 0;
-        break;
+      if (length > 0) {
+        block.set(bytes.length === length ? bytes : bytes.subarray(from, from + length), at);
+        item.bytes = block;
+        item.from = at;
       }
-      if (length > 0) block.set(bytes, at);
       at += length;
     }
     if (at === start && delivery.ackIsDue) at = delivery.writeAck(block, at);
@@ -124,6 +110,6 @@ export class WireConnection {
   }
 }
 
-const frameBytesMax = headerBytes + copyBytesMax;
+const frameBytesMax = headerBytes + wholeBytesMax;
 /** ACK, and CREDIT for each priority. */
 const ackBytesMax = 5 * headerBytes;

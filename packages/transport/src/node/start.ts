@@ -52,7 +52,8 @@ export async function startTransport(
     bootId: randomBytes(12).toString('hex'),
     soon: queueMicrotask,
     defer: (run: () => void) => void setImmediate(run),
-    allocate: (bytes: number) => Buffer.allocUnsafe(bytes),
+    // A plain view: Buffer's own methods differ in what they copy.
+    allocate: (bytes: number) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer),
     logger: ports.logger,
     metrics: ports.metrics,
     tracer: ports.tracer,

@@ -3,6 +3,7 @@
  * of its own whose length was checked first. Bad bytes are an answer, not an exception: the parser stops and says why.
  */
 import { flagBits, type FrameType, headerBytes, isFrameType } from './frame.ts';
+import { type Allocate, zeroed } from './slab.ts';
 
 export interface FrameSink {
   /** `payload` is a view that lives as long as the chunk it came in. False = stop: the rest is of no interest. */
@@ -21,6 +22,7 @@ export type FrameFault = 'oversized' | 'type' | 'flags';
 
 export class FrameParser {
   readonly #sink: FrameSink;
+  readonly #allocate: Allocate;
   readonly #header = new Uint8Array(headerBytes);
   #have = 0;
   #gathering: Uint8Array | null = null;
@@ -29,9 +31,11 @@ export class FrameParser {
   /** The largest payload taken. Small until the peer has been admitted. */
   payloadBytesMax: number;
 
-  constructor(payloadBytesMax: number, sink: FrameSink) {
+  /** @param allocate a buffer for a frame that spans chunks; it is written whole before anybody sees it. */
+  constructor(payloadBytesMax: number, sink: FrameSink, allocate: Allocate = zeroed) {
     this.payloadBytesMax = payloadBytesMax;
     this.#sink = sink;
+    this.#allocate = allocate;
   }
 
   /** Null, or why the stream cannot be read on: it must be closed. */
@@ -68,7 +72,7 @@ export class FrameParser {
       } else {
         if (header !== this.#header) this.#header.set(header.subarray(from, from + headerBytes));
         this.#have = headerBytes;
-        this.#gathering = new Uint8Array(length);
+        this.#gathering = this.#allocate(length);
         this.#gathered = 0;
       }
     }

@@ -1,15 +1,19 @@
 /**
- * Memory for frames, cut from blocks of 64 KiB and never written again: one allocation for many writes. Whoever holds a piece
- * keeps its block alive.
+ * Memory for frames, cut from blocks and never written again: one allocation for many writes. Whoever holds a piece keeps its
+ * block alive. A block takes four frames of the largest size.
  */
-export const slabBytes = 65_536;
+export const slabBytes = 278_528;
+
+/** A buffer that need not be zeroed: every byte is written before anybody reads it. */
+export type Allocate = (bytes: number) => Uint8Array;
+export const zeroed: Allocate = (bytes) => new Uint8Array(bytes);
 
 export class Slab {
-  readonly #allocate: (bytes: number) => Uint8Array;
+  readonly #allocate: Allocate;
   #block: Uint8Array = none;
   #at = 0;
 
-  constructor(allocate: (bytes: number) => Uint8Array) {
+  constructor(allocate: Allocate) {
     this.#allocate = allocate;
   }
 
