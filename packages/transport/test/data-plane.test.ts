@@ -194,6 +194,20 @@ describe('the send queue', () => {
     expect(taken).toEqual([3, 3, 1, 0]);
   });
 
+  it('takes no answer of a session into the next: its streams are others then', () => {
+    const queue = sendQueue();
+    const begun = { ...item(2, 300_000), type: frameTypes.response };
+    queue.push(begun);
+    expect(queue.next()).toMatchObject({ type: frameTypes.chunk });
+    for (const type of [frameTypes.response, frameTypes.error, frameTypes.cancel, frameTypes.request])
+      queue.push({ ...item(2), type });
+    queue.endSession();
+    queue.restart(new SendCredit(open));
+    expect([queue.size, queue.bytes]).toEqual([1, 26]);
+    expect(queue.next()).toMatchObject({ type: frameTypes.request });
+    expect(queue.next()).toBeUndefined();
+  });
+
   it('counts what it holds, cancelled messages not', () => {
     const queue = sendQueue();
     const [first, second] = [item(2, 84), item(2, 84)];

@@ -91,12 +91,13 @@ export class SendQueue {
     return critical === undefined ? undefined : this.#critical(critical);
   }
 
-  /** The session is over, and with it its streams: what they have queued goes to no other. */
-  dropStreams(): void {
+  /** The session is over: its streams, answers to its requests and what takes requests back would hit others in the next one. */
+  endSession(): void {
     for (const lane of this.#lanes) {
       for (let left = lane.size; left > 0; left--) {
         const item = lane.shift() as Outgoing;
-        if (item.type < frameTypes.open) lane.push(item);
+        const isBound = item.type >= frameTypes.open || item.type === frameTypes.cancel || isAnswer(item);
+        if (!isBound) lane.push(item);
         else {
           this.#size--;
           this.#bytes -= sizeOf(item);

@@ -74,7 +74,7 @@ export class Sessions {
     if (delivery === undefined) return;
     for (const call of delivery.calls.values()) call.why = why;
     this.#metrics.messagesDropped.add(delivery.abandonSent());
-    delivery.queue.dropStreams();
+    delivery.queue.endSession();
     for (const call of delivery.calls.values()) {
       if (call.sent) call.fail(maybeDelivered(peer, why, refusal));
     }
