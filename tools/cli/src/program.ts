@@ -12,6 +12,7 @@ import { mutateCommand } from './commands/mutate.ts';
 import { nemesisCommand } from './commands/nemesis.ts';
 import { nodeCommand } from './commands/node.ts';
 import { simCommand } from './commands/sim.ts';
+import { soakCommand } from './commands/soak.ts';
 import { sqlCommand } from './commands/sql.ts';
 import { stepCommand } from './commands/step.ts';
 import { testCommand } from './commands/test.ts';
@@ -33,6 +34,7 @@ const makers: readonly MakeCommand[] = [
   benchCommand,
   fuzzCommand,
   interopCommand,
+  soakCommand,
   ...laterCommands,
 ];
 

@@ -83,6 +83,7 @@ describe('the command', () => {
       'bench',
       'fuzz',
       'interop',
+      'soak',
       'nemesis',
       'lab',
     ];
