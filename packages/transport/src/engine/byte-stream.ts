@@ -2,7 +2,7 @@
  * One stream of bytes each way between two nodes, without promises. Its modes are the stream machine's; this is what flows: what
  * the writer has given and the peer has no room for yet, and what the reader has been given and has not finished with.
  */
-import { assert, ClusterError } from '@cluster/core';
+import { assert, type ClusterError } from '@cluster/core';
 import { Fifo } from '../core/fifo.ts';
 import type { Priority } from '../core/outgoing.ts';
 import type { StreamEvent } from '../core/stream.machine.ts';

@@ -131,7 +131,7 @@ export class StreamHub implements StreamCarrier {
     const streams = this.#peers.get(peer);
     if (streams === undefined || lastTaken.length !== 16) return;
     const view = new DataView(lastTaken.buffer, lastTaken.byteOffset);
-    for (const stream of [...streams.ours.values()])
+    for (const stream of streams.ours.values())
       if (ahead(stream.id, view.getUint32(4 * (stream.id & 3))) > 0)
         this.tell(stream, { type: 'LOST', refusal: peerLeft });
   }
