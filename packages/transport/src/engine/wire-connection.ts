@@ -1,17 +1,18 @@
 /**
- * One stream with its parser and its writer. Frames are copied into one block and written at once, which is what TLS does with
- * several buffers anyway; what is sent again is taken from there, so that the messages themselves need not be kept. Nothing more
- * is written while the socket holds enough, because what is in the socket can no longer be overtaken.
+ * One stream with its parser and its writer. Frames are gathered into one block and written at once; a large payload follows its
+ * header in slices; and nothing more is written while the socket holds enough, because what is in the socket can no longer
+ * be overtaken. A copied frame is sent again from its block, so that the message itself need not be kept.
  */
 import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts';
-import { headerBytes, wholeBytesMax, writeHeader } from '../wire/frame.ts';
+import { headerBytes, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
-import type { Allocate, Slab } from '../wire/slab.ts';
+import { type Allocate, type Slab, slabBytes } from '../wire/slab.ts';
 import type { SecureStream } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
 
-/** A write that holds this much takes no further frame: two large frames go in one, and small ones up to about a frame. */
-const writeBytesEnough = 66_560;
+/** Payloads up to this size are copied into the block; larger ones are written as they are. */
+const copyBytesMax = 8192;
+const blockBytes = slabBytes;
 
 export class WireConnection {
   readonly id: number;
@@ -29,6 +30,8 @@ export class WireConnection {
   refused = false;
   #blocked = false;
   readonly #control: Uint8Array[] = [];
+  #payload: Uint8Array | null = null;
+  #payloadAt = 0;
 
   constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number, allocate?: Allocate) {
     this.id = id;
@@ -45,7 +48,7 @@ export class WireConnection {
     return this.parser.push(bytes);
   }
 
-  /** A frame that is not part of the session. It goes before anything that waits. */
+  /** A frame that is not part of the session. It goes before anything that waits, but never into the middle of a payload. */
   writeControl(frame: Uint8Array): void {
     // A peer that pings and does not read must not fill the memory.
     if (this.#control.length < 64) this.#control.push(frame);
@@ -54,7 +57,7 @@ export class WireConnection {
   /** Writes control frames even if the socket is full: for the handshake, and for the last words. */
   flushControl(): number {
     let written = 0;
-    while (this.stream !== null && !this.closed) {
+    while (this.stream !== null && !this.closed && this.#payload === null) {
       const frame = this.#control.shift();
       if (frame === undefined) break;
       written += frame.length;
@@ -73,12 +76,21 @@ export class WireConnection {
     let written = 0;
     if (stream === null) return 0;
     while (this.writable) {
-      const bytes = this.#control.shift() ?? this.#nextBlock(slab, attemptsMax);
+      const bytes = this.#nextSlice() ?? this.#control.shift() ?? this.#nextBlock(slab, attemptsMax);
       if (bytes === null) break;
       written += bytes.length;
       if (!stream.write(bytes)) this.#blocked = true;
     }
     return written;
+  }
+
+  #nextSlice(): Uint8Array | null {
+    const payload = this.#payload;
+    if (payload === null) return null;
+    const slice = payload.subarray(this.#payloadAt, this.#payloadAt + blockBytes);
+    this.#payloadAt += slice.length;
+    if (this.#payloadAt >= payload.length) this.#payload = null;
+    return slice;
   }
 
   #nextBlock(slab: Slab, attemptsMax: number): Uint8Array | null {
@@ -88,7 +100,7 @@ export class WireConnection {
     const start = slab.at;
     let at = start;
     let acknowledged = !delivery.owesAck;
-    while (at - start <= writeBytesEnough && block.length - at >= ackBytesMax + frameBytesMax) {
+    while (block.length - at >= frameBytesMax) {
       const item = delivery.take(attemptsMax);
       if (item === null) break;
       if (!acknowledged) {
@@ -98,6 +110,11 @@ export class WireConnection {
       const { bytes, from, length } = item;
       writeHeader(block, at, length, item.type, item.flags, item.typeId, item.stream, delivery.takenSequence);
       at += headerBytes;
+      if (length > copyBytesMax) {
+        this.#payload = bytes;
+        this.#payloadAt = 0;
+        break;
+      }
       if (length > 0) {
         block.set(bytes.length === length ? bytes : bytes.subarray(from, from + length), at);
         item.bytes = block;
@@ -110,6 +127,6 @@ export class WireConnection {
   }
 }
 
-const frameBytesMax = headerBytes + wholeBytesMax;
+const frameBytesMax = headerBytes + copyBytesMax;
 /** ACK, and CREDIT for each priority. */
 const ackBytesMax = 5 * headerBytes;

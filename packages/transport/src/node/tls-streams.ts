@@ -29,6 +29,9 @@ export interface TlsStreamOptions {
   readonly handshakesMax: number;
 }
 
+/** Above this nothing more is written: what the socket holds can no longer be overtaken by a more urgent message. */
+const socketQueueBytes = 65_536;
+
 export class TlsStreams implements SecureStreamPort {
   #context: SecureContextOptions;
   readonly #servers = new Set<Server>();
@@ -217,8 +220,8 @@ class TlsStream implements SecureStream {
   }
 
   write(bytes: Uint8Array): boolean {
-    // False from 16 KiB on: what the socket holds can no longer be overtaken by a more urgent message.
-    return this.#socket.write(bytes);
+    // Node's own answer is false from 16 KiB on, which would cost a pause in every block.
+    return this.#socket.write(bytes) || this.#socket.writableLength < socketQueueBytes;
   }
 
   end(): void {

@@ -1,8 +1,8 @@
 /**
- * Memory for frames, cut from blocks and never written again: one allocation for many writes. Whoever holds a piece keeps its
- * block alive. A block takes four frames of the largest size.
+ * Memory for frames, cut from blocks of 64 KiB and never written again: one allocation for many writes. Whoever holds a piece
+ * keeps its block alive.
  */
-export const slabBytes = 278_528;
+export const slabBytes = 65_536;
 
 /** A buffer that need not be zeroed: every byte is written before anybody reads it. */
 export type Allocate = (bytes: number) => Uint8Array;
