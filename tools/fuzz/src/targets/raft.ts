@@ -1,6 +1,7 @@
 /**
- * Raft's wire and engine. Its peers are certified voters, so what is well formed from one of them counts; everything else (bytes
- * that are no message, anything from a node that is no voter) must change nothing.
+ * Raft's wire and engine. Its peers are certified nodes of the cluster, so what is well formed from one of them counts; what a server
+ * takes from any of them, because its log may not know all members yet (thesis 4.1), goes to a group of its own, which must live on.
+ * Everything else (bytes that are no message, the rest from a node that is no voter) must change nothing.
  */
 import {
   decodeMessage,
@@ -14,6 +15,14 @@ import { hostile } from '../hostile.ts';
 import { demand, type FuzzTarget } from '../target.ts';
 
 const voters = ['a', 'b', 'c'];
+const takenFromAnybody = new Set([
+  'voteRequest',
+  'append',
+  'commit',
+  'confirm',
+  'snapshotPiece',
+  'timeoutNow',
+]);
 type Receive = (from: string, bytes: Uint8Array) => void;
 
 const machine = (): StateMachine => ({
@@ -66,9 +75,14 @@ export const raftTarget: FuzzTarget = {
   name: 'raft',
   make: (seed) => {
     const group = new Group(seed);
+    const open = new Group(seed);
     const [victim] = group.replicas;
     const receive = group.receivers.get('a');
-    demand(victim !== undefined && receive !== undefined, 'the group has started');
+    const receiveOpenly = open.receivers.get('a');
+    demand(
+      victim !== undefined && receive !== undefined && receiveOpenly !== undefined,
+      'the groups have started',
+    );
     demand(group.said.length > 50, 'there are samples');
     const state = (): string => JSON.stringify(victim.status());
     // Time stands still from here on, so that whatever changes does so by the bytes.
@@ -81,6 +95,12 @@ export const raftTarget: FuzzTarget = {
         if (isMessage) {
           const again = encodeMessage(decoded);
           demand(Buffer.compare(again, bytes) === 0, 'a message has one form only');
+        }
+        if (isMessage && takenFromAnybody.has(decoded.message.type)) {
+          receiveOpenly('d', bytes);
+          open.clock.advance(1);
+          demand(open.bug === null, `the replica failed: ${open.bug}`);
+          return 'taken';
         }
         const from = isMessage ? prng.pick(['d', '', 'client/app']) : prng.pick(['b', 'c', 'd']);
         receive(from ?? 'd', bytes);
