@@ -220,13 +220,46 @@ describe('a probe for somebody else', () => {
     expect(rig.sent('nack')).toEqual([]);
   });
 
-  it('says so when there was no answer in time, if that is wanted, and relays nothing later', () => {
+  it('says so while the asker still waits, if that is wanted', () => {
     const rig = CoreRig.with([]);
     rig.hear(request(true), request(false));
-    rig.run(500);
+    // The asker has half of its period left: the nack is on its way well before that is over.
+    rig.run(399);
+    expect(rig.sent('nack')).toEqual([]);
+    rig.run(2);
     expect(rig.sent('nack')).toEqual([{ to: addressOf('asker').host, message: nack(77) }]);
-    for (const { message } of rig.sent('ping')) rig.hear(ack(message.seqNo));
-    expect(rig.sent('ack')).toEqual([]);
+    rig.run(2000);
+    expect(rig.sent('nack')).toHaveLength(1);
+  });
+
+  it('still relays an answer after its nack, until the time of a ping is over', () => {
+    const rig = CoreRig.with([]);
+    rig.hear(request(true), request(true), request(false));
+    const [first, ...others] = rig.sent('ping');
+    rig.run(450);
+    rig.hear(ack(first?.message.seqNo as number));
+    expect(rig.sent('ack')).toEqual([{ to: addressOf('asker').host, message: ack(77) }]);
+    rig.run(51);
+    for (const { message } of others) rig.hear(ack(message.seqNo));
+    expect(rig.sent('ack')).toHaveLength(1);
+    expect(rig.sent('nack')).toHaveLength(2);
+  });
+
+  it('tells an asker that probes the dead in time: that it failed is no sign of bad health', () => {
+    const asker = CoreRig.with(others);
+    const { target } = nextPing(asker);
+    asker.run(500);
+    const asked = asker.sent('indirectPing').map(({ message }) => message);
+    const relay = CoreRig.with([]);
+    const relayBeganMs = relay.nowMs;
+    relay.hear(...asked);
+    while (relay.sent('nack').length === 0) relay.run(10);
+    // Each way takes 40 ms.
+    asker.run(relay.nowMs - relayBeganMs + 80);
+    asker.hear(...relay.sent('nack').map(({ message }) => message));
+    asker.until('countProbe', 500);
+    expect(asker.stateOf(target)).toBe('suspect');
+    expect(asker.core.health).toBe(0);
   });
 
   it('is refused above the bound, and counted', () => {

@@ -29,7 +29,8 @@ type Out = Sink<SwimEffect>;
 interface Relay {
   readonly seqNo: number;
   readonly replyTo: Address;
-  readonly nack: boolean;
+  /** The asker is yet to hear that there was no answer. */
+  nack: boolean;
 }
 
 export interface ProberCheckpoint {
@@ -42,6 +43,10 @@ export interface ProberCheckpoint {
 }
 
 const relayTimer = 'relay/';
+// Of the time that the asker has left when it asks. A nack that comes after the end of its period is one that is missing: then
+// whoever probes the dead would take itself for slow (Lifeguard, LHA-Probe).
+// Deviation: memberlist waits a whole ping timeout, which by its defaults and ours is all that is left.
+const nackShare = 0.8;
 // Protocol versions from which a peer answers TCP pings, sends nacks and reads checksums.
 const streamPingVersion = 3;
 const nackVersion = 4;
@@ -102,7 +107,7 @@ export class Prober {
 
   fire(timer: string, nowMs: number, out: Out): boolean {
     if (!timer.startsWith(relayTimer)) return this.#machine.fire(timer, nowMs, out);
-    this.#giveUpRelay(Number(timer.slice(relayTimer.length)), out);
+    this.#relayUnanswered(Number(timer.slice(relayTimer.length)), out);
     return true;
   }
 
@@ -124,7 +129,8 @@ export class Prober {
     const seqNo = this.takeSeqNo();
     const replyTo = request.source?.address ?? from;
     this.#relays.set(seqNo, { seqNo: request.seqNo, replyTo, nack: request.nack });
-    out.emit({ type: 'setTimer', timer: `${relayTimer}${seqNo}`, delayMs: pingTimeoutMs });
+    const delayMs = request.nack ? this.#nackAfterMs : pingTimeoutMs;
+    out.emit({ type: 'setTimer', timer: `${relayTimer}${seqNo}`, delayMs });
     this.#gossip.send(request.target, [this.#ping(seqNo, request.node)], false, out);
     return undefined;
   }
@@ -160,7 +166,7 @@ export class Prober {
       expectedNacks: this.#expectedNacks,
       health: this.#health,
       ackPayload: this.ackPayload,
-      relays: [...this.#relays],
+      relays: Array.from(this.#relays, ([seqNo, relay]) => [seqNo, { ...relay }] as const),
     };
   }
 
@@ -171,7 +177,7 @@ export class Prober {
     this.#health = health;
     this.ackPayload = ackPayload;
     this.#relays.clear();
-    for (const [seqNo, relay] of relays) this.#relays.set(seqNo, relay);
+    for (const [seqNo, relay] of relays) this.#relays.set(seqNo, { ...relay });
   }
 
   #perform(action: ActionOf<typeof probeMachine>, nowMs: number, out: Out): void {
@@ -273,10 +279,19 @@ export class Prober {
       out.emit({ type: 'streamPing', to: row.address, ping: this.#ping(seqNo, target) });
   }
 
-  #giveUpRelay(relaySeqNo: number, out: Out): void {
+  /** Says so, and goes on waiting for what is left of a ping timeout: an answer still helps the asker. */
+  #relayUnanswered(relaySeqNo: number, out: Out): void {
     const relay = this.#relays.get(relaySeqNo);
-    if (!this.#relays.delete(relaySeqNo) || !relay?.nack) return;
+    if (!relay?.nack) return void this.#relays.delete(relaySeqNo);
+    relay.nack = false;
+    const delayMs = this.#pool.options.config.pingTimeoutMs - this.#nackAfterMs;
+    out.emit({ type: 'setTimer', timer: `${relayTimer}${relaySeqNo}`, delayMs });
     this.#gossip.send(relay.replyTo, [{ type: 'nack', seqNo: relay.seqNo }], false, out);
+  }
+
+  get #nackAfterMs(): number {
+    const { pingTimeoutMs, probePeriodMs } = this.#pool.options.config;
+    return nackShare * Math.min(pingTimeoutMs, probePeriodMs - pingTimeoutMs);
   }
 
   get #source(): PingSource {
