@@ -16,12 +16,15 @@ const stories = readdirSync(folder)
   });
 
 describe('a story', () => {
-  it.each(stories)('$title', async ({ path, text }) => {
-    await expect(tell(text)).toMatchFileSnapshot(path);
-  });
+  it.each(stories.map(({ title, path, text }) => [title, path, text] as const))(
+    '%s',
+    async (_title, path, text) => {
+      await expect(tell(text)).toMatchFileSnapshot(path);
+    },
+  );
 
   it('does not hold when a line of its record was edited, is missing, or was put in', () => {
-    for (const [i, { text }] of stories.entries()) {
+    for (const [i, { text }] of stories.slice(0, 6).entries()) {
       const story = tell(text);
       const line = `${story.split('\n').findLast((one) => one.startsWith('  '))}\n`;
       const edits = [line.replace('term', 'turn').replace(/\d+/, '0'), '', `${line}${line}`];
