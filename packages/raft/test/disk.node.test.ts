@@ -236,7 +236,7 @@ describe('a group on real disks whose log is short', () => {
         Array.from({ length: 20 }, (_, k) => node(leader).propose(text(`line ${i} ${k} ${'x'.repeat(200)}`))),
       );
     }
-    expect(node(leader).status().firstIndex).toBeGreaterThan(1);
+    await vi.waitFor(() => expect(node(leader).status().firstIndex).toBeGreaterThan(1), { timeout: 10_000 });
     ledgers.get(late)?.forget();
     nodes.set(late, await start(late));
     await node(late).barrier();
