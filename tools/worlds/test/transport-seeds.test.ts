@@ -1,4 +1,4 @@
 import { transportWorld } from '../src/index.ts';
 import { describeSeeds } from './seeds.ts';
 
-describeSeeds(transportWorld, 1, 100);
+describeSeeds(transportWorld, 1, 50);
