@@ -76,6 +76,45 @@ describe('what was synced', () => {
     }
   });
 
+  test('stays under its name, whatever sync of another folder comes and goes meanwhile', () => {
+    for (const seed of seeds) {
+      const { world, run, start, reboot } = lab(seed, { stallRate: 0 });
+      run(function* (disk) {
+        for (const folder of ['x', 'y']) yield* wait((done: Done<void>) => disk.makeDirectory(folder, done));
+        yield* wait((done: Done<void>) => disk.syncDirectory('', done));
+        const file = yield* create(disk, 'x/part');
+        yield* wait((done: Done<void>) => file.write(0, block(7), done));
+        yield* wait((done: Done<void>) => file.sync(done));
+        yield* wait((done: Done<void>) => disk.rename('x/part', 'x/whole', done));
+      });
+      const synced = start((disk) => wait((done: Done<void>) => disk.syncDirectory('x', done)));
+      start((disk) => wait((done: Done<void>) => disk.syncDirectory('y', done)));
+      world.runWhileNot(() => synced.outcome !== undefined, 1000);
+      reboot();
+      expect(run((disk) => contents(disk, 'x/whole'))).toEqual([...block(7)]);
+    }
+  });
+
+  test('is not undone by an earlier sync that ends later', () => {
+    for (const seed of seeds) {
+      const { world, run, start, reboot } = lab(seed, { stallRate: 0 });
+      const file = run(function* (disk) {
+        const opened = yield* create(disk, 'a');
+        yield* wait((done: Done<void>) => disk.syncDirectory('', done));
+        yield* wait((done: Done<void>) => opened.write(0, block(1), done));
+        return opened;
+      });
+      const earlier = start(() => wait((done: Done<void>) => file.sync(done)));
+      const later = start(function* () {
+        yield* wait((done: Done<void>) => file.write(0, block(2), done));
+        yield* wait((done: Done<void>) => file.sync(done));
+      });
+      world.runWhileNot(() => earlier.outcome !== undefined && later.outcome !== undefined, 1000);
+      reboot();
+      expect(run((disk) => contents(disk, 'a'))).toEqual([...block(2)]);
+    }
+  });
+
   test('survives when only the process dies, synced or not', () => {
     for (const seed of seeds) {
       const { world, run } = lab(seed);

@@ -38,11 +38,12 @@ export class Inode {
     this.#pending.push(change);
   }
 
-  /** These changes are on the medium now. */
+  /** These changes are on the medium now; those that an overlapping sync has brought there are not done once more. */
   settle(changes: readonly Change[]): void {
     const settled = new Set(changes);
-    for (const change of changes) applyTo(this.#durable, change);
-    const offsets = changes.flatMap((change) => (change.type === 'write' ? [change.offset] : []));
+    const fresh = this.#pending.filter((change) => settled.has(change));
+    for (const change of fresh) applyTo(this.#durable, change);
+    const offsets = fresh.flatMap((change) => (change.type === 'write' ? [change.offset] : []));
     if (offsets.length > 0) this.#freshFrom = Math.min(...offsets);
     this.#pending = this.#pending.filter((change) => !settled.has(change));
   }

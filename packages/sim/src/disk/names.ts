@@ -16,7 +16,8 @@ interface NameChange {
 
 /** Happens whole or not at all within a folder. */
 export interface NameOperation {
-  readonly changes: readonly NameChange[];
+  /** What is not on the medium yet. Several syncs that overlap may cover it, each for its own folder. */
+  changes: readonly NameChange[];
 }
 
 export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
@@ -61,14 +62,12 @@ export class Names {
 
   /** Of these operations, what concerns the folder is on the medium now. */
   settle(folder: string, operations: readonly NameOperation[]): void {
-    const covered = new Set(operations);
     const inFolder = ({ path }: NameChange): boolean => path !== '' && parentOf(path) === folder;
-    this.#pending = this.#pending.flatMap((operation) => {
-      if (!covered.has(operation)) return [operation];
+    for (const operation of operations) {
       applyTo(this.#durable, operation.changes.filter(inFolder));
-      const rest = operation.changes.filter((change) => !inFolder(change));
-      return rest.length === 0 ? [] : [{ changes: rest }];
-    });
+      operation.changes = operation.changes.filter((change) => !inFolder(change));
+    }
+    this.#pending = this.#pending.filter(({ changes }) => changes.length > 0);
   }
 
   /** The machine went down: some of the unsynced names got through, by journal order or in any. */
