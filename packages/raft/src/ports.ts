@@ -127,6 +127,6 @@ export interface SnapshotStorage {
   receive(groupId: number, id: SnapshotId, offset: number, bytes: Uint8Array, done: Done<void>): void;
   /** All bytes have been received: checks them, and completes when the snapshot will survive a loss of power. Else nothing is left of it. */
   accept(groupId: number, id: SnapshotId, done: Done<StoredSnapshot>): void;
-  /** Removes all others. */
+  /** Removes all others, but none that is newer than these: such a one has come since, and its owner will hear of it. */
   keepOnly(groupId: number, ids: readonly SnapshotId[], done: Done<void>): void;
 }

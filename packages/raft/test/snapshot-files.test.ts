@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Disk, type DiskFile, memoryDisk, Prng, toPromise } from '@cluster/core';
 import { fileDisk } from '@cluster/core/node';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type FlushPurpose, SnapshotFiles, type StoredSnapshot } from '../src/index.ts';
+import { type FlushPurpose, SnapshotFiles, type SnapshotId, type StoredSnapshot } from '../src/index.ts';
 import { piecesOf } from './support/ledger.ts';
 import {
   imageOf,
@@ -138,6 +138,26 @@ describe('a snapshot’s file', () => {
       `rename ${part} snapshots/00000000-000000000000000c-0000000000000003.snap`,
       'syncDirectory snapshots',
     ]);
+  });
+
+  it('is not taken for an old one when it gets its name while old ones are being removed', async () => {
+    const disk = memoryDisk();
+    let look: () => void = () => undefined;
+    const slow: Disk = { ...disk, list: (path, done) => void (look = () => disk.list(path, done)) };
+    const files = new SnapshotFiles({ disk: slow });
+    const saved: StoredSnapshot[] = [];
+    const saveNow = (index: number): void =>
+      files.save(0, metaAt(index), piecesOf(imageOf(10), 5), (outcome) => {
+        if (outcome.ok) saved.push(outcome.value);
+      });
+    files.recover(0, () => undefined);
+    look();
+    for (const index of [3, 5]) saveNow(index);
+    files.keepOnly(0, [saved[1]?.id as SnapshotId], () => undefined);
+    saveNow(9);
+    look();
+    const names = await toPromise<readonly string[]>((done) => disk.list('snapshots', done));
+    expect(names.map((name) => Number.parseInt(name.slice(9, 25), 16))).toEqual([5, 9]);
   });
 
   it('leaves nothing else in the folder once it is opened again', async () => {

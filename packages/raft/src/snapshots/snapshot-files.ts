@@ -150,10 +150,12 @@ export class SnapshotFiles implements SnapshotStorage {
   }
 
   *#keepOnly(groupId: number, ids: readonly SnapshotId[]): Task<void> {
-    const kept = new Set(ids.map((id) => this.#path(groupId, id)));
+    const kept = ids.map((id) => this.#path(groupId, id)).sort();
     for (const name of yield* this.#namesOf(groupId)) {
       const path = `${this.#directory}/${name}`;
-      if (!name.endsWith('.snap') || kept.has(path)) continue;
+      // It got its name after the caller had decided.
+      const isNewer = path > (kept.at(-1) ?? '');
+      if (!name.endsWith('.snap') || kept.includes(path) || isNewer) continue;
       yield* wait<void>((done) => this.#disk.remove(path, done));
     }
   }

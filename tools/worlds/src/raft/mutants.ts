@@ -127,7 +127,12 @@ export const snapshotRemoved: Mutant = {
   name: 'a snapshot removed while the log rests on it',
   snapshots: (snapshots) => ({
     ...boundTo(snapshots),
-    keepOnly: (groupId, _ids, done) => snapshots.keepOnly(groupId, [], done),
+    keepOnly: (groupId, ids, done) =>
+      snapshots.keepOnly(
+        groupId,
+        ids.map((id) => ({ ...id, index: id.index + 1 })),
+        done,
+      ),
   }),
 };
 
