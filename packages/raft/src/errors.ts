@@ -58,7 +58,7 @@ export const snapshotMissing = (index: number, appliedIndex: number): ClusterErr
   new ClusterError({
     code: 'RAFT_SNAPSHOT_MISSING',
     fault: 'environment',
-    message: `The log begins behind index ${index}, the state machine has applied ${appliedIndex}, and no snapshot lies between.`,
+    message: `The log begins behind index ${index}, and no snapshot covers what was before; the state machine has applied ${appliedIndex}.`,
     advice:
       'Log, snapshots and state machine are not of the same age: restore them from one backup, or replace the node by one with a new name and an empty data folder.',
     retry: 'useless',

@@ -293,10 +293,11 @@ export class RaftReplica {
     if (this.#keeper !== null) restored = yield* this.#keeper.restore(stored, restored);
     const { appliedIndex, sessions } = restored;
     const { hardState, base, entries } = log;
-    if (appliedIndex < base.index) throw errors.snapshotMissing(base.index, appliedIndex);
-    const lastIndex = lastIndexOf(log, stored?.id ?? null);
-    if (appliedIndex > lastIndex) throw errors.logBehindStateMachine(appliedIndex, lastIndex);
     const snapshot = stored?.id ?? null;
+    // Though the state machine may hold all of it: who the members were at the base is in the snapshot alone (thesis 4.1).
+    if ((snapshot?.index ?? 0) < base.index) throw errors.snapshotMissing(base.index, appliedIndex);
+    const lastIndex = lastIndexOf(log, snapshot);
+    if (appliedIndex > lastIndex) throw errors.logBehindStateMachine(appliedIndex, lastIndex);
     const configuration = stored?.meta.configuration ?? null;
     return { type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot, configuration };
   }

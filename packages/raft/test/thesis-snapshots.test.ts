@@ -204,18 +204,28 @@ describe('a node that starts between two steps (thesis 3.8, 5.1)', () => {
     expect([node.of('persist'), node.core.log.firstIndex]).toEqual([[], 1]);
   });
 
-  it('5.1: refuses to start with a log whose beginning nobody has', () => {
+  /** One whose log begins behind a snapshot that somebody has deleted. */
+  function bereft(): TestGroup {
     const group = new TestGroup(['a'], { config });
     group.electLeader();
     write(group, 5);
     snapshot(group, 'a');
     group.crash('a');
-    group.node('a').ledger.forget();
-    group.node('a').disk.list('snapshots', (outcome) => {
-      if (outcome.ok)
-        for (const name of outcome.value) group.node('a').disk.remove(`snapshots/${name}`, () => undefined);
+    const { disk } = group.node('a');
+    disk.list('snapshots', (outcome) => {
+      if (outcome.ok) for (const name of outcome.value) disk.remove(`snapshots/${name}`, () => undefined);
     });
+    return group;
+  }
+
+  it('5.1: refuses to start with a log whose beginning nobody has', () => {
+    const group = bereft();
+    group.node('a').ledger.forget();
     expect(() => group.restart('a')).toThrow(expect.objectContaining({ code: 'RAFT_SNAPSHOT_MISSING' }));
+  });
+
+  it('4.1, 5.1: refuses as well when its state machine has it all: who the members were is in the snapshot alone', () => {
+    expect(() => bereft().restart('a')).toThrow(expect.objectContaining({ code: 'RAFT_SNAPSHOT_MISSING' }));
   });
 });
 
