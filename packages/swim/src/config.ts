@@ -140,7 +140,9 @@ const shape = z.object({
   gossipPeriodMs: ms(5, 60_000, 200).describe('Time between gossip rounds.').meta({ unit: 'ms' }),
   gossipFanout: whole(1, 32, 3).describe('Members gossiped to in a round.'),
   retransmitMult: whole(1, 32, 4)
-    .describe('A broadcast is sent this many times log10 of the pool size.')
+    .describe(
+      'A broadcast is sent this many times log10 of the pool size, rounded up; below ten members up to twice as often.',
+    )
     .meta({ advice: 'More bytes, fewer members that have to wait for push/pull.' }),
   gossipToTheDeadMs: ms(0, day, 30_000)
     .describe('The dead are gossiped to for so long, so that one declared dead by mistake can refute it.')

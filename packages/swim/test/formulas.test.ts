@@ -62,7 +62,12 @@ describe('the length of a suspicion', () => {
 
 describe('what grows with the pool', () => {
   it('is the number of transmissions, by log10', () => {
-    expect([1, 9, 10, 99, 100, 999].map((n) => retransmitLimit(4, n))).toEqual([4, 4, 8, 8, 12, 12]);
+    expect([1, 10, 99, 100, 999].map((n) => retransmitLimit(4, n))).toEqual([4, 8, 8, 12, 12]);
+  });
+
+  it('is the number of transmissions, in a pool below ten as many as there are others', () => {
+    expect([2, 5, 6, 8, 9].map((n) => retransmitLimit(4, n))).toEqual([4, 4, 5, 7, 8]);
+    expect([2, 3, 9, 10].map((n) => retransmitLimit(1, n))).toEqual([1, 2, 2, 2]);
   });
 
   it('is the push/pull period, from 32 members on', () => {
