@@ -1,8 +1,10 @@
 /** A SWIM pool of any size in the simulator: members as shipped, over datagrams and streams, on a quiet network. */
+import { MetricsRegistry } from '@cluster/core';
 import { type NetworkOptions, type NodePorts, World } from '@cluster/sim';
 import { type MemberHappening, parseSwimConfig, SwimEngine } from '@cluster/swim';
 
 const port = 7946;
+const lookEveryMs = 100;
 
 export interface PoolOptions {
   readonly seed: number;
@@ -10,7 +12,7 @@ export interface PoolOptions {
   /** Of the members' configuration, beside name and address. */
   readonly config?: Omit<Parameters<typeof parseSwimConfig>[0], 'name' | 'bind'>;
   readonly network?: NetworkOptions;
-  /** All start within so long. Default 1,000 ms. */
+  /** All start within so long: the first one takes in only so many at once. Default 20 ms for each member. */
   readonly startWithinMs?: number;
 }
 
@@ -18,6 +20,7 @@ export class SwimPool {
   readonly world: World;
   readonly names: readonly string[];
   readonly engines = new Map<string, SwimEngine>();
+  readonly #metrics = new Map<string, MetricsRegistry>();
   readonly #options: PoolOptions;
   readonly #listeners: ((observer: string, event: MemberHappening) => void)[] = [];
 
@@ -33,14 +36,42 @@ export class SwimPool {
     this.#listeners.push(listener);
   }
 
-  /** Every running member lists every member alive. */
+  /** All run, and list all others alive. */
   get isWhole(): boolean {
+    if (this.engines.size < this.names.length) return false;
     return [...this.engines.values()].every(({ counts }) => counts.alive === this.names.length - 1);
+  }
+
+  /** Whole, and nobody takes itself for slow: what was done to it before has no effect any more. */
+  get isWell(): boolean {
+    return this.isWhole && this.names.every((name) => this.metric(name, 'local_health_score') === 0);
+  }
+
+  /** Of the process that runs now, or ran last. */
+  metric(name: string, metric: string): number {
+    return this.#metrics.get(name)?.value(metric) ?? 0;
+  }
+
+  /** Lets time pass until this holds; looks only so often, for large pools. @throws Error when it does not come to it. */
+  await(what: string, holds: () => boolean, withinMs: number): void {
+    const limitMs = this.world.nowMs + withinMs;
+    while (!holds()) {
+      if (this.world.nowMs >= limitMs) throw new Error(`${what}: not within ${withinMs} ms`);
+      this.world.runFor(lookEveryMs);
+    }
+  }
+
+  /** Ends a member's process, without a word. */
+  kill(name: string): void {
+    this.world.crash(name);
+    this.engines.delete(name);
   }
 
   #boot({ name, host, clock, datagrams, streams, seed, tracer }: NodePorts): { stop: () => void } {
     const config = parseSwimConfig({ ...this.#options.config, name, bind: { host, port } });
-    const engine = new SwimEngine(config, { clock, datagrams, streams, seed, tracer });
+    const metrics = new MetricsRegistry();
+    this.#metrics.set(name, metrics);
+    const engine = new SwimEngine(config, { clock, datagrams, streams, seed, tracer, metrics });
     engine.onEvent((event) => {
       for (const listener of this.#listeners) listener(name, event);
     });
@@ -51,7 +82,7 @@ export class SwimPool {
         if (!outcome.ok) clock.setTimer(1000, join);
       });
     const afterMs =
-      name === this.names[0] ? 0 : this.world.prng.float() * (this.#options.startWithinMs ?? 1000);
+      name === this.names[0] || this.world.nowMs > 0 ? 0 : this.world.prng.float() * this.#startWithinMs;
     clock.setTimer(afterMs, () =>
       engine.start(() => {
         this.engines.set(name, engine);
@@ -59,5 +90,9 @@ export class SwimPool {
       }),
     );
     return { stop: () => engine.stop() };
+  }
+
+  get #startWithinMs(): number {
+    return this.#options.startWithinMs ?? 20 * this.#options.size;
   }
 }

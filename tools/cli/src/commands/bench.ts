@@ -1,11 +1,11 @@
 import { tmpdir } from 'node:os';
-import type { BenchResult, SwimBenchOptions } from '@cluster/bench';
+import type { BenchResult, SimBenchOptions, SwimBenchOptions } from '@cluster/bench';
 import { Command } from 'commander';
 import type { MakeCommand } from '../context.ts';
 import { integer, integers, usageError } from '../usage.ts';
 import { notYet } from './later.ts';
 
-const later = ['balancer', 'sim'];
+const later = ['balancer'];
 
 interface Options {
   readonly rounds?: number;
@@ -24,7 +24,7 @@ interface Options {
 export const benchCommand: MakeCommand = ({ out, err }, done) =>
   new Command('bench')
     .description('ours beside the bare limit and the peers, interleaved in one run')
-    .argument('[benchmarks...]', 'stepper, transport, raft, swim; all there are when none is given')
+    .argument('[benchmarks...]', 'stepper, transport, raft, swim, sim; all there are when none is given')
     .option('--rounds <n>', 'rounds that each contender runs', integer(1, 1000))
     .option('--quick', 'short runs, that show whether it works; their figures are worth little')
     .option(
@@ -34,9 +34,9 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
       0,
     )
     .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
-    .option('--nodes <n>', 'swim: members of each pool (100)', integer(5, 1000))
+    .option('--nodes <n>', 'swim: members of each pool (100); sim: of the largest (1000)', integer(5, 1000))
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
-    .option('--kills <n>', 'swim: members killed, of each pool (10)', integer(0, 100))
+    .option('--kills <n>', 'members killed, of each pool: swim (10), sim (900)', integer(0, 10_000))
     .option('--cut <seconds>', 'swim: how long the partition lasts (40); 0: none', integer(0, 3600))
     .option('--dir <folder>', 'raft: where the logs are written', tmpdir())
     .option('--profile <folder>', 'transport, raft: where CPU profiles of ours go')
@@ -66,6 +66,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
             },
             say,
           ),
+        sim: () => bench.benchSim(simOptions(quick ? bench.simQuick : bench.simDefaults, options), say),
         swim: () => bench.benchSwim(swimOptions(quick ? bench.swimQuick : bench.swimDefaults, options), say),
       };
       const wanted = names.length === 0 ? Object.keys(benches) : names;
@@ -92,3 +93,8 @@ const swimOptions = (
   cutSeconds: cut,
   idleSeconds: minutes === undefined ? base.idleSeconds : minutes * 60,
 });
+
+const simOptions = (
+  base: SimBenchOptions,
+  { nodes = Infinity, kills = base.kills }: Options,
+): SimBenchOptions => ({ ...base, kills, sizes: base.sizes.filter((size) => size <= nodes) });

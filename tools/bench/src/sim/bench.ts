@@ -1,0 +1,116 @@
+/** The figures of the SWIM paper, of pools of several sizes in the simulator: counted in periods and rounds, the same on any machine. */
+import { parseSwimConfig } from '@cluster/swim';
+import type { BenchResult, BenchRow, Expectation } from '../result.ts';
+import { quantile } from '../statistics.ts';
+import { detections, disseminations, packetsPerPeriod } from './figures.ts';
+import { expectedPeriods, paperPeriods } from './first-detection.ts';
+import { SwimPool } from './pool.ts';
+
+export interface SimBenchOptions {
+  readonly seed: number;
+  /** Members of each pool. */
+  readonly sizes: readonly number[];
+  /** Members killed, of each pool. */
+  readonly kills: number;
+  /** Changes of tags that are followed, in each pool. */
+  readonly changes: number;
+}
+
+// The standard error of a mean of so many is 1.7% of it, a third of what is allowed.
+export const simDefaults: SimBenchOptions = { seed: 1, sizes: [8, 32, 128, 1000], kills: 900, changes: 200 };
+export const simQuick: SimBenchOptions = { seed: 1, sizes: [8], kills: 40, changes: 20 };
+
+const detectionTolerance = 0.05;
+const packetsTolerance = 0.05;
+const quietPeriods = 20;
+
+interface PoolFigures {
+  readonly size: number;
+  readonly meanPeriods: number;
+  /** Standard error of the mean, as a share of it. */
+  readonly error: number;
+  readonly packets: number;
+  /** 99th percentile, over all changes and members. */
+  readonly rounds: number;
+}
+
+export function benchSim(options: SimBenchOptions, say: (line: string) => void): BenchResult {
+  const figures = options.sizes.map((size) => {
+    say(`${size} members`);
+    return measurePool(size, options);
+  });
+  return {
+    name: 'sim',
+    config: { ...options, network: 'one-way delay 1 ms on average, nothing lost', swim: 'defaults' },
+    rows: figures.flatMap(rowsOf),
+    notes: [
+      `limit: derived for this schedule of probes; e/(e - 1): the mean time to the first detection by the paper, which counts from the choice of the dead member and not from its death.`,
+    ],
+    expectations: expectationsOf(figures),
+  };
+}
+
+function measurePool(size: number, { seed, kills, changes }: SimBenchOptions): PoolFigures {
+  const { probePeriodMs, gossipPeriodMs } = parseSwimConfig({ name: 'any' });
+  const pool = new SwimPool({ seed, size });
+  const packets = packetsPerPeriod(pool, quietPeriods, probePeriodMs);
+  const rounds = quantile(disseminations(pool, changes, gossipPeriodMs), 0.99);
+  const periods = detections(pool, kills, probePeriodMs);
+  const meanPeriods = periods.reduce((sum, one) => sum + one, 0) / periods.length;
+  const variance = periods.reduce((sum, one) => sum + (one - meanPeriods) ** 2, 0) / (periods.length - 1);
+  const error = Math.sqrt(variance / periods.length) / meanPeriods;
+  return { size, meanPeriods, error, packets, rounds };
+}
+
+const roundsMax = (size: number): number => 3 * Math.log2(size);
+
+function rowsOf({ size, meanPeriods, error, packets, rounds }: PoolFigures): BenchRow[] {
+  const expected = expectedPeriods(size);
+  const common = { higherIsBetter: false, limit: null, peers: {}, ratioToLimit: null, spread: 0 };
+  return [
+    {
+      ...common,
+      case: `${size} members: death to first suspicion, mean`,
+      unit: 'periods',
+      ours: meanPeriods,
+      limit: expected,
+      peers: { 'e/(e - 1)': paperPeriods },
+      ratioToLimit: expected / meanPeriods,
+      // Shown by half, as what a mean may be off by.
+      spread: 2 * error,
+    },
+    {
+      ...common,
+      case: `${size} members: packets sent by a member`,
+      unit: 'packets per period',
+      ours: packets,
+    },
+    {
+      ...common,
+      case: `${size} members: a change known to all, 99th percentile`,
+      unit: 'gossip rounds',
+      ours: rounds,
+      peers: { '3 log2 n': roundsMax(size) },
+    },
+  ];
+}
+
+function expectationsOf(figures: readonly PoolFigures[]): Expectation[] {
+  const packets = figures.map((pool) => pool.packets);
+  return [
+    ...figures.flatMap(({ size, meanPeriods, rounds }) => [
+      {
+        what: `of ${size} members, a death is suspected after the mean time derived, within ${detectionTolerance * 100}%`,
+        held: Math.abs(meanPeriods / expectedPeriods(size) - 1) <= detectionTolerance,
+      },
+      {
+        what: `of ${size} members, 99% hear of a change within 3 log2 n gossip rounds`,
+        held: rounds <= roundsMax(size),
+      },
+    ]),
+    {
+      what: 'a member of a large pool sends no more packets per period than one of a small pool',
+      held: Math.max(...packets) <= Math.min(...packets) * (1 + packetsTolerance),
+    },
+  ];
+}
