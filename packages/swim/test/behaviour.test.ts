@@ -47,6 +47,15 @@ describe('probing', () => {
     expect(rig.stateOf(target)).toBe('suspect');
   });
 
+  it('does not accuse a member that has come back or refuted since the ping', () => {
+    const rig = CoreRig.with(others);
+    const { target } = nextPing(rig);
+    rig.run(900);
+    rig.hear(alive(target, 2));
+    rig.until('countProbe', 200);
+    expect(rig.stateOf(target)).toBe('alive');
+  });
+
   it('asks only others that are alive, never the target or ourselves, and says who we are', () => {
     const rig = CoreRig.with(['a', 'b', 'c']);
     rig.hear(suspect('b'));

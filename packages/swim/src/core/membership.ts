@@ -114,17 +114,9 @@ export class Membership {
     return undefined;
   }
 
-  /** Our own probe of it failed. */
-  accuse(name: string, nowMs: number, out: Out): void {
-    const row = this.#rows.get(name);
-    if (row === undefined) return;
-    const claim: Suspect = {
-      type: 'suspect',
-      incarnation: row.incarnation,
-      node: name,
-      from: this.#pool.self.name,
-    };
-    this.hear(claim, nowMs, out);
+  /** Our own probe of it failed, which began when this was its incarnation. */
+  accuse(node: string, incarnation: number, nowMs: number, out: Out): void {
+    this.hear({ type: 'suspect', incarnation, node, from: this.#pool.self.name }, nowMs, out);
   }
 
   /** The layer above knows that a death is a leave. */

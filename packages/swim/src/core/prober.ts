@@ -37,6 +37,7 @@ export interface ProberCheckpoint {
   readonly probe: InstanceCheckpoint;
   readonly nextSeqNo: number;
   readonly expectedNacks: number;
+  readonly incarnation: number;
   readonly health: number;
   readonly ackPayload: Uint8Array;
   readonly relays: readonly (readonly [number, Relay])[];
@@ -62,6 +63,8 @@ export class Prober {
   readonly #relays = new Map<number, Relay>();
   #nextSeqNo: number;
   #expectedNacks = 0;
+  /** Of the target, when the ping went out. */
+  #incarnation = 0;
   #health = 0;
   #answerPayload = noBytes;
   /** Goes with every answer of ours, for the layer above. */
@@ -164,16 +167,19 @@ export class Prober {
       probe: this.#machine.checkpoint(),
       nextSeqNo: this.#nextSeqNo,
       expectedNacks: this.#expectedNacks,
+      incarnation: this.#incarnation,
       health: this.#health,
       ackPayload: this.ackPayload,
       relays: Array.from(this.#relays, ([seqNo, relay]) => [seqNo, { ...relay }] as const),
     };
   }
 
-  restore({ probe, nextSeqNo, expectedNacks, health, ackPayload, relays }: ProberCheckpoint): void {
+  restore(checkpoint: ProberCheckpoint): void {
+    const { probe, nextSeqNo, expectedNacks, incarnation, health, ackPayload, relays } = checkpoint;
     this.#machine.restore(probe);
     this.#nextSeqNo = nextSeqNo;
     this.#expectedNacks = expectedNacks;
+    this.#incarnation = incarnation;
     this.#health = health;
     this.ackPayload = ackPayload;
     this.#relays.clear();
@@ -212,7 +218,8 @@ export class Prober {
         const { target, nacks } = action.params;
         this.worsen(failedProbeDelta(this.#expectedNacks, nacks));
         out.emit({ type: 'countProbe', target, outcome: 'failed', roundTripMs: null, payload: noBytes });
-        this.#members.accuse(target, nowMs, out);
+        // Who has come back or refuted meanwhile is not meant.
+        this.#members.accuse(target, this.#incarnation, nowMs, out);
         return;
       }
       case 'beginRound':
@@ -242,6 +249,7 @@ export class Prober {
 
   #sendPing(target: string, seqNo: number, out: Out): void {
     const row = this.#members.row(target);
+    this.#incarnation = row.incarnation;
     const messages: Message[] = [this.#ping(seqNo, target)];
     // The suspected hears of it with the ping, so that it can refute at once (Lifeguard, buddy system).
     if (row.state === 'suspect')
