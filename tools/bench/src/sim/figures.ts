@@ -24,6 +24,8 @@ export function detections(pool: SwimPool, kills: number, periodMs: number): num
   while (periods.length < kills) {
     pool.await('a whole pool', () => pool.isWell, patienceMs);
     world.runFor((1 + prng.float()) * periodMs);
+    // Who is suspected already cannot be suspected first.
+    if (!pool.isWhole) continue;
     // Never the first: it is everybody's seed.
     const victims = prng.shuffle([...pool.names.slice(1)]).slice(0, Math.min(atOnce, kills - periods.length));
     for (const victim of victims) {
