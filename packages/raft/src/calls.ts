@@ -80,7 +80,7 @@ export class Calls {
   }
 
   /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
-  read(timeoutMs: number | undefined, done: Done<number>): () => void {
+  read(timeoutMs: number | undefined, byLease: boolean, done: Done<number>): () => void {
     const { config, clock, metrics, dispatch } = this.#options;
     metrics.reads.add();
     if (this.#waiting.size >= config.pendingProposalsMax) {
@@ -91,7 +91,8 @@ export class Calls {
     const indexOnly: Done<ProposalResult> = (outcome) =>
       done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome);
     this.#waiting.set(ref, { done: indexOnly, kind: 'read', startedMs: clock.nowMs() });
-    dispatch({ type: 'READ', ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
+    const read = { type: 'READ', ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs } as const;
+    dispatch(byLease ? { ...read, byLease } : read);
     return () => this.#abandon(ref);
   }
 

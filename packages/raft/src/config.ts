@@ -49,6 +49,20 @@ export const raftConfigSchema = z
       .describe(
         'A leader without contact to a majority steps down, and votes are refused while a leader is heard.',
       ),
+    leaseReads: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Leaders may answer reads that ask for it from a lease, which rests on clocks. The same on every node, as the election timeouts then have to be: set it on all before the first lease read. With it nobody stands before an election timeout has passed, though the connection to the leader breaks, and a node that starts helps nobody to the lead for as long.',
+      ),
+    leaseShare: z
+      .number()
+      .min(0.1)
+      .max(0.8)
+      .default(0.7)
+      .describe(
+        'How much of electionTimeoutMinMs a lease lasts. The rest is for clocks that run at different speeds, and for suspends too short to be noticed.',
+      ),
     commandBytesMax: bytes
       .default(mebi)
       .meta({ unit: 'bytes', advice: 'Put larger values elsewhere, and their name here.' }),
@@ -143,6 +157,12 @@ export const raftConfigSchema = z
       `must contain this node, ${nodeId}, or nobody`,
     );
     rule(new Set(voters).size === voters.length, 'voters', 'must not name a node twice');
+    rule(!config.leaseReads || config.checkQuorum, 'leaseReads', 'needs checkQuorum');
+    rule(
+      !config.leaseReads || electionTimeoutMinMs * config.leaseShare > heartbeatMs,
+      'leaseShare',
+      'must leave a lease longer than a heartbeat, or it is never in force',
+    );
     rule(electionTimeoutMinMs >= 2 * heartbeatMs, 'electionTimeoutMinMs', 'must be at least two heartbeats');
     rule(
       electionTimeoutMaxMs > electionTimeoutMinMs,

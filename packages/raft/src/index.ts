@@ -65,6 +65,7 @@ export { Raft, type WaitOptions } from './raft.ts';
 export type { ProposalResult } from './calls.ts';
 export {
   type ChangeOptions,
+  type ReadOptions,
   type ProposeOptions,
   type RaftEvent,
   type RaftPorts,

@@ -16,6 +16,7 @@ export interface RaftMetrics {
   readonly proposalsFailed: Counter;
   readonly reads: Counter;
   readonly readsFailed: Counter;
+  readonly leaseReads: Counter;
   readonly messagesSent: Counter;
   readonly messagesReceived: Counter;
   readonly messagesRejected: (reason: string) => Counter;
@@ -53,6 +54,7 @@ export function raftMetrics(metrics: Metrics = silentMetrics, groupId = 0): Raft
       'Proposals made at this node that ended without a result.',
     ),
     reads: counter('raft_reads', 'Linearizable reads made at this node.'),
+    leaseReads: counter('raft_lease_reads', 'Reads that this node answered from its lease.'),
     readsFailed: counter('raft_reads_failed', 'Linearizable reads made at this node that got no index.'),
     messagesSent: counter('raft_messages_sent', 'Messages handed to the channel.'),
     messagesReceived: counter('raft_messages_received', 'Messages from the channel, bad ones included.'),
@@ -81,6 +83,7 @@ export class Meter {
   readonly #metrics: RaftMetrics;
   readonly #clock: Clock;
   #elections = 0;
+  #leaseReads = 0;
   // One append at a time is timed: enough for a distribution, and free of a table.
   #timed: { readonly index: number; readonly startedMs: number } | null = null;
 
@@ -101,6 +104,8 @@ export class Meter {
     const metrics = this.#metrics;
     metrics.elections.add(core.electionsStarted - this.#elections);
     this.#elections = core.electionsStarted;
+    metrics.leaseReads.add(core.leaseReads - this.#leaseReads);
+    this.#leaseReads = core.leaseReads;
     metrics.term.set(core.currentTerm);
     metrics.isLeader.set(core.role === 'leader' ? 1 : 0);
     metrics.commitIndex.set(core.commitIndex);

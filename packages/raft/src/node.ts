@@ -8,7 +8,7 @@ import {
   toPromise,
   type Tracer,
 } from '@cluster/core';
-import { fileDisk, lockFolder, systemClock, systemRandom } from '@cluster/core/node';
+import { fileDisk, lockFolder, systemClock, systemRandom, systemWallClock } from '@cluster/core/node';
 import type { RaftConfigInput, WalConfigInput } from './config.ts';
 import { dataNotTaken } from './errors.ts';
 import type { RaftChannel, StateMachine } from './ports.ts';
@@ -77,7 +77,8 @@ export async function startRaft(
   };
   const seed = systemRandom.u32();
   try {
-    return await Raft.start(config, { ...ports, clock: systemClock, storage, snapshots, seed }, close);
+    const clocks = { clock: systemClock, wallClock: systemWallClock };
+    return await Raft.start(config, { ...ports, ...clocks, storage, snapshots, seed }, close);
   } catch (error) {
     await close();
     throw error;

@@ -9,6 +9,7 @@ import {
   type ProposeOptions,
   type RaftEvent,
   type RaftPorts,
+  type ReadOptions,
   RaftReplica,
   type RaftStatus,
 } from './replica.ts';
@@ -79,12 +80,12 @@ export class Raft {
 
   /**
    * Waits until reading the state machine here is linearizable; cheaper than {@link Raft.barrier}, since nothing is written, and
-   * many reads share one round of messages.
+   * many reads share one round of messages, or none with `consistency: 'lease'`.
    *
    * @returns an index that is applied here, and that no write acknowledged before the call lies behind.
    * @throws ClusterError `RAFT_TIMEOUT`, `RAFT_ABORTED`, `RAFT_BUSY`, `RAFT_STOPPED`; repeating is always safe.
    */
-  read(options: WaitOptions = {}): Promise<number> {
+  read(options: ReadOptions & WaitOptions = {}): Promise<number> {
     return abortable(options.signal, (done) => this.#replica.read(done, options));
   }
 

@@ -12,9 +12,11 @@ import {
   type Task,
   type Tracer,
   wait,
+  type WallClock,
 } from '@cluster/core';
 import { integerMax } from './bytes.ts';
 import { Calls, type ProposalResult, refuse } from './calls.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { nodeIdSchema, type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
 import type { Configuration } from './core/configuration.ts';
 import type { MemberChange } from './core/configuration-changes.ts';
@@ -53,6 +55,8 @@ export interface RaftPorts {
   readonly snapshots?: SnapshotStorage | undefined;
   /** For election timeouts; different on every node. */
   readonly seed: number;
+  /** To notice that the monotonic clock stood still; without it there are no lease reads. */
+  readonly wallClock?: WallClock | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: Metrics | undefined;
   readonly tracer?: Tracer | undefined;
@@ -63,6 +67,14 @@ export interface ProposeOptions {
   readonly session?: SessionKey | undefined;
   /** Default: `proposalTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
+}
+
+export interface ReadOptions extends Pick<ProposeOptions, 'timeoutMs'> {
+  /**
+   * `lease`: a leader that has a lease asks nobody (thesis 6.4.1); where it has none, at other nodes and without `leaseReads` it is
+   * as `linearizable`, the default. Linearizable, too, as long as the voters' clocks run at about the same speed.
+   */
+  readonly consistency?: 'linearizable' | 'lease' | undefined;
 }
 
 export interface SessionOptions extends Pick<ProposeOptions, 'timeoutMs'> {
@@ -135,6 +147,7 @@ export class RaftReplica {
   readonly #listeners = new Set<(event: RaftEvent) => void>();
   readonly #calls: Calls;
   readonly #keeper: SnapshotKeeper | null;
+  readonly #clockWatch: ClockWatch | null;
   #phase: Phase = 'idle';
   #failure: ClusterError | null = null;
   #cause: ClusterError | null = null;
@@ -149,6 +162,9 @@ export class RaftReplica {
     this.#metrics = raftMetrics(ports.metrics, this.config.groupId);
     this.#meter = new Meter(this.#metrics, ports.clock);
     this.#keeper = this.#makeKeeper();
+    const { clock, wallClock } = ports;
+    const spanMs = this.config.electionTimeoutMinMs;
+    this.#clockWatch = wallClock === undefined ? null : new ClockWatch(clock, wallClock, spanMs);
     this.core = new RaftCore({ ...this.config, takesSnapshots: this.#keeper !== null }, ports.seed);
     this.#calls = new Calls({
       config: this.config,
@@ -215,9 +231,11 @@ export class RaftReplica {
    * A linearizable point without an entry in the log (thesis 6.4): completes with an index that is applied here, and that no write
    * acknowledged before the call lies behind. What the state machine shows then may be newer, never older.
    */
-  read(done: Done<number>, options: Pick<ProposeOptions, 'timeoutMs'> = {}): () => void {
+  read(done: Done<number>, { timeoutMs, consistency }: ReadOptions = {}): () => void {
     if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
-    return this.#calls.read(options.timeoutMs, done);
+    const byLease = consistency === 'lease' && this.#clockWatch !== null;
+    if (byLease && this.#clockWatch.differs()) this.#dispatch({ type: 'CLOCK_DOUBTED' });
+    return this.#calls.read(timeoutMs, byLease, done);
   }
 
   /** Hands the lead over to another voter; completes when that leads. To be called at the leader. */

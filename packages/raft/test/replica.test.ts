@@ -322,6 +322,8 @@ describe('a replica', () => {
       [{ heartbeatMs: 200 }, /electionTimeoutMinMs: must be at least two heartbeats/],
       [{ electionTimeoutMaxMs: 250 }, /electionTimeoutMaxMs/],
       [{ messageBytesMax: 2000 }, /messageBytesMax/],
+      [{ leaseReads: true, checkQuorum: false }, /leaseReads: needs checkQuorum/],
+      [{ leaseReads: true, heartbeatMs: 100, leaseShare: 0.4 }, /leaseShare: must leave/],
     ];
     const { clock, network } = group;
     const ports = {

@@ -13,6 +13,9 @@ export class Host {
   incarnation = 0;
   up = false;
   paused = false;
+  /** When the pause began that it is in, and how long those before it took. */
+  pausedAtMs = 0;
+  pausedMs = 0;
   /** For the moment it gets no processor: see `starvation.ts`. */
   stalled = false;
   readonly time = new LocalTime();

@@ -112,6 +112,11 @@ export class World {
     return this.#node(name).host.paused;
   }
 
+  /** How long a node's processes have been paused in all, until the last was resumed. */
+  pausedMs(name: string): number {
+    return this.#node(name).host.pausedMs;
+  }
+
   /** Address of a node in the simulated network. */
   addressOf(name: string): string {
     return this.#node(name).host.address;
@@ -173,6 +178,7 @@ export class World {
     this.#note(name, { type: 'PAUSED' });
     this.counters.add('pauses');
     host.paused = true;
+    host.pausedAtMs = this.nowMs;
   }
 
   resume(name: string): void {
@@ -180,6 +186,7 @@ export class World {
     if (!host.paused) return;
     this.#note(name, { type: 'RESUMED' });
     host.paused = false;
+    host.pausedMs += this.nowMs - host.pausedAtMs;
     this.#kernel.release(host);
   }
 

@@ -8,6 +8,7 @@ export {
   learnerCounted,
   type Mutant,
   notingFlushes,
+  leaseTrustedAcrossPause,
   readWithoutQuorum,
   sessionsLeftOut,
   snapshotRemoved,

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   acknowledgedBeforeFlush,
   learnerCounted,
+  leaseTrustedAcrossPause,
   type Mutant,
   notingFlushes,
   raftWorldWith,
@@ -82,6 +83,12 @@ describe('planted bugs are found', () => {
 
   test('a read that is answered without a round of messages', () => {
     expect(hunt(readWithoutQuorum, 60, partitions)).toMatchObject({
+      invariant: 'a read never misses what was observed before it',
+    });
+  });
+
+  test('6.4.1: a lease that is trusted across a pause', () => {
+    expect(hunt(leaseTrustedAcrossPause, 30, {})).toMatchObject({
       invariant: 'a read never misses what was observed before it',
     });
   });

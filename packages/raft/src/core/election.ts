@@ -77,7 +77,7 @@ export class Election {
   answer(from: string, request: VoteRequest, nowMs: number, out: RaftOut): boolean {
     return request.pre
       ? this.#answerPreVote(from, request, nowMs, out)
-      : this.#answerVote(from, request, out);
+      : this.#answerVote(from, request, nowMs, out);
   }
 
   // Granting promises nothing and touches no timer: this node may grant it to many (thesis 9.6).
@@ -92,10 +92,13 @@ export class Election {
     return false;
   }
 
-  #answerVote(from: string, request: VoteRequest, out: RaftOut): boolean {
+  #answerVote(from: string, request: VoteRequest, nowMs: number, out: RaftOut): boolean {
     const shared = this.#shared;
+    // Whoever has the lease was promised it, whatever term this node has heard of since (thesis 6.4.1).
+    const isPromised = shared.config.leaseReads && request.invited !== true && shared.hearsLeader(nowMs);
     const granted =
       request.term === shared.term &&
+      !isPromised &&
       (shared.vote === from ||
         (shared.vote === null &&
           shared.leaderId === null &&

@@ -64,6 +64,7 @@ export class Leading {
     this.#replication.heartbeat(nowMs, out);
     this.#sending.repeat();
     this.#readRounds.repeat(out);
+    this.#readRounds.renewLease(nowMs, out);
     this.#transfers.repeat(out);
     this.#armHeartbeat(out);
     return true;

@@ -92,9 +92,17 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       installed: ({ index, term }, nowMs, out) => this.#proposals.skipped(index, term, nowMs, out),
     });
     this.#proposals = new Proposals(this.#shared, (entries, out) => this.#replication.append(entries, out));
-    this.#reads = new Reads(this.#shared, (node, key) => this.#readRounds.request(node, key));
+    this.#reads = new Reads(
+      this.#shared,
+      (node, key) => this.#readRounds.request(node, key),
+      (nowMs) => this.#readRounds.lease.holds(nowMs),
+    );
     this.#readRounds = new ReadRounds(this.#shared, (key, index) => this.#reads.answered(key, index));
-    this.#transfers = new Transfers(this.#shared, (peer) => this.#replication.matchOf(peer));
+    this.#transfers = new Transfers(
+      this.#shared,
+      (peer) => this.#replication.matchOf(peer),
+      () => this.#readRounds.lease.giveUp(),
+    );
     this.#leading = new Leading(
       this.#shared,
       this.#replication,
@@ -185,6 +193,10 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   get readRounds(): number {
     return this.#readRounds.count;
   }
+  /** Reads that were answered by a lease since it started. */
+  get leaseReads(): number {
+    return this.#reads.leased;
+  }
   get pendingReads(): number {
     return this.#reads.size;
   }
@@ -200,6 +212,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   }
 
   handle(input: RaftInput | TimerInput, nowMs: number, out: Out): void {
+    this.#readRounds.noteTime(nowMs);
     if (input.type === 'START') this.#start(input, nowMs, out);
     else if (this.#started && !this.hasFailed) this.#dispatch(input, nowMs, out);
     if (!this.#started || this.hasFailed) return;
@@ -228,7 +241,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'TIMER':
         return this.#fire(input.timer, nowMs, out);
       case 'READ':
-        return this.#reads.read(input.ref, input.timeoutMs, nowMs, out);
+        return this.#reads.read(input.ref, input.timeoutMs, input.byLease === true, nowMs, out);
+      case 'CLOCK_DOUBTED':
+        return this.#readRounds.doubtClock();
       case 'TRANSFER':
         if (!this.#transfers.ask(input.ref, input.to, input.timeoutMs, out)) return;
         return this.#raise({ type: 'TRANSFER_ASKED' }, nowMs, out);
@@ -414,7 +429,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   /** A round of one's own vote alone is over at once, and what waited for it gets the next. */
   #serveReads(nowMs: number, out: Out): void {
     do this.#reads.advance(nowMs, out);
-    while (this.#readRounds.advance(out));
+    while (this.#readRounds.advance(nowMs, out));
     this.#reads.serve(this.appliedIndex, out);
   }
 

@@ -5,6 +5,7 @@
  * One round is out at a time; whatever is asked meanwhile shares the next one. Every node, this one included, has at most one
  * request here, which stands for all the reads that wait there.
  */
+import { Lease, type LeaseCheckpoint } from './lease.ts';
 import { jointVoteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
 import type { RaftOut } from './types.ts';
@@ -24,24 +25,35 @@ interface Round {
   readonly index: number;
   readonly askers: readonly Asker[];
   readonly confirmed: Set<string>;
+  /** When it began; null when the clock cannot be trusted since. */
+  sentMs: number | null;
 }
 
 export interface ReadRoundsCheckpoint {
   readonly rounds: number;
   readonly askers: readonly Asker[];
   readonly round: (Omit<Round, 'confirmed'> & { readonly confirmed: readonly string[] }) | null;
+  readonly lease: LeaseCheckpoint;
+  readonly lastMs: number | null;
 }
 
+/** A leader is woken by every heartbeat: what keeps it from that for so many is a pause. */
+const pauseHeartbeats = 2;
+
 export class ReadRounds {
+  readonly lease: Lease;
   readonly #shared: Shared;
   readonly #answerHere: (key: ReadKey, index: number) => void;
   readonly #askers = new Map<string, Asker>();
   #round: Round | null = null;
   #rounds = 0;
+  // When this node was last awake.
+  #lastMs: number | null = null;
 
   /** @param answerHere gets the answers to this node's own requests. */
   constructor(shared: Shared, answerHere: (key: ReadKey, index: number) => void) {
     this.#shared = shared;
+    this.lease = new Lease(shared);
     this.#answerHere = answerHere;
   }
 
@@ -57,10 +69,32 @@ export class ReadRounds {
     this.#askers.set(node, { node, boot, request });
   }
 
+  /** Before every input: a leader that was away for long does not rest on a lease from before. */
+  noteTime(nowMs: number): void {
+    const awayMs = nowMs - (this.#lastMs ?? nowMs);
+    this.#lastMs = nowMs;
+    if (awayMs < 0 || awayMs > pauseHeartbeats * this.#shared.config.heartbeatMs) this.doubtClock();
+  }
+
+  /** More time may have passed than the clock says: neither the lease nor the round that is out proves anything about now. */
+  doubtClock(): void {
+    this.lease.drop();
+    if (this.#round !== null) this.#round.sentMs = null;
+  }
+
+  /** With every heartbeat: where there are lease reads, the lease is renewed before anybody waits for it. */
+  renewLease(nowMs: number, out: RaftOut): void {
+    if (this.#shared.config.leaseReads && this.#round === null) this.#begin(nowMs, out);
+  }
+
   /** Begins a round when there is something to ask and none is out. @returns whether one has been answered within the call. */
-  advance(out: RaftOut): boolean {
-    const { log, commitIndex, term, isLeader } = this.#shared;
-    if (this.#askers.size === 0 || this.#round !== null || !isLeader) return false;
+  advance(nowMs: number, out: RaftOut): boolean {
+    if (this.#askers.size === 0 || this.#round !== null || !this.#shared.isLeader) return false;
+    return this.#begin(nowMs, out);
+  }
+
+  #begin(nowMs: number, out: RaftOut): boolean {
+    const { log, commitIndex, term } = this.#shared;
     // Before an entry of its own term is committed, a leader does not know how far the log is (thesis 6.4, step 1).
     if (log.termAt(commitIndex) !== term) return false;
     const confirmed = new Set([this.#shared.config.nodeId]);
@@ -69,6 +103,7 @@ export class ReadRounds {
       index: commitIndex,
       askers: [...this.#askers.values()],
       confirmed,
+      sentMs: nowMs,
     };
     this.#askers.clear();
     this.repeat(out);
@@ -94,6 +129,7 @@ export class ReadRounds {
 
   /** The lead is over; whoever asked asks the next leader. */
   end(): void {
+    this.lease.reset();
     this.#askers.clear();
     this.#round = null;
   }
@@ -106,6 +142,7 @@ export class ReadRounds {
       jointVoteResult(membership.quorum, (voter) => round.confirmed.has(voter) || undefined) === 'won';
     if (!isConfirmed) return false;
     this.#round = null;
+    if (round.sentMs !== null) this.lease.renew(round.sentMs);
     const { index } = round;
     for (const { node, boot, request } of round.askers) {
       if (node === config.nodeId) this.#answerHere({ boot, request }, index);
@@ -116,10 +153,18 @@ export class ReadRounds {
 
   checkpoint(): ReadRoundsCheckpoint {
     const round = this.#round && { ...this.#round, confirmed: [...this.#round.confirmed] };
-    return { rounds: this.#rounds, askers: [...this.#askers.values()], round };
+    return {
+      rounds: this.#rounds,
+      askers: [...this.#askers.values()],
+      round,
+      lease: this.lease.checkpoint(),
+      lastMs: this.#lastMs,
+    };
   }
 
-  restore({ rounds, askers, round }: ReadRoundsCheckpoint): void {
+  restore({ rounds, askers, round, lease, lastMs }: ReadRoundsCheckpoint): void {
+    this.lease.restore(lease);
+    this.#lastMs = lastMs;
     this.#rounds = rounds;
     this.#round = round && { ...round, confirmed: new Set(round.confirmed) };
     this.#askers.clear();

@@ -29,6 +29,7 @@ export interface ReadsCheckpoint {
   readonly asked: Asked | null;
   readonly agreed: readonly Agreed[];
   readonly sweeping: boolean;
+  readonly leased: number;
 }
 
 const sweepTimer = 'reads';
@@ -38,6 +39,7 @@ const bootIds = 2 ** 32;
 export class Reads {
   readonly #shared: Shared;
   readonly #askHere: (node: string, key: ReadKey) => void;
+  readonly #leaseHolds: (nowMs: number) => boolean;
   // By ref: every read that has no answer yet. The lists below may name others, which are passed over.
   readonly #deadlines = new Map<number, number>();
   #waiting: number[] = [];
@@ -47,15 +49,29 @@ export class Reads {
   #boot = 0;
   #requests = 0;
   #sweeping = false;
+  #leased = 0;
 
-  /** @param askHere takes the request when this node leads. */
-  constructor(shared: Shared, askHere: (node: string, key: ReadKey) => void) {
+  /**
+   * @param askHere takes the request when this node leads.
+   * @param leaseHolds whether this node leads, and no other can.
+   */
+  constructor(
+    shared: Shared,
+    askHere: (node: string, key: ReadKey) => void,
+    leaseHolds: (nowMs: number) => boolean,
+  ) {
     this.#shared = shared;
     this.#askHere = askHere;
+    this.#leaseHolds = leaseHolds;
   }
 
   get size(): number {
     return this.#deadlines.size;
+  }
+
+  /** Reads that were answered by a lease since the start. */
+  get leased(): number {
+    return this.#leased;
   }
 
   /** @param seed differs between incarnations: an answer to one must not pass for an answer to the next, whose reads are later. */
@@ -63,12 +79,16 @@ export class Reads {
     this.#boot = Prng.fromSeed(seed, 'reads').below(bootIds);
   }
 
-  read(ref: number, timeoutMs: number, nowMs: number, out: RaftOut): void {
+  /** @param byLease ask nobody where a lease says that no other leads (thesis 6.4.1). */
+  read(ref: number, timeoutMs: number, byLease: boolean, nowMs: number, out: RaftOut): void {
     if (this.#deadlines.size >= this.#shared.config.pendingProposalsMax) {
       return out.emit({ type: 'respond', ref, answer: { status: 'busy', submitted: false } });
     }
     this.#deadlines.set(ref, nowMs + timeoutMs);
-    this.#waiting.push(ref);
+    if (byLease && this.#leaseHolds(nowMs)) {
+      this.#agreed.push({ index: this.#shared.commitIndex, refs: [ref] });
+      this.#leased++;
+    } else this.#waiting.push(ref);
     this.#arm(out);
   }
 
@@ -161,6 +181,7 @@ export class Reads {
       asked: this.#asked && { ...this.#asked },
       agreed: [...this.#agreed],
       sweeping: this.#sweeping,
+      leased: this.#leased,
     };
   }
 
@@ -173,5 +194,6 @@ export class Reads {
     this.#asked = from.asked && { ...from.asked };
     this.#agreed = [...from.agreed];
     this.#sweeping = from.sweeping;
+    this.#leased = from.leased;
   }
 }

@@ -59,18 +59,24 @@ export class Reception {
   }
 
   start(nowMs: number): void {
+    const { shared } = this.#parts;
     this.#timerBaseMs = nowMs;
+    // Before it failed this node may have heard a leader that rests on that (thesis 6.4.1).
+    if (shared.config.leaseReads) shared.leaderContactMs = nowMs;
   }
 
   silenceMs(nowMs: number): number {
     return nowMs - this.#timerBaseMs;
   }
 
-  /** Taken for as long silent as any timeout, so that it refuses no vote and waits no longer than its turn. */
+  /**
+   * Taken for as long silent as any timeout, so that it refuses no vote and waits no longer than its turn. Where there are lease
+   * reads it is no such thing: a leader whose connection broke may be at work and rest on what was promised to it (thesis 6.4.1).
+   */
   lost(peer: string, nowMs: number, out: Out): void {
     const { shared } = this.#parts;
     const { leaderId, rank, config } = shared;
-    if (peer !== leaderId || rank === null || !config.preVote) return;
+    if (peer !== leaderId || rank === null || !config.preVote || config.leaseReads) return;
     shared.leaderContactMs = null;
     this.#timerBaseMs = nowMs - config.electionTimeoutMaxMs;
     this.#raise({ type: 'LEADER_LOST', rank }, nowMs, out);
@@ -172,8 +178,11 @@ export class Reception {
   }
 
   #stand(nowMs: number, out: Out): null {
-    this.#parts.election.invited = true;
+    const { election } = this.#parts;
+    election.invited = true;
     this.#raise({ type: 'TIMEOUT_NOW' }, nowMs, out);
+    // One that does not stand now was not invited to stand later.
+    election.invited = false;
     return null;
   }
 

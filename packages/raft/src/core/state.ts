@@ -14,6 +14,9 @@ export interface CoreConfig {
   readonly electionTimeoutMaxMs: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
+  readonly leaseReads: boolean;
+  /** Of the shortest election timeout. */
+  readonly leaseShare: number;
   readonly commandBytesMax: number;
   readonly appendBytesMax: number;
   readonly inflightMessagesMax: number;
@@ -95,14 +98,12 @@ export class Shared {
 
   /** A leader is at work as far as this node can tell: votes are refused (thesis 4.2.3). */
   hearsLeader(nowMs: number): boolean {
-    const { checkQuorum, electionTimeoutMinMs } = this.config;
+    const { checkQuorum, electionTimeoutMinMs, leaseReads } = this.config;
     if (!checkQuorum) return false;
     if (this.isLeader) return true;
-    return (
-      this.leaderId !== null &&
-      this.leaderContactMs !== null &&
-      nowMs - this.leaderContactMs < electionTimeoutMinMs
-    );
+    // A lease outlives the term that this node hears of meanwhile.
+    if (this.leaderId === null && !leaseReads) return false;
+    return this.leaderContactMs !== null && nowMs - this.leaderContactMs < electionTimeoutMinMs;
   }
 
   /** How many voters come before this one when the leader is lost; null without a leader. All that follow it count alike. */

@@ -21,12 +21,17 @@ const timer = 'transfer';
 export class Transfers {
   readonly #shared: Shared;
   readonly #matchOf: (peer: string) => number;
+  readonly #giveUpLease: () => void;
   #transfer: Transfer | null = null;
 
-  /** @param matchOf how far a follower's log agrees with this leader's. */
-  constructor(shared: Shared, matchOf: (peer: string) => number) {
+  /**
+   * @param matchOf how far a follower's log agrees with this leader's.
+   * @param giveUpLease before another is told to stand.
+   */
+  constructor(shared: Shared, matchOf: (peer: string) => number, giveUpLease: () => void) {
     this.#shared = shared;
     this.#matchOf = matchOf;
+    this.#giveUpLease = giveUpLease;
   }
 
   /** @returns whether a transfer begins. */
@@ -61,7 +66,9 @@ export class Transfers {
   /** With every heartbeat, lest it was lost. */
   repeat(out: RaftOut): void {
     const { term } = this.#shared;
-    if (this.#transfer?.told) this.#shared.send(out, this.#transfer.to, { type: 'timeoutNow', term });
+    if (!this.#transfer?.told) return;
+    this.#giveUpLease();
+    this.#shared.send(out, this.#transfer.to, { type: 'timeoutNow', term });
   }
 
   /** It took too long: this node leads on. */

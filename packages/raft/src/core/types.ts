@@ -272,7 +272,15 @@ export type RaftInput =
   | { readonly type: 'MALFORMED'; readonly from: string; readonly reason: string }
   | { readonly type: 'PROPOSE'; readonly proposals: readonly Proposal[] }
   /** A linearizable read; its `ref` differs from those of proposals. */
-  | { readonly type: 'READ'; readonly ref: number; readonly timeoutMs: number }
+  | {
+      readonly type: 'READ';
+      readonly ref: number;
+      readonly timeoutMs: number;
+      /** A leader may answer from its lease (thesis 6.4.1). */
+      readonly byLease?: true;
+    }
+  /** More time may have passed than the clock says, as when the machine was suspended. */
+  | { readonly type: 'CLOCK_DOUBTED' }
   /** Hand the lead over; its `ref` differs from those of proposals. */
   | { readonly type: 'TRANSFER'; readonly ref: number; readonly to: string; readonly timeoutMs: number }
   /** Change who the members are; its `ref` differs from those of proposals. */

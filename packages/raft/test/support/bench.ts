@@ -26,6 +26,8 @@ export const defaults: CoreConfig = {
   electionTimeoutMaxMs: 500,
   preVote: true,
   checkQuorum: true,
+  leaseReads: false,
+  leaseShare: 0.7,
   commandBytesMax: 1 << 20,
   appendBytesMax: 1 << 18,
   inflightMessagesMax: 64,

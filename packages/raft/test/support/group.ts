@@ -32,6 +32,8 @@ export interface Call<T> {
 export interface GroupOptions {
   readonly config?: Partial<RaftConfigInput>;
   readonly tracer?: Tracer;
+  /** Default: true. */
+  readonly hasWallClock?: boolean;
   readonly storage?: (node: string) => LogStorage;
   readonly disk?: (node: string) => Disk;
 }
@@ -44,6 +46,8 @@ export class TestGroup {
   readonly #options: GroupOptions;
   readonly #names: readonly string[];
   #seed = 1;
+  /** How much more time has passed than the clock says. */
+  wallAheadMs = 0;
 
   constructor(names: readonly string[], options: GroupOptions = {}) {
     this.#names = names;
@@ -57,6 +61,8 @@ export class TestGroup {
         options.disk?.(name) ?? memoryDisk(),
       );
   }
+
+  readonly #wallClock = { nowMs: (): number => this.clock.nowMs() + this.wallAheadMs };
 
   node(name: string): TestNode {
     const node = this.nodes.get(name);
@@ -111,6 +117,7 @@ export class TestGroup {
       { nodeId: name, voters: [...this.#names], ...this.#options.config },
       {
         clock: this.clock,
+        ...(this.#options.hasWallClock === false ? {} : { wallClock: this.#wallClock }),
         channel: this.network.channel(name),
         storage,
         stateMachine: ledger,

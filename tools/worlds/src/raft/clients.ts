@@ -15,7 +15,7 @@ type Ask =
   /** A point behind everything that was acknowledged before the question. */
   | { readonly type: 'barrier'; readonly behind: number }
   /** The state of a replica, which has to hold all that anybody was told of before the question. */
-  | { readonly type: 'read'; readonly behind: number }
+  | { readonly type: 'read'; readonly behind: number; readonly consistency: 'linearizable' | 'lease' }
   | { readonly type: 'write'; readonly command: Uint8Array; readonly session: SessionKey | null };
 
 export type Reply =
@@ -41,7 +41,10 @@ export interface Service {
   ): void;
   openSession(done: (outcome: Outcome<number>) => void): void;
   barrier(done: (outcome: Outcome<number>) => void): void;
-  read(done: (outcome: Outcome<number>) => void): void;
+  read(
+    done: (outcome: Outcome<number>) => void,
+    options: { readonly consistency: 'linearizable' | 'lease' },
+  ): void;
   status(): { readonly appliedIndex: number };
 }
 
@@ -51,6 +54,7 @@ const thinkMs = 40;
 const sessionlessRate = 0.2;
 const barrierRate = 0.1;
 const readRate = 0.3;
+const leaseRate = 0.7;
 
 /** The requests of a world, by number; the network carries the numbers. */
 export class Requests {
@@ -100,7 +104,7 @@ function answer(service: Service, ask: Ask, reply: (reply: Reply) => void): void
     service.read((outcome) => {
       if (!outcome.ok) return refuse(outcome.error);
       reply({ type: 'read', index: outcome.value, appliedIndex: service.status().appliedIndex });
-    });
+    }, ask);
     return;
   }
   const { command, session } = ask;
@@ -216,7 +220,8 @@ export class Client {
         return this.#try();
       }
       if (this.#prng.chance(readRate)) {
-        this.#ask = { type: 'read', behind: this.#history.observedIndex };
+        const consistency = this.#prng.chance(leaseRate) ? 'lease' : 'linearizable';
+        this.#ask = { type: 'read', behind: this.#history.observedIndex, consistency };
         return this.#try();
       }
       this.#operation = this.#nextOperation();

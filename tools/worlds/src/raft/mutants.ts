@@ -1,5 +1,5 @@
 /** Planted bugs, put around the ports so that production code stays as it is. The checkers have to find each of them. */
-import { assert, type Clock, type Disk, type DiskFile, type Done } from '@cluster/core';
+import { assert, type Clock, type Disk, type DiskFile, type Done, type WallClock } from '@cluster/core';
 import {
   decodeMessage,
   encodeMessage,
@@ -17,6 +17,8 @@ export interface Mutant {
   readonly storage?: (storage: LogStorage, clock: Clock) => LogStorage;
   readonly snapshots?: (snapshots: SnapshotStorage) => SnapshotStorage;
   readonly channel?: (channel: RaftChannel, clock: Clock) => RaftChannel;
+  /** What tells a replica that its own clock stood still. */
+  readonly wallClock?: (wallClock: WallClock, clock: Clock) => WallClock;
 }
 
 /** Leaves out every flush that is made for one purpose. */
@@ -162,6 +164,12 @@ export const readWithoutQuorum: Mutant = {
       },
     };
   },
+};
+
+/** A suspended machine does not notice: its time of day stands still with its clock. */
+export const leaseTrustedAcrossPause: Mutant = {
+  name: 'a lease trusted across a pause',
+  wallClock: (_wallClock, clock) => ({ nowMs: () => clock.nowMs() }),
 };
 
 /** What a node that came later acknowledges is counted as the word of a voter, whether it has a vote or not. */

@@ -20,6 +20,7 @@ import { withHints } from './hints.ts';
 import { History } from './history.ts';
 import { Churn } from './churn.ts';
 import { FlushGate, type Mutant } from './mutants.ts';
+import { LeaseTrial, suspendingClock } from './leases.ts';
 
 const sizes = [3, 3, 3, 4, 5, 5, 5, 7];
 // Where members change, the others wait to be added.
@@ -41,6 +42,7 @@ const counted = [
   'acknowledged',
   'barriers',
   'reads',
+  'leaseReads',
   'transfersAsked',
   'lossesHinted',
   'configurations',
@@ -112,6 +114,9 @@ class RaftRun {
   readonly #replicas = new Map<string, RaftReplica>();
   readonly #clients: Client[] = [];
   readonly #changesMembers: boolean;
+  readonly #leaseReads: boolean;
+  /** A pause is a suspend: the clock stands still meanwhile. */
+  readonly #suspends: boolean;
   #operations = 0;
   /** Whose disk has rotted, until it has said so. */
   #rotten: string | null = null;
@@ -134,6 +139,8 @@ class RaftRun {
     this.#isMachineDurable = this.#prng.chance(0.5);
     this.#segmentBytes = this.#prng.pick([4096, 8192, 65_536]) ?? 4096;
     this.#policy = drawPolicy(this.#prng);
+    this.#leaseReads = this.#prng.chance(0.5);
+    this.#suspends = this.#prng.chance(0.5);
     this.#history = new History(this.#world);
     for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
     this.#checker = new RaftChecker(this.#world, this.#nodes, this.#witnesses);
@@ -157,6 +164,10 @@ class RaftRun {
       }),
     );
     this.#transferNow();
+    if (this.#leaseReads) {
+      const leaders = (): readonly string[] => this.#checker.leaders;
+      new LeaseTrial(world, this.#nodes, this.#replicas, leaders, this.#history).begin(faultsMs);
+    }
     if (this.#changesMembers) this.#churn.begin(faultsMs);
     world.runFor(faultsMs);
     this.#settle();
@@ -246,7 +257,10 @@ class RaftRun {
   }
 
   #boot(ports: NodePorts): Process {
-    const { name, clock } = ports;
+    const { name } = ports;
+    const clock = this.#suspends
+      ? suspendingClock(ports.clock, () => this.#world.pausedMs(name))
+      : ports.clock;
     this.#checker.gone(name);
     const state = (this.#isMachineDurable ? this.#states.get(name) : undefined) ?? emptyState();
     this.#states.set(name, state);
@@ -277,9 +291,15 @@ class RaftRun {
       () => this.#world.counters.add('lossesHinted'),
     );
     const replica = new RaftReplica(
-      { nodeId: name, voters: this.#voters.includes(name) ? [...this.#voters] : [], ...this.#policy },
+      {
+        nodeId: name,
+        voters: this.#voters.includes(name) ? [...this.#voters] : [],
+        leaseReads: this.#leaseReads,
+        ...this.#policy,
+      },
       {
         clock,
+        wallClock: mutant?.wallClock?.(ports.clock, clock) ?? ports.clock,
         channel,
         storage: witness.watch(storage),
         snapshots: mutant?.snapshots?.(files) ?? files,

@@ -10,7 +10,7 @@ import {
   type MetricsRegistry,
   type Tracer,
 } from '@cluster/core';
-import { systemClock, systemRandom } from '@cluster/core/node';
+import { systemClock, systemRandom, systemWallClock } from '@cluster/core/node';
 import { HealthMonitor } from '@cluster/health';
 import { MemoryLogStorage, Raft, type RaftConfigInput, raftCodecHash, SnapshotFiles } from '@cluster/raft';
 import { startRaft } from '@cluster/raft/node';
@@ -197,6 +197,7 @@ async function openLog(
   const memory = {
     ...ports,
     clock: systemClock,
+    wallClock: systemWallClock,
     storage: new MemoryLogStorage(),
     snapshots: new SnapshotFiles({ disk: memoryDisk() }),
     seed: systemRandom.u32(),
