@@ -122,6 +122,8 @@ export interface LogComponent {
   sessionOwner(clientId: number): string | undefined;
   /** The point up to which everything acknowledged before the call has been applied here. */
   barrier(options: {
+    /** `lease`: without asking anybody, where this node leads and has a lease. */
+    readonly consistency?: 'linearizable' | 'lease';
     readonly timeoutMs: number;
     readonly signal?: AbortSignal | undefined;
   }): Promise<number>;

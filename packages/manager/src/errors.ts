@@ -162,7 +162,6 @@ export function aborted(signal: AbortSignal): ClusterError {
 
 /** What the public face has and this version does not do: method, and what is missing. Docs are generated from it. */
 export const notAvailable = {
-  'read({consistency: "lease"})': 'lease reads of the replicated log',
   'propose({group})': 'more than one replicated log in a process',
   'routeQuery({sessionId})': 'session affinity',
   'sessions.list': 'session migration',

@@ -226,14 +226,14 @@ export class ClusterNetworkManager implements AsyncDisposable {
   }
 
   /**
-   * Reads on this node's replica. `linearizable`: sees every write acknowledged before the call. `stale`: as applied here, at most
+   * Reads on this node's replica. `linearizable`: sees every write acknowledged before the call. `lease`: the same, without asking the
+   * others where this node leads and has a lease (`raft.leaseReads`), as long as their clocks run at about one speed. `stale`: as applied here, at most
    * `maxStalenessMs` old.
-   * @throws ClusterError `NOT_AVAILABLE` for lease reads, `MANAGER_NOT_VOTER`, `MANAGER_DATABASE_REQUIRED`.
+   * @throws ClusterError `MANAGER_NOT_VOTER`, `MANAGER_DATABASE_REQUIRED`.
    */
   async read(sql: string, options: ReadOptions = {}): Promise<QueryRows> {
     const { components, freshness } = this.#running('read');
     const { consistency = 'linearizable', params = [] } = options;
-    if (consistency === 'lease') throw unavailable('read({consistency: "lease"})');
     const { database } = this.#environment;
     if (database === null) throw managerError('MANAGER_DATABASE_REQUIRED', 'There is no database to read.');
     if (components.log === null)
@@ -242,8 +242,8 @@ export class ClusterNetworkManager implements AsyncDisposable {
     if (!database.classify(sql, params).readOnly) {
       throw managerError('MANAGER_MESSAGE_INVALID', 'read takes statements that only read; use query.');
     }
-    if (consistency === 'linearizable') {
-      await components.log.barrier({ timeoutMs: deadline.leftMs, signal: deadline.signal });
+    if (consistency !== 'stale') {
+      await components.log.barrier({ consistency, timeoutMs: deadline.leftMs, signal: deadline.signal });
     } else if (freshness?.isFresh !== true) {
       throw managerError('MANAGER_REPLICA_BEHIND', 'This replica is behind by more than maxStalenessMs.');
     }

@@ -30,7 +30,7 @@ export interface ProposeResult {
 }
 
 export interface ReadOptions extends CallOptions {
-  /** `linearizable` (default), `stale`, or `lease`, which is not available yet. */
+  /** `linearizable` (default), `stale`, or `lease`: as `linearizable`, from the leader's lease where `raft.leaseReads` is on. */
   readonly consistency?: 'linearizable' | 'lease' | 'stale';
   readonly params?: readonly SqlValue[];
 }

@@ -118,7 +118,11 @@ export class FakeLog implements LogComponent {
 
   barrierPlan: () => Promise<number> = async () => this.state.appliedIndex;
 
-  barrier(): Promise<number> {
+  /** What was asked of each. */
+  readonly consistencies: (string | undefined)[] = [];
+
+  barrier({ consistency }: { readonly consistency?: string } = {}): Promise<number> {
+    this.consistencies.push(consistency);
     this.barriers++;
     return this.barrierPlan();
   }

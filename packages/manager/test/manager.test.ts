@@ -57,6 +57,19 @@ const started = async (config?: ManagerConfigInput) => {
   return parts;
 };
 
+describe('a read on this replica', () => {
+  it('asks the log for what was wanted of it: a majority, a lease, or nothing', async () => {
+    const { manager, log } = await started();
+    await manager.read('read a');
+    await manager.read('read a', { consistency: 'lease' });
+    await manager.read('read a', { consistency: 'stale' }).catch(() => undefined);
+    // What keeps the replica fresh asks as well, and wants nothing in particular.
+    const asked = log.consistencies.filter((consistency) => consistency !== undefined);
+    expect(asked).toEqual(['linearizable', 'lease']);
+    await manager.stop();
+  });
+});
+
 describe('metadata', () => {
   it('is written here, read by node, and told among the events; it needs a running manager', async () => {
     const { manager } = setUp();
@@ -358,7 +371,6 @@ describe('health and metrics', () => {
 
 describe('what is not available', () => {
   const calls: Record<UnavailableMethod, (manager: ClusterNetworkManager) => Promise<unknown>> = {
-    'read({consistency: "lease"})': (manager) => manager.read('read a', { consistency: 'lease' }),
     'propose({group})': (manager) => manager.propose(encode('x'), { group: 1 }),
     'routeQuery({sessionId})': (manager) => manager.routeQuery('read a', { sessionId: 's' }),
     'sessions.list': (manager) => manager.sessions.list(),
