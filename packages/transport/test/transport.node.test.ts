@@ -246,6 +246,28 @@ describe('certificates', () => {
     );
   });
 
+  it('that are not yet valid are refused by name on both sides', async () => {
+    const early = await authority.issue('a', 'prod', { from: 10, until: 20 });
+    // A node would not start with it unless its own clock were ahead.
+    const nodes = new Nodes();
+    const a = await startTransport(
+      { nodeId: 'a', clusterName: 'prod', bind: null, tls: early },
+      {
+        directory: { lookup: (id) => nodes.addresses.get(id) },
+        wallClock: { nowMs: () => Date.now() + 15 * 86_400_000 },
+      },
+    );
+    open.push(a);
+    await nodes.start('b');
+    expect(await codeOf(a.request('b', 64, bytes('')))).toBe('TRANSPORT_CERTIFICATE_NOT_YET_VALID');
+    expect(nodes.metrics.value('connections_rejected', { reason: 'certificate_not_yet_valid' })).toBe(1);
+    expect(nodes.logged).toContainEqual(
+      expect.objectContaining({
+        fields: expect.objectContaining({ code: 'TRANSPORT_CERTIFICATE_NOT_YET_VALID' }) as unknown,
+      }),
+    );
+  });
+
   it('of another node or cluster are refused by name on both sides', async () => {
     const nodes = new Nodes();
     const a = await nodes.start('a');
