@@ -9,11 +9,13 @@ const endCode = 257;
 const widthMax = 12;
 const none = -1;
 
+// For all calls: a code is looked up only once this call has defined it, so what an earlier one left is never read.
+const suffix = new Uint8Array(1 << widthMax);
+const prefix = new Uint16Array(1 << widthMax);
+const reversed = new Uint8Array(1 << widthMax);
+
 /** @throws WireError `compression` for a code that cannot be, `too_large` above `bytesMax`. */
 export function inflateLzw(packed: Uint8Array, bytesMax: number): Uint8Array {
-  const suffix = new Uint8Array(1 << widthMax);
-  const prefix = new Uint16Array(1 << widthMax);
-  const reversed = new Uint8Array(1 << widthMax);
   let output = new Uint8Array(Math.min(bytesMax, Math.max(256, packed.length * 4)));
   let length = 0;
   let [width, high, last] = [9, endCode, none];
