@@ -3,6 +3,7 @@ export { type Contender, measure, type MeasureOptions } from './measure.ts';
 export { type BenchResult, type BenchRow, type Expectation, ratioToLimit, renderBench } from './result.ts';
 export { type Measurement, pairedRatio, quantile, type Ratio, summarize } from './statistics.ts';
 export { benchSim, type SimBenchOptions, simDefaults, simQuick } from './sim/bench.ts';
+export { benchSimCost, type SimCostOptions, simCostDefaults, simCostQuick } from './sim/cost.ts';
 export { benchStepper, stepperDefaults } from './stepper/bench.ts';
 export {
   benchTransport,

@@ -58,7 +58,7 @@ describe('the command', () => {
 
   it.each([
     ['lab', '--port', '1'],
-    ['bench', 'sim'],
+    ['bench', 'balancer'],
     ['bench', 'stepper', 'balancer'],
   ])('says of %s that it comes later, and exits with 2', async (...args) => {
     const { code, out, err } = await cluster(...args);

@@ -24,7 +24,10 @@ interface Options {
 export const benchCommand: MakeCommand = ({ out, err }, done) =>
   new Command('bench')
     .description('ours beside the bare limit and the peers, interleaved in one run')
-    .argument('[benchmarks...]', 'stepper, transport, raft, swim, sim; all there are when none is given')
+    .argument(
+      '[benchmarks...]',
+      'stepper, transport, raft, swim, sim, sim-cost; all there are when none is given',
+    )
     .option('--rounds <n>', 'rounds that each contender runs', integer(1, 1000))
     .option('--quick', 'short runs, that show whether it works; their figures are worth little')
     .option(
@@ -67,6 +70,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
             say,
           ),
         sim: () => bench.benchSim(simOptions(quick ? bench.simQuick : bench.simDefaults, options), say),
+        'sim-cost': () => bench.benchSimCost(quick ? bench.simCostQuick : bench.simCostDefaults, say),
         swim: () => bench.benchSwim(swimOptions(quick ? bench.swimQuick : bench.swimDefaults, options), say),
       };
       const wanted = names.length === 0 ? Object.keys(benches) : names;
