@@ -27,7 +27,7 @@ export function detections(pool: SwimPool, kills: number, periodMs: number): num
     // Who is suspected already cannot be suspected first.
     if (!pool.isWhole) continue;
     // Never the first: it is everybody's seed.
-    const victims = prng.shuffle([...pool.names.slice(1)]).slice(0, Math.min(atOnce, kills - periods.length));
+    const victims = prng.shuffle(pool.names.slice(1)).slice(0, Math.min(atOnce, kills - periods.length));
     for (const victim of victims) {
       const afterMs = victims.length === 1 ? 0 : prng.float() * periodMs;
       world.after(afterMs, () => {
