@@ -18,7 +18,7 @@ export interface SimBenchOptions {
 
 // The standard error of a mean of so many is 1.7% of it, a third of what is allowed.
 export const simDefaults: SimBenchOptions = { seed: 1, sizes: [8, 32, 128, 1000], kills: 900, changes: 200 };
-export const simQuick: SimBenchOptions = { seed: 1, sizes: [8], kills: 40, changes: 20 };
+export const simQuick: SimBenchOptions = { seed: 1, sizes: [8], kills: 400, changes: 20 };
 
 const detectionTolerance = 0.05;
 const packetsTolerance = 0.05;
