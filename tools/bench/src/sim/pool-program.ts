@@ -31,7 +31,7 @@ function heldBytes(): number {
 function run({ seed, size, virtualSeconds }: PoolRun): PoolCost {
   const heldBefore = heldBytes();
   const before = process.cpuUsage();
-  const pool = new SwimPool({ seed, size });
+  const pool = new SwimPool({ seed, size, startWithinMs: 1000 });
   pool.world.runFor(virtualSeconds * 1000);
   const { user, system } = process.cpuUsage(before);
   return {
