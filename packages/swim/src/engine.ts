@@ -211,12 +211,14 @@ export class SwimEngine {
     };
   }
 
-  /** Goes away without a word, as a crash would. Idempotent. */
-  stop(): void {
-    if (this.#phase === 'stopped') return;
-    this.#calls.failAll(stopped());
-    this.#dispatch({ type: 'STOP' });
-    this.#close();
+  /** Goes away without a word, as a crash would. Idempotent. @param done called when what it keeps for its next life is on disk. */
+  stop(done: () => void = () => undefined): void {
+    if (this.#phase !== 'stopped') {
+      this.#calls.failAll(stopped());
+      this.#dispatch({ type: 'STOP' });
+      this.#close();
+    }
+    this.#kept.close(done);
   }
 
   /** @throws ClusterError `SWIM_TAGS_TOO_LARGE` or `SWIM_NOT_RUNNING`, with nothing changed. */
@@ -375,7 +377,7 @@ export class SwimEngine {
   #close(): void {
     this.#phase = 'stopped';
     this.#driver.stop();
-    this.#kept.close();
+    this.#kept.close(() => undefined);
     this.#serf?.stop();
     this.metadata?.stop();
     this.#streams.close();

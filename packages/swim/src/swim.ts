@@ -255,13 +255,13 @@ export class Swim {
   }
 
   /** Closes everything without a goodbye; idempotent. */
-  async stop(): Promise<void> {
-    this.#close();
+  stop(): Promise<void> {
+    return new Promise((resolve) => this.#close(resolve));
   }
 
-  #close(): void {
+  #close(done: () => void = () => undefined): void {
     for (const quorum of this.#quorums) quorum.stop();
-    this.#engine.stop();
+    this.#engine.stop(done);
     this.#events.close();
     this.metadata.close();
   }

@@ -46,6 +46,22 @@ describe('a member that restarts', () => {
     expect(pool.world.runWhileNot(() => pool.converged(names), 60_000)).toBe(true);
   });
 
+  it('that was stopped knows also whom it met last', () => {
+    const pool = new Pool(0, 4, {}, {}, (_name, ports) => ({ peers: diskPeers(ports.disk, 'swim') }));
+    for (const name of ['m1', 'm2']) pool.spawn(name);
+    pool.world.runFor(50);
+    pool.join('m2', 'm1');
+    expect(pool.world.runWhileNot(() => pool.converged(['m1', 'm2']), 400)).toBe(true);
+    let kept = false;
+    pool.engine('m2').stop(() => (kept = true));
+    expect(kept).toBe(false);
+    expect(pool.world.runWhileNot(() => kept, 1000)).toBe(true);
+    pool.world.crash('m2', { keepsMemory: true });
+    pool.world.runFor(10);
+    pool.world.restart('m2');
+    expect(pool.world.runWhileNot(() => pool.converged(['m1', 'm2']), 3000)).toBe(true);
+  });
+
   it('survives power cuts while it writes: what it knows is the old or the new', () => {
     const names = ['m1', 'm2', 'm3'];
     const pool = keeping(3, 3);

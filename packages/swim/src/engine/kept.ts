@@ -53,8 +53,10 @@ export class Kept {
     else this.#memory?.noticed(type);
   }
 
-  close(): void {
-    this.#memory?.close();
+  /** @param done called when what was to be kept is on disk. */
+  close(done: () => void): void {
+    if (this.#memory === null) done();
+    else this.#memory.close(done);
   }
 
   /** One that cannot be read costs what it would have saved, not the start. */

@@ -5,6 +5,7 @@ export class LatestWriter<T> {
   readonly #store: (value: T, done: Done<void>) => void;
   #writing = false;
   #next: { readonly value: T; readonly waiting: Done<void>[] } | null = null;
+  #whenIdle: (() => void)[] = [];
 
   constructor(store: (value: T, done: Done<void>) => void) {
     this.#store = store;
@@ -16,9 +17,18 @@ export class LatestWriter<T> {
     if (!this.#writing) this.#writeNext();
   }
 
+  /** Calls back when nothing is being written; at once if so. */
+  idle(done: () => void): void {
+    if (this.#writing) this.#whenIdle.push(done);
+    else done();
+  }
+
   #writeNext(): void {
     const next = this.#next;
-    if (next === null) return;
+    if (next === null) {
+      for (const done of this.#whenIdle.splice(0)) done();
+      return;
+    }
     this.#next = null;
     this.#writing = true;
     this.#store(next.value, (outcome: Outcome<void>) => {

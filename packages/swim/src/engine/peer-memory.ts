@@ -37,14 +37,23 @@ export class PeerMemory {
 
   /** We have left: who leaves does not come back by itself. */
   forget(): void {
-    this.close();
+    this.#end();
     this.#write([]);
   }
 
-  close(): void {
+  /** News that has not settled yet is written now. @param done called when it is on disk, or could not be written. */
+  close(done: () => void): void {
+    if (this.#end()) this.#write(this.#options.peers());
+    this.#writer.idle(done);
+  }
+
+  /** @returns whether there was news to write. */
+  #end(): boolean {
+    const hadNews = this.#timer !== null;
     this.#closed = true;
     this.#timer?.cancel();
     this.#timer = null;
+    return hadNews;
   }
 
   #write(peers: readonly SavedPeer[]): void {
