@@ -1,0 +1,159 @@
+/** Peers with a good certificate and bad manners. */
+import { describe, expect, it } from 'vitest';
+import { encodeFrame, frameTypes, headerBytes, type SecureStream, writeHeader } from '@cluster/transport';
+import { type Booted, type BootOptions, EngineWorld, number, toNumber } from './engine-world.ts';
+import { greeting } from './greeting.ts';
+
+const type = 64;
+const hello = (changes = {}): Uint8Array => encodeFrame(frameTypes.hello, greeting(changes));
+
+function frame(
+  frameType: number,
+  sequence: number,
+  body: Uint8Array = new Uint8Array(0),
+  stream = 0,
+): Uint8Array {
+  const bytes = new Uint8Array(headerBytes + body.length);
+  writeHeader(bytes, 0, body.length, frameType, 2, type, stream, sequence);
+  bytes.set(body, headerBytes);
+  return bytes;
+}
+
+/** A node `b`, which keeps what it has handled, and strangers who say what they like to it. */
+class Stage {
+  readonly world = new EngineWorld(1);
+  readonly handled: number[] = [];
+  readonly b: Booted;
+
+  constructor(options: BootOptions = {}) {
+    this.b = this.world.boot('b', options);
+    this.b.engine.handle(type, (bytes, _context, answer) => {
+      this.handled.push(bytes.length < 4 ? -1 : toNumber(bytes));
+      answer({ ok: true, value: undefined });
+    });
+  }
+
+  /** `x` says this; what became of its connection. */
+  say(...said: Uint8Array[]): { readonly ended: boolean } {
+    const outcome = { ended: false };
+    const end = (): void => void (outcome.ended = true);
+    const port = this.world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: end, onClose: end };
+    port.dial({ host: 'memory', port: this.world.portOf('b') }, handlers, 1000, (dialled) => {
+      if (dialled.ok) for (const bytes of said) dialled.value.write(bytes);
+    });
+    this.world.run(50);
+    return outcome;
+  }
+}
+
+describe('oversized and negative lengths', () => {
+  // The second half is negative where a number of 32 bits has a sign.
+  it.each([73_729, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])(
+    'of %i bytes end the connection before anything is allocated',
+    (length) => {
+      const allocated: number[] = [];
+      const allocate = (bytes: number): Uint8Array => {
+        allocated.push(bytes);
+        return new Uint8Array(bytes);
+      };
+      const stage = new Stage({ allocate });
+      const header = new Uint8Array(headerBytes);
+      writeHeader(header, 0, length, frameTypes.message, 2, type, 0, 1);
+      const before = allocated.length;
+      expect(stage.say(hello(), header).ended).toBe(true);
+      // Its own answer takes a block of the usual size.
+      expect(Math.max(0, ...allocated.slice(before))).toBeLessThan(73_729);
+      expect(stage.b.metrics.value('frames_rejected', { reason: 'oversized' })).toBe(1);
+      expect(stage.handled).toEqual([]);
+    },
+  );
+
+  it('of a message in chunks end it too, by what its first chunk claims', () => {
+    const stage = new Stage();
+    const chunk = frame(frameTypes.chunk, 1, number(7), 0xffff_ffff);
+    chunk[6] = 0;
+    chunk[7] = 0;
+    expect(stage.say(hello(), chunk).ended).toBe(true);
+    expect(stage.b.metrics.value('frames_rejected', { reason: 'oversized' })).toBe(1);
+  });
+});
+
+describe('silence in the middle of the handshake', () => {
+  it.each<[string, Uint8Array]>([
+    ['before the HELLO', new Uint8Array(0)],
+    ['in its header', hello().subarray(0, 9)],
+    ['in its body', hello().subarray(0, 100)],
+  ])('%s frees its place when the time is over', (_where, bytes) => {
+    const stage = new Stage({ handshakesMax: 1, handshakeTimeoutMs: 1000 });
+    const silent = stage.say(bytes);
+    expect(stage.say(hello(), frame(frameTypes.message, 1)).ended).toBe(true);
+    expect(stage.b.metrics.value('connections_rejected', { reason: 'too_many_connections' })).toBe(1);
+    stage.world.run(3000);
+    expect(silent.ended).toBe(true);
+    expect(stage.b.metrics.value('connections_rejected', { reason: 'handshake_timeout' })).toBe(1);
+    expect(stage.say(hello(), frame(frameTypes.message, 1)).ended).toBe(false);
+    expect(stage.handled).toEqual([-1]);
+  });
+
+  it('of a listener ends the dial, and the caller learns why', () => {
+    const world = new EngineWorld(1);
+    const a = world.boot('a', { handshakeTimeoutMs: 1000, dialAttemptsMax: 1 });
+    const silent = world.network.port({ clusterName: 'prod', role: 'node', id: 'b' });
+    const accepted: SecureStream[] = [];
+    const at = { host: 'memory', port: world.portOf('b') };
+    silent.listen(
+      at,
+      (stream) => void accepted.push(stream),
+      () => undefined,
+      () => undefined,
+    );
+    const codes: string[] = [];
+    a.engine.call('b', type, number(1), {}, (outcome) => void (outcome.ok || codes.push(outcome.error.code)));
+    world.run(900);
+    expect(codes).toEqual([]);
+    world.run(200);
+    expect(accepted).toHaveLength(1);
+    expect(codes).toEqual(['TRANSPORT_HANDSHAKE_TIMEOUT']);
+    expect(a.logged).toContainEqual(expect.objectContaining({ code: 'TRANSPORT_HANDSHAKE_TIMEOUT' }));
+  });
+});
+
+describe('duplicated and replayed frames', () => {
+  const said = [1, 2, 3].map((i) => frame(frameTypes.message, i, number(i)));
+
+  it('are handled once, on one connection and over several', () => {
+    const stage = new Stage();
+    stage.say(hello(), ...said, ...said);
+    // A whole recorded connection again, its HELLO included: it goes on with the session that this HELLO began.
+    stage.say(hello(), ...said);
+    stage.say(hello(), ...said, frame(frameTypes.message, 4, number(4)));
+    expect(stage.handled).toEqual([1, 2, 3, 4]);
+    expect(stage.b.metrics.value('duplicates_dropped')).toBe(9);
+  });
+});
+
+describe('half-open connections', () => {
+  it('are noticed by the side that still believes in them, and what waits is resent on the next', () => {
+    const world = new EngineWorld(1);
+    const [a, b] = [world.boot('a'), world.boot('b')];
+    const handled: number[] = [];
+    b.engine.handle(type, (bytes, _context, answer) => {
+      handled.push(toNumber(bytes));
+      answer({ ok: true, value: undefined });
+    });
+    a.engine.post('b', type, number(1));
+    world.run(50);
+    world.network.swallowAll();
+    a.engine.post('b', type, number(2));
+    world.run(4000);
+    expect(handled).toEqual([1]);
+    world.run(6000);
+    expect(handled).toEqual([1, 2]);
+    expect(a.events).toMatchObject([
+      { type: 'up', reason: 'connected' },
+      { type: 'down', reason: 'TRANSPORT_PEER_SILENT' },
+      { type: 'up', reason: 'resumed' },
+    ]);
+  });
+});
