@@ -119,6 +119,16 @@ export const transportConfigSchema = z
     pingTimeoutMs: ms(2000, 10, 3_600_000)
       .describe('Silence after a ping that makes the connection dead.')
       .meta({ unit: 'ms', advice: 'With keepaliveIdleMs it is how long a dead peer goes unnoticed.' }),
+    writeTimeoutMs: ms(10_000, 10, 3_600_000)
+      .describe(
+        'How long a peer may take none of the bytes that wait for it before its connection is closed.',
+      )
+      .meta({ unit: 'ms', advice: 'A peer that reads 64 KiB in that time makes progress.' }),
+    idleCloseMs: ms(300_000, 0, 86_400_000)
+      .describe(
+        'How long a connection between nodes may be of no use to anybody before it is closed; the next message dials anew. 0: it stays.',
+      )
+      .meta({ unit: 'ms', advice: 'Pings of the transport itself are no use; those of ping() are.' }),
     backoffMinMs: ms(50, 1, 60_000)
       .describe('First bound of the jittered wait between dials.')
       .meta({ unit: 'ms' }),

@@ -8,12 +8,14 @@ const advices: Readonly<Record<string, string>> = {
   TRANSPORT_CERTIFICATE_NOT_YET_VALID: 'Check the clocks of both machines; the certificate begins later.',
   TRANSPORT_CERTIFICATE_UNTRUSTED:
     'Use certificates of one authority on all nodes, and give that authority as tls.ca.',
+  TRANSPORT_CERTIFICATE_REVOKED: 'Give the peer a certificate of the authorities that there are now.',
   TRANSPORT_CERTIFICATE_MISSING: 'Every peer needs a certificate of its own: give tls.cert and tls.key.',
   TRANSPORT_IDENTITY_MISMATCH: 'Check the addresses in the directory and the SAN URI of the certificate.',
   TRANSPORT_CLUSTER_MISMATCH: 'Give both sides the same cluster name and certificates made for it.',
   TRANSPORT_CODEC_MISMATCH: 'Run releases of the software that fit together.',
   TRANSPORT_VERSION_MISMATCH: 'Run releases of the software that fit together.',
   TRANSPORT_PEER_UNKNOWN: 'Wait until the directory has an address for it.',
+  TRANSPORT_WRITE_STALLED: 'Look into the peer: it takes nothing of what it is sent.',
   TRANSPORT_HANDSHAKE_CLOSED: "Look into the peer's log: it knows why.",
 };
 
@@ -22,6 +24,8 @@ const environmental = new Set([
   'TRANSPORT_CONNECTION_LOST',
   'TRANSPORT_PEER_UNREACHABLE',
   'TRANSPORT_PEER_SILENT',
+  'TRANSPORT_WRITE_STALLED',
+  'TRANSPORT_CONNECTION_IDLE',
   'TRANSPORT_HANDSHAKE_TIMEOUT',
   'TRANSPORT_PEER_LEFT',
   'TRANSPORT_PEER_UNKNOWN',

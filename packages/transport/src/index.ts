@@ -16,6 +16,8 @@ export type { TransportCoreConfig } from './core/entities.ts';
 export { TransportCore } from './core/transport-core.ts';
 export type { Call } from './engine/call.ts';
 export type { EngineContext, InboundRequest } from './engine/inbound.ts';
+export type { ChannelStatus, ConnectionStatus, StreamStatus } from './engine/channels.ts';
+export type { Counts } from './core/tally.ts';
 export { TransportEngine } from './engine/engine.ts';
 export type { EngineHandler, HandlerOptions } from './engine/handlers.ts';
 export type { RateLimit } from './core/rate-limit.ts';

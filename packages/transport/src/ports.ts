@@ -25,6 +25,10 @@ export interface SecureStream extends Duplex {
    * can be told; the engine refuses it.
    */
   readonly certified: Certified;
+  /** What has been written and has not left. Default: unknown; then only `onDrain` shows that the peer reads. */
+  readonly unsentBytes?: number;
+  /** Called when what the peer has shown counts no more. Who uses the stream sets it, tells the peer, and closes. */
+  onRevoked?: ((refusal: Refusal) => void) | undefined;
 }
 
 /** Mutually authenticated streams: TLS 1.3 in production, plain pairs in tests and simulation. */

@@ -4,6 +4,7 @@ import type { TransportConfigInput } from './config.ts';
 import type { PeerRole } from './core/identity.ts';
 import type { Priority } from './core/outgoing.ts';
 import type { Call } from './engine/call.ts';
+import type { ChannelStatus } from './engine/channels.ts';
 import { TransportEngine } from './engine/engine.ts';
 import type { HandlerOptions } from './engine/handlers.ts';
 import type { EngineContext } from './engine/inbound.ts';
@@ -22,6 +23,8 @@ export interface MessageContext {
   readonly priority: Priority;
   /** Aborts when the caller has given up or its session is over; for one-way messages when the transport closes. */
   readonly signal: AbortSignal;
+  /** W3C trace context, if the sender has given one. */
+  readonly traceparent: string | undefined;
 }
 
 /**
@@ -38,6 +41,8 @@ export interface SendOptions {
   /** Default: `requestTimeoutMs` of the configuration. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** W3C trace context: the remote handler finds it in its context. One that is not valid is left out. */
+  readonly traceparent?: string | undefined;
 }
 
 const noOptions: SendOptions = {};
@@ -104,10 +109,10 @@ export class Transport {
     bytes: Uint8Array,
     options: SendOptions & { readonly ack?: 'handled' | 'received' } = {},
   ): Promise<void> {
-    const { priority, timeoutMs } = options;
+    const { priority, timeoutMs, traceparent } = options;
     const until = options.ack === 'received' ? 'arrival' : 'answer';
     await this.#call(options, to, (done) =>
-      this.#engine.call(to, typeId, bytes, { priority, timeoutMs, until }, done),
+      this.#engine.call(to, typeId, bytes, { priority, timeoutMs, traceparent, until }, done),
     );
   }
 
@@ -119,9 +124,9 @@ export class Transport {
     to: string,
     typeId: number,
     bytes: Uint8Array,
-    options: { readonly priority?: Priority } = {},
+    options: Pick<SendOptions, 'priority' | 'traceparent'> = noOptions,
   ): boolean {
-    return this.#engine.post(to, typeId, bytes, options.priority);
+    return this.#engine.post(to, typeId, bytes, options.priority, options.traceparent);
   }
 
   /**
@@ -191,6 +196,11 @@ export class Transport {
 
   peers(): readonly PeerStatus[] {
     return this.#engine.peers();
+  }
+
+  /** What has gone to and from each peer, over its connection and its streams: opened, closed, frames, bytes, times, windows. */
+  channels(): readonly ChannelStatus[] {
+    return this.#engine.channels();
   }
 
   /** Says goodbye, lets handlers finish within `drainTimeoutMs`, closes everything. Idempotent. */
@@ -272,6 +282,9 @@ class Context implements MessageContext {
   }
   get priority(): Priority {
     return this.of.priority;
+  }
+  get traceparent(): string | undefined {
+    return this.of.traceparent;
   }
 
   get signal(): AbortSignal {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { connectionMachine } from '@cluster/transport/machines';
 import type { ConnectionEvent } from '../src/core/connection.machine.ts';
-import { drainTimedOut, handshakeTimedOut, peerSilent } from '../src/core/refusal.ts';
+import {
+  connectionIdle,
+  drainTimedOut,
+  handshakeTimedOut,
+  peerSilent,
+  writeStalled,
+} from '../src/core/refusal.ts';
 import { MachineDriver } from './machine-driver.ts';
 
 const timings = { handshakeTimeoutMs: 3000, pingTimeoutMs: 2000, drainTimeoutMs: 1500, lingerMs: 1000 };
@@ -59,6 +65,10 @@ describe('a connection', () => {
     ['awaitingHello', { type: 'SHUTDOWN' }, 'closed', closing],
     ['open.live', { type: 'QUIET' }, 'open.probing', ['sendPing']],
     ['open.probing', { type: 'HEARD' }, 'open.live', []],
+    ['open.live', { type: 'STALLED' }, 'closed', ['blame', ...closing]],
+    ['open.probing', { type: 'STALLED' }, 'closed', ['blame', ...closing]],
+    ['open.live', { type: 'UNUSED' }, 'refusing', ['blame', ...refusing]],
+    ['open.probing', { type: 'UNUSED' }, 'open.probing', []],
     ['open.live', { type: 'BROKEN' }, 'refusing', refusing],
     ['open.live', { type: 'REFUSED' }, 'closed', closing],
     ['open.live', { type: 'CLOSED' }, 'closed', closing],
@@ -108,6 +118,15 @@ describe('a connection', () => {
   it('waits without a timer where another bounds the time, and where there is nothing to wait for', () => {
     for (const state of ['new', 'dialing', 'open.live', 'closed'] as const)
       expect(at(state).timers).toEqual({});
+  });
+
+  it('says why it ends: nobody has used it, or the peer reads nothing', () => {
+    const unused = at('open.live');
+    unused.send({ type: 'UNUSED' });
+    expect(unused.params['blame']).toEqual({ refusal: connectionIdle });
+    const stalled = at('open.live');
+    stalled.send({ type: 'STALLED' });
+    expect(stalled.params['blame']).toEqual({ refusal: writeStalled });
   });
 
   it('admits nobody twice, and nobody who was refused', () => {

@@ -24,6 +24,7 @@ export interface BootOptions extends Partial<TransportConfigInput> {
   readonly judge?: (peer: PeerIdentity) => Refusal | null;
   readonly tracer?: Tracer;
   readonly soon?: (run: () => void) => void;
+  readonly allocate?: (bytes: number) => Uint8Array;
 }
 
 /** Engines on a network in memory, in virtual time. */
@@ -46,7 +47,7 @@ export class EngineWorld {
   /** Starts a process; the same id again is a new boot at the same address. */
   boot(
     nodeId: string,
-    { role = 'node', certificate, judge, tracer, soon, ...config }: BootOptions = {},
+    { role = 'node', certificate, judge, tracer, soon, allocate, ...config }: BootOptions = {},
   ): Booted {
     const process = new ProcessClock(this.clock);
     const metrics = new MetricsRegistry();
@@ -74,6 +75,7 @@ export class EngineWorld {
         },
         ...(tracer ? { tracer } : {}),
         ...(soon ? { soon } : {}),
+        ...(allocate ? { allocate } : {}),
       },
     );
     engine.onPeer((event) => void events.push(event));

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ListRecorder, type Outcome, replay, Tracer } from '@cluster/core';
 import { encodeFrame, frameTypes, TransportCore, writeHeader } from '@cluster/transport';
 import { type Booted, type BootOptions, EngineWorld, number, toNumber } from './engine-world.ts';
+import { greeting } from './greeting.ts';
 
 const type = 64;
 
@@ -19,24 +20,6 @@ function call({ engine }: Booted, to: string, bytes = number(1), options = {}): 
   return outcomes;
 }
 const failure = (code: string): object[] => [{ ok: false, error: { code } }];
-
-/** The HELLO of a node `x` to `b`. */
-const greeting = new TextEncoder().encode(
-  `CLTP${JSON.stringify({
-    versionMin: 1,
-    versionMax: 1,
-    clusterName: 'prod',
-    nodeId: 'x',
-    expectedId: 'b',
-    bootId: 'x1',
-    capabilities: [],
-    limits: { messageBytesMax: 65_536, streamWindowBytes: 65_536, sessionWindowBytes: 65_536 },
-    codecHashes: {},
-    sessionId: null,
-    proposedId: 'p1',
-    received: 0,
-  })}`,
-);
 
 describe('a handshake that is refused', () => {
   it.each<[string, BootOptions, string, string]>([
@@ -167,7 +150,7 @@ describe('hostile frames', () => {
     };
     port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
       if (!outcome.ok) return;
-      outcome.value.write(encodeFrame(frameTypes.hello, greeting));
+      outcome.value.write(encodeFrame(frameTypes.hello, greeting()));
       outcome.value.write(bytes);
     });
     world.run(50);
@@ -259,7 +242,7 @@ describe('hostile frames', () => {
     ]);
     port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
       if (!outcome.ok) return;
-      outcome.value.write(encodeFrame(frameTypes.hello, greeting));
+      outcome.value.write(encodeFrame(frameTypes.hello, greeting()));
       outcome.value.write(Uint8Array.from(flood.flat()));
     });
     world.run(50);
@@ -283,7 +266,7 @@ describe('hostile frames', () => {
     port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
       if (!outcome.ok) return;
       const messages = Array.from({ length: 20 }, (_, i) => [...frame(0, frameTypes.message, i + 1)]);
-      for (const byte of [...encodeFrame(frameTypes.hello, greeting), ...messages.flat()])
+      for (const byte of [...encodeFrame(frameTypes.hello, greeting()), ...messages.flat()])
         outcome.value.write(Uint8Array.of(byte));
     });
     world.run(50);
@@ -524,7 +507,7 @@ describe('answers', () => {
     port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
       if (!outcome.ok) return;
       const stream = outcome.value;
-      stream.write(encodeFrame(frameTypes.hello, greeting));
+      stream.write(encodeFrame(frameTypes.hello, greeting()));
       // Never acknowledges anything.
       for (let i = 1; i <= 5000; i++) {
         const request = new Uint8Array(16);

@@ -229,6 +229,11 @@ export class MemoryNetwork {
     this.#pairs.length = 0;
   }
 
+  /** From now on who has accepted a connection is not read any more, and hears the other side all the same. */
+  stopReading(): void {
+    for (const [i, stream] of this.#pairs.entries()) if (i % 2 === 1) stream.blackHole = true;
+  }
+
   /** From now on nothing arrives on the connections there are, and nobody is told. */
   swallowAll(): void {
     for (const stream of this.#pairs) stream.blackHole = true;

@@ -8,6 +8,7 @@ import {
   writeHeader,
 } from '@cluster/transport';
 import { type Booted, type BootOptions, EngineWorld } from './engine-world.ts';
+import { greeting } from './greeting.ts';
 
 const type = 70;
 const patient = { retriesMax: 1000, dialAttemptsMax: 1000, backoffMaxMs: 200 };
@@ -352,22 +353,6 @@ describe('a peer that says goodbye', () => {
 });
 
 describe('hostile frames of streams', () => {
-  const greeting = new TextEncoder().encode(
-    `CLTP${JSON.stringify({
-      versionMin: 1,
-      versionMax: 1,
-      clusterName: 'prod',
-      nodeId: 'x',
-      expectedId: 'b',
-      bootId: 'x1',
-      capabilities: [],
-      limits: { messageBytesMax: 65_536, streamWindowBytes: 65_536, sessionWindowBytes: 65_536 },
-      codecHashes: {},
-      sessionId: null,
-      proposedId: 'p1',
-      received: 0,
-    })}`,
-  );
   const frame = (
     frameType: number,
     sequence: number,
@@ -387,7 +372,7 @@ describe('hostile frames of streams', () => {
     const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
     port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
       if (!outcome.ok) return;
-      outcome.value.write(encodeFrame(frameTypes.hello, greeting));
+      outcome.value.write(encodeFrame(frameTypes.hello, greeting()));
       for (const bytes of frames) outcome.value.write(bytes);
     });
     world.run(200);

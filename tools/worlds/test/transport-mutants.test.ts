@@ -37,6 +37,11 @@ describe('planted bugs of the transport are found', () => {
     { mutant: transportMutants.confusesAnswers, last: 20, invariant: 'an answer belongs to its question' },
     { mutant: transportMutants.forgetsDeadlines, last: 5, invariant: 'every call ends by its deadline' },
     { mutant: transportMutants.queuesWithoutBound, last: 5, invariant: 'queues are bounded' },
+    {
+      mutant: transportMutants.keepsConnections,
+      last: 5,
+      invariant: 'nobody holds a connection that nobody uses',
+    },
     { mutant: transportMutants.takesTooMuch, last: 5, invariant: 'handlers hold no more than the window' },
   ])('$mutant.name', ({ mutant, last, invariant }) => {
     expect(hunt(mutant, last, invariant)).toContain(invariant);

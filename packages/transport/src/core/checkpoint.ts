@@ -6,7 +6,7 @@ import {
   type TableCheckpoint,
   unpackPlain,
 } from '@cluster/core';
-import type { Connection, Peer } from './entities.ts';
+import type { Connection, Peer, PeerMachines } from './entities.ts';
 
 export interface CoreState {
   readonly prng: PrngState;
@@ -20,10 +20,8 @@ export interface CoreState {
 
 interface Saved extends Omit<CoreState, 'connections' | 'peers'> {
   readonly connections: readonly (Omit<Connection, 'machine'> & { readonly machine: InstanceCheckpoint })[];
-  readonly peers: readonly (Omit<Peer, 'link' | 'session'> & {
-    readonly link: InstanceCheckpoint;
-    readonly session: InstanceCheckpoint;
-  })[];
+  readonly peers: readonly (Omit<Peer, keyof PeerMachines> &
+    Readonly<Record<keyof PeerMachines, InstanceCheckpoint>>)[];
 }
 
 export function packState(state: CoreState): Uint8Array {
@@ -35,7 +33,8 @@ export function packState(state: CoreState): Uint8Array {
     })),
     peers: [...state.peers.values()].map((peer) => ({
       ...peer,
-      link: peer.link.checkpoint(),
+      entry: peer.entry.checkpoint(),
+      breaker: peer.breaker.checkpoint(),
       session: peer.session.checkpoint(),
     })),
   };
@@ -45,7 +44,7 @@ export function packState(state: CoreState): Uint8Array {
 export function unpackState(
   bytes: Uint8Array,
   machineOf: (connection: number) => Connection['machine'],
-  machinesOf: (peer: string) => Pick<Peer, 'link' | 'session'>,
+  machinesOf: (peer: string) => PeerMachines,
 ): CoreState {
   const saved = unpackPlain(bytes) as Saved;
   const connections = saved.connections.map((one): [number, Connection] => {
@@ -54,10 +53,11 @@ export function unpackState(
     return [one.id, { ...one, machine }];
   });
   const peers = saved.peers.map((one): [string, Peer] => {
-    const { link, session } = machinesOf(one.key);
-    link.restore(one.link);
+    const { entry, breaker, session } = machinesOf(one.key);
+    entry.restore(one.entry);
+    breaker.restore(one.breaker);
     session.restore(one.session);
-    return [one.key, { ...one, link, session }];
+    return [one.key, { ...one, entry, breaker, session }];
   });
   return { ...saved, connections: new Map(connections), peers: new Map(peers) };
 }

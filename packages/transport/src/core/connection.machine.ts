@@ -1,6 +1,13 @@
 import { setup } from 'xstate';
 import { effect } from '@cluster/core';
-import { drainTimedOut, handshakeTimedOut, peerSilent, type Refusal } from './refusal.ts';
+import {
+  connectionIdle,
+  drainTimedOut,
+  handshakeTimedOut,
+  peerSilent,
+  type Refusal,
+  writeStalled,
+} from './refusal.ts';
 
 /** The verdict on what has just arrived; null = it is accepted. */
 interface Judged {
@@ -26,6 +33,10 @@ export type ConnectionEvent =
   /** Nothing has been heard for the keepalive time. */
   | { readonly type: 'QUIET' }
   | { readonly type: 'HEARD' }
+  /** Bytes have waited for the peer too long, and it has taken none of them. */
+  | { readonly type: 'STALLED' }
+  /** Nobody has used it for too long. */
+  | { readonly type: 'UNUSED' }
   | { readonly type: 'GOAWAY' }
   | { readonly type: 'SHUTDOWN' }
   /** Both directions have finished what was under way. */
@@ -166,13 +177,20 @@ export const connectionMachine = setup({
         REFUSED: 'closed',
         CLOSED: 'closed',
         SUPERSEDED: 'closed',
+        STALLED: { target: 'closed', actions: { type: 'blame', params: { refusal: writeStalled } } },
         GOAWAY: 'draining',
         SHUTDOWN: { target: 'draining', actions: 'sendGoaway' },
       },
       states: {
         live: {
           description: 'Bytes have come in within the keepalive time.',
-          on: { QUIET: 'probing' },
+          on: {
+            QUIET: 'probing',
+            UNUSED: {
+              target: '#refusing',
+              actions: { type: 'blame', params: { refusal: connectionIdle } },
+            },
+          },
         },
         probing: {
           description:
@@ -198,8 +216,9 @@ export const connectionMachine = setup({
       on: { DRAINED: 'closed', BROKEN: 'closed', CLOSED: 'closed', SUPERSEDED: 'closed' },
     },
     refusing: {
+      id: 'refusing',
       description:
-        'The peer has been told why it is not wanted; the stream lingers so that the words arrive.',
+        'The peer has been told why the connection is not wanted (any more); the stream lingers so that the words arrive.',
       entry: ['sendRefused', 'finish'],
       after: { linger: 'closed' },
       on: { CLOSED: 'closed' },

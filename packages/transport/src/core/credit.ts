@@ -62,6 +62,11 @@ export class SendCredit {
     return this.#ledger.fits(stream, cost, this.#windows);
   }
 
+  /** What the peer has of a stream and has not finished with. */
+  used(stream: number): number {
+    return this.#ledger.used(stream);
+  }
+
   charge(stream: number, cost: number): void {
     this.#ledger.charge(stream, cost);
   }

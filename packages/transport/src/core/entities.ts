@@ -1,22 +1,35 @@
 /** What the control core keeps of each connection and peer. */
 import type { MachineInstance, Prng } from '@cluster/core';
+import type { breakerMachine, BreakerLimits } from './breaker.machine.ts';
 import type { connectionMachine, ConnectionTimings } from './connection.machine.ts';
 import type { Hello, LocalParty, PeerLimits } from './handshake.ts';
 import type { PeerIdentity, PeerRole } from './identity.ts';
-import type { linkMachine, LinkLimits } from './link.machine.ts';
+import type { poolEntryMachine, PoolEntryLimits } from './pool-entry.machine.ts';
 import type { TransportEffect } from './protocol.ts';
 import type { Refusal } from './refusal.ts';
 import type { sessionMachine, SessionLimits } from './session.machine.ts';
 
-export interface TransportCoreConfig extends LocalParty, ConnectionTimings, LinkLimits, SessionLimits {
+export interface TransportCoreConfig
+  extends LocalParty, ConnectionTimings, PoolEntryLimits, BreakerLimits, SessionLimits {
   readonly seed: number;
   readonly capabilities: readonly string[];
   readonly limits: PeerLimits;
   readonly peersMax: number;
 }
 
-export type Machine<M extends typeof connectionMachine | typeof linkMachine | typeof sessionMachine> =
-  MachineInstance<M, TransportEffect>;
+export type Machine<
+  M extends
+    | typeof connectionMachine
+    | typeof poolEntryMachine
+    | typeof breakerMachine
+    | typeof sessionMachine,
+> = MachineInstance<M, TransportEffect>;
+
+export interface PeerMachines {
+  readonly entry: Machine<typeof poolEntryMachine>;
+  readonly breaker: Machine<typeof breakerMachine>;
+  readonly session: Machine<typeof sessionMachine>;
+}
 
 export interface Connection {
   readonly id: number;
@@ -35,10 +48,8 @@ export interface Connection {
   finished: boolean;
 }
 
-export interface Peer {
+export interface Peer extends PeerMachines {
   readonly key: string;
-  readonly link: Machine<typeof linkMachine>;
-  readonly session: Machine<typeof sessionMachine>;
   role: PeerRole;
   /** The connection that carries the session. */
   open: number | null;
@@ -68,7 +79,7 @@ export function newConnection(id: number, peer: string | null, machine: Connecti
   };
 }
 
-export function newPeer(key: string, role: PeerRole, machines: Pick<Peer, 'link' | 'session'>): Peer {
+export function newPeer(key: string, role: PeerRole, machines: PeerMachines): Peer {
   return {
     key,
     role,
@@ -84,7 +95,7 @@ export function newPeer(key: string, role: PeerRole, machines: Pick<Peer, 'link'
 }
 
 /** Nothing of the peer is left but, perhaps, the memory of failures. */
-export const isOver = ({ open, dialing, link, session }: Peer): boolean =>
-  open === null && dialing === null && link.in('idle') && session.in('absent');
+export const isOver = ({ open, dialing, entry, breaker, session }: Peer): boolean =>
+  open === null && dialing === null && entry.in('idle') && !breaker.in('open') && session.in('absent');
 
 export const newSessionId = (prng: Prng): string => `${prng.u32().toString(16)}-${prng.u32().toString(16)}`;

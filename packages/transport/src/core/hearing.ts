@@ -61,6 +61,8 @@ export function hear(
       machine.send({ type: input.type }, nowMs, out);
       return;
     case 'QUIET':
+    case 'STALLED':
+    case 'UNUSED':
     case 'HEARD':
     case 'GOAWAY':
     case 'DRAINED':

@@ -1,62 +1,41 @@
 import { assign, setup } from 'xstate';
 import { effect } from '@cluster/core';
-import { backoffDelayMs } from './backoff.ts';
 
-export type LinkEvent =
-  /** Something waits to be sent. */
+export type PoolEntryEvent =
+  /** Something waits to be sent, and the breaker is not in the way. */
   | { readonly type: 'NEEDED' }
   /** A connection to the peer, ours or theirs, has been admitted. */
   | { readonly type: 'ATTACHED' }
-  /** `draw`: uniform in [0, 1), for the jitter. */
-  | { readonly type: 'DIAL_FAILED'; readonly definitive: boolean; readonly draw: number }
+  /** `again`: the breaker allows another try, after so long. */
+  | { readonly type: 'DIAL_FAILED'; readonly again: boolean; readonly delayMs: number }
   /** Both dialled at once, and theirs is the one that counts. */
   | { readonly type: 'YIELDED' }
-  | { readonly type: 'LOST'; readonly redial: boolean; readonly draw: number };
+  | { readonly type: 'LOST'; readonly redial: boolean; readonly delayMs: number };
 
-export interface LinkLimits {
-  readonly backoffMinMs: number;
-  readonly backoffMaxMs: number;
-  /** Dials that may fail in a row before those who wait are told. */
-  readonly dialAttemptsMax: number;
+export interface PoolEntryLimits {
   readonly yieldTimeoutMs: number;
 }
 
-export interface LinkContext extends LinkLimits {
-  readonly failures: number;
+export interface PoolEntryContext extends PoolEntryLimits {
   readonly delayMs: number;
 }
 
 /**
- * Whether, and when, a peer is dialled. Dials happen on demand, and again after a loss; when they have failed often enough the
- * callers are told, and the peer is left alone for the backoff: a dead node must cost its peers a packet now and then, no more.
+ * The place of a peer in the pool: at most one connection, made when somebody needs it, and again after a loss. Whether the peer
+ * may be dialled is the breaker's to say.
  */
-export const linkMachine = setup({
+export const poolEntryMachine = setup({
   types: {
-    context: {} as LinkContext,
-    events: {} as LinkEvent,
-    input: {} as LinkLimits,
+    context: {} as PoolEntryContext,
+    events: {} as PoolEntryEvent,
+    input: {} as PoolEntryLimits,
   },
   actions: {
     dial: effect(),
-    /** Everything that waits for this peer fails now. */
-    giveUp: effect(),
-    countFailure: assign(({ context, event }) =>
-      event.type === 'DIAL_FAILED'
-        ? {
-            failures: context.failures + 1,
-            delayMs: backoffDelayMs(context.failures + 1, event.draw, context),
-          }
-        : {},
-    ),
-    /** The first dial after a loss comes soon: most losses are of the connection, not of the peer. */
-    drawFirstDelay: assign(({ context, event }) =>
-      event.type === 'LOST' ? { delayMs: backoffDelayMs(0, event.draw, context) } : {},
-    ),
-    forgetFailures: assign({ failures: 0 }),
+    noteDelay: assign(({ event }) => ('delayMs' in event ? { delayMs: event.delayMs } : {})),
   },
   guards: {
-    anotherTryMayHelp: ({ context }, { definitive }: { readonly definitive: boolean }) =>
-      !definitive && context.failures + 1 < context.dialAttemptsMax,
+    breakerAllows: (_, { again }: { readonly again: boolean }) => again,
     peerCanBeDialled: (_, { redial }: { readonly redial: boolean }) => redial,
   },
   delays: {
@@ -64,8 +43,8 @@ export const linkMachine = setup({
     yieldTimeout: ({ context }) => context.yieldTimeoutMs,
   },
 }).createMachine({
-  id: 'transport.link',
-  context: ({ input }) => ({ ...input, failures: 0, delayMs: 0 }),
+  id: 'transport.poolEntry',
+  context: ({ input }) => ({ ...input, delayMs: 0 }),
   initial: 'idle',
   states: {
     idle: {
@@ -81,13 +60,10 @@ export const linkMachine = setup({
         DIAL_FAILED: [
           {
             target: 'retrying',
-            guard: {
-              type: 'anotherTryMayHelp',
-              params: ({ event }) => ({ definitive: event.definitive }),
-            },
-            actions: 'countFailure',
+            guard: { type: 'breakerAllows', params: ({ event }) => ({ again: event.again }) },
+            actions: 'noteDelay',
           },
-          { target: 'unreachable', actions: 'countFailure' },
+          { target: 'idle' },
         ],
         // NEEDED: the dial under way is the answer.
       },
@@ -99,13 +75,12 @@ export const linkMachine = setup({
     },
     connected: {
       description: 'A connection carries the session.',
-      entry: 'forgetFailures',
       on: {
         LOST: [
           {
             target: 'retrying',
             guard: { type: 'peerCanBeDialled', params: ({ event }) => ({ redial: event.redial }) },
-            actions: 'drawFirstDelay',
+            actions: 'noteDelay',
           },
           { target: 'idle' },
         ],
@@ -117,14 +92,6 @@ export const linkMachine = setup({
       after: { backoff: 'dialing' },
       on: { ATTACHED: 'connected' },
       // NEEDED: the next dial is on its way.
-    },
-    unreachable: {
-      description:
-        'Dials have failed too often, or for good: until the wait is over, callers are told at once.',
-      entry: 'giveUp',
-      after: { backoff: 'idle' },
-      on: { ATTACHED: 'connected' },
-      // NEEDED: refused by the owner while in this state.
     },
   },
 });

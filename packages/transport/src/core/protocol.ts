@@ -31,6 +31,8 @@ export type TransportInput =
       readonly redial: boolean;
     }
   | { readonly type: 'QUIET'; readonly connection: number }
+  | { readonly type: 'STALLED'; readonly connection: number }
+  | { readonly type: 'UNUSED'; readonly connection: number }
   | { readonly type: 'HEARD'; readonly connection: number }
   | { readonly type: 'GOAWAY'; readonly connection: number }
   | { readonly type: 'DRAINED'; readonly connection: number }

@@ -12,6 +12,14 @@ export const peerSilent: Refusal = {
   code: 'TRANSPORT_PEER_SILENT',
   reason: 'the peer sent nothing, not even an answer to a ping',
 };
+export const writeStalled: Refusal = {
+  code: 'TRANSPORT_WRITE_STALLED',
+  reason: 'the peer reads nothing: what waits for it has not moved for too long',
+};
+export const connectionIdle: Refusal = {
+  code: 'TRANSPORT_CONNECTION_IDLE',
+  reason: 'nobody has used it for a while',
+};
 export const superseded: Refusal = {
   code: 'TRANSPORT_CONNECTION_REPLACED',
   reason: 'another connection to the same peer has taken its place',
@@ -34,6 +42,7 @@ const definitiveCodes = new Set([
   'TRANSPORT_CERTIFICATE_NOT_YET_VALID',
   'TRANSPORT_CERTIFICATE_UNTRUSTED',
   'TRANSPORT_CERTIFICATE_MISSING',
+  'TRANSPORT_CERTIFICATE_REVOKED',
   'TRANSPORT_IDENTITY_MISMATCH',
   'TRANSPORT_CLUSTER_MISMATCH',
   'TRANSPORT_CODEC_MISMATCH',

@@ -1,8 +1,8 @@
 /**
- * The control core: every connection, link and session of a node, and how they hang together.
+ * The control core: every connection, pool entry and session of a node, and how they hang together.
  *
- * A *link* decides whether to dial a peer; a *connection* is one stream to it, ours or theirs; a *session* outlives connections
- * and carries the messages. Two peers that dial each other at once settle on the dial of the lower node id, judged when the
+ * A *pool entry* dials its peer when it is needed, if the *breaker* allows; a *connection* is one stream to it, ours or theirs; a
+ * *session* outlives connections and carries the messages. Two peers that dial each other at once settle on the dial of the lower node id, judged when the
  * other's HELLO arrives: by then each side knows of both.
  */
 import {
@@ -21,39 +21,27 @@ import {
   type Connection,
   type Machine,
   newConnection,
-  isOver,
-  newPeer,
   newSessionId,
   type Peer,
   type TransportCoreConfig,
 } from './entities.ts';
 import { type Hello, makeHello } from './handshake.ts';
 import { hear } from './hearing.ts';
-import { peerKey, type PeerRole } from './identity.ts';
-import { linkMachine } from './link.machine.ts';
+import { peerKey } from './identity.ts';
+import { Pool } from './pool.ts';
 import type { TransportEffect, TransportInput } from './protocol.ts';
-import {
-  duplicateCode,
-  isDefinitive,
-  peerLeft,
-  type Refusal,
-  shutDown,
-  superseded,
-  unreachable,
-} from './refusal.ts';
-import { sessionMachine } from './session.machine.ts';
+import { connectionIdle, peerLeft, type Refusal, shutDown, superseded } from './refusal.ts';
+import type { sessionMachine } from './session.machine.ts';
 import { StreamTable } from './stream-table.ts';
 
 type Out = Sink<TransportEffect>;
 const connectionStepper = new Stepper(connectionMachine);
-const linkStepper = new Stepper(linkMachine);
-const sessionStepper = new Stepper(sessionMachine);
 
 export class TransportCore implements ProtocolCore<TransportInput, TransportEffect> {
   readonly #config: TransportCoreConfig;
   readonly #prng: Prng;
   readonly #connections = new Map<number, Connection>();
-  readonly #peers = new Map<string, Peer>();
+  readonly #pool: Pool;
   readonly #streams = new StreamTable();
   #dialled = 0;
   #stopping = false;
@@ -62,6 +50,10 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   constructor(config: TransportCoreConfig) {
     this.#config = config;
     this.#prng = Prng.fromSeed(config.seed, config.nodeId);
+    this.#pool = new Pool(config, {
+      dial: (peer, nowMs, out) => this.#dial(peer, nowMs, out),
+      performSession: (peer, action, out) => this.#performSession(peer, action, out),
+    });
   }
 
   handle(input: TransportInput | TimerInput, nowMs: number, out: Out): void {
@@ -81,20 +73,34 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     this.#sweep(out);
   }
 
-  /** A word for people: where the link to a peer is, e.g. `connected`. */
-  linkState(peer: string): string {
-    return this.#peers.get(peer)?.link.state ?? 'idle';
+  /** Words for people: where a peer's machines are, e.g. `connected`. */
+  entryState(peer: string): string {
+    return this.#pool.get(peer)?.entry.state ?? 'idle';
+  }
+
+  breakerState(peer: string): string {
+    return this.#pool.get(peer)?.breaker.state ?? 'closed';
   }
 
   sessionState(peer: string): string {
-    return this.#peers.get(peer)?.session.state ?? 'absent';
+    return this.#pool.get(peer)?.session.state ?? 'absent';
+  }
+
+  /** It cannot be reached: callers are told at once. */
+  isShut(peer: string): boolean {
+    return this.#pool.isShut(peer);
+  }
+
+  /** It is shut, and NEEDED would have it probed when its wait is over. */
+  awaitsAsker(peer: string): boolean {
+    return this.#pool.awaitsAsker(peer);
   }
 
   checkpoint(): Uint8Array {
     return packState({
       prng: this.#prng.state,
       connections: this.#connections,
-      peers: this.#peers,
+      peers: this.#pool.peers,
       streams: this.#streams.checkpoint(),
       dialled: this.#dialled,
       stopping: this.#stopping,
@@ -106,13 +112,12 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     const state = unpackState(
       bytes,
       (id) => this.#connectionMachine(id),
-      (key) => this.#peerMachines(key),
+      (key) => this.#pool.machinesOf(key),
     );
     this.#prng.restore(state.prng);
     this.#connections.clear();
-    this.#peers.clear();
     for (const [id, connection] of state.connections) this.#connections.set(id, connection);
-    for (const [key, peer] of state.peers) this.#peers.set(key, peer);
+    this.#pool.restore(state.peers);
     this.#streams.restore(state.streams);
     this.#dialled = state.dialled;
     this.#stopping = state.stopping;
@@ -121,32 +126,26 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
 
   #need(key: string, nowMs: number, out: Out): void {
     if (this.#stopping) return;
-    const peer = this.#peer(key, 'node', nowMs, out);
-    if (peer !== null) peer.link.send({ type: 'NEEDED' }, nowMs, out);
-    else out.emit({ type: 'giveUp', peer: key, refusal: tooManyPeers(this.#peers.size) });
+    const peer = this.#pool.getOrAdd(key, 'node', nowMs, out);
+    if (peer !== null) this.#pool.need(peer, nowMs, out);
+    else out.emit({ type: 'giveUp', peer: key, refusal: tooManyPeers(this.#pool.size) });
   }
 
   #fire(timer: string, nowMs: number, out: Out): void {
     const [owner = ''] = timer.split('/', 1);
     const [kind, id = ''] = owner.split(':');
     if (kind === 'connection') this.#connections.get(Number(id))?.machine.fire(timer, nowMs, out);
-    else {
-      // A client's key has a slash of its own.
-      for (const peer of this.#peers.values()) {
-        if (peer.link.fire(timer, nowMs, out) || peer.session.fire(timer, nowMs, out)) return;
-      }
-    }
+    else this.#pool.fire(timer, nowMs, out);
   }
 
   #judge(connection: Connection, hello: Hello): Refusal | null {
     const { identity } = connection;
-    const peer = identity === null ? undefined : this.#peers.get(peerKey(identity));
+    const peer = identity === null ? undefined : this.#pool.get(peerKey(identity));
     const ours = peer?.dialing == null ? undefined : this.#connections.get(peer.dialing);
-    const full = this.#peers.size >= this.#config.peersMax && ![...this.#peers.values()].some(isOver);
     const party = {
       ...this.#config,
-      full,
-      peers: this.#peers.size,
+      full: this.#pool.isFull,
+      peers: this.#pool.size,
       greeting: ours?.machine.in('greeting') ?? false,
     };
     return judgeAdmission(connection, hello, peer, party);
@@ -175,33 +174,6 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     });
   }
 
-  #peerMachines(key: string): Pick<Peer, 'link' | 'session'> {
-    return {
-      link: new MachineInstance(`link:${key}`, linkStepper, (action, nowMs, out) => {
-        const peer = this.#peers.get(key);
-        if (peer === undefined) return;
-        // The assigns of the link are xstate's own and never arrive here.
-        if (action.type === 'dial') this.#dial(peer, nowMs, out);
-        else if (action.type === 'giveUp') this.#giveUp(peer, nowMs, out);
-      }),
-      session: new MachineInstance(`session:${key}`, sessionStepper, (action, _nowMs, out) => {
-        const peer = this.#peers.get(key);
-        if (peer !== undefined) this.#performSession(peer, action, out);
-      }),
-    };
-  }
-
-  #peer(key: string, role: PeerRole, nowMs: number, out: Out): Peer | null {
-    const known = this.#peers.get(key);
-    if (known !== undefined) return known;
-    if (this.#peers.size >= this.#config.peersMax && !this.#makeRoom(out)) return null;
-    const peer = newPeer(key, role, this.#peerMachines(key));
-    this.#peers.set(key, peer);
-    peer.link.start(this.#config, nowMs, out);
-    peer.session.start(this.#config, nowMs, out);
-    return peer;
-  }
-
   #perform(
     connection: Connection,
     action: ActionOf<typeof connectionMachine>,
@@ -214,7 +186,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
         out.emit({ type: 'dial', connection: id, peer: connection.peer ?? '' });
         return;
       case 'sendHello': {
-        const peer = connection.peer === null ? undefined : this.#peers.get(connection.peer);
+        const peer = connection.peer === null ? undefined : this.#pool.get(connection.peer);
         if (peer === undefined) return;
         const sessionId = peer.session.in('absent') ? null : peer.sessionId;
         peer.proposedId ??= newSessionId(this.#prng);
@@ -248,7 +220,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     const { id, hello, identity } = connection;
     if (hello === null || identity === null) return;
     const key = peerKey(identity);
-    const peer = this.#peer(key, identity.role, nowMs, out);
+    const peer = this.#pool.getOrAdd(key, identity.role, nowMs, out);
     if (peer === null) return;
     connection.peer = key;
     connection.admitted = true;
@@ -275,7 +247,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     }
     if (wasOpen && !resumes) out.emit({ type: 'peerDown', peer: key, refusal: superseded });
     peer.session.send({ type: resumes ? 'RESUMED' : 'STARTED' }, nowMs, out);
-    peer.link.send({ type: 'ATTACHED' }, nowMs, out);
+    this.#pool.attached(peer, nowMs, out);
     if (!wasOpen || !resumes) {
       out.emit({ type: 'peerUp', peer: key, role: identity.role, resumed: resumes });
     }
@@ -319,18 +291,13 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     this.#connect(this.#dialled, peer.key, nowMs, out).machine.send({ type: 'DIAL' }, nowMs, out);
   }
 
-  #giveUp(peer: Peer, nowMs: number, out: Out): void {
-    peer.session.send({ type: 'GAVE_UP' }, nowMs, out);
-    out.emit({ type: 'giveUp', peer: peer.key, refusal: peer.lastRefusal ?? unreachable });
-  }
-
-  /** A connection carries nothing any more: its link and session hear of it, unless another has taken its place. */
+  /** A connection carries nothing any more: its peer's machines hear of it, unless another has taken its place. */
   #finish(connection: Connection, nowMs: number, out: Out): void {
     if (connection.finished) return;
     connection.finished = true;
     const { id, dialled, admitted } = connection;
     const refusal = connection.refusal ?? shutDown;
-    const peer = connection.peer === null ? undefined : this.#peers.get(connection.peer);
+    const peer = connection.peer === null ? undefined : this.#pool.get(connection.peer);
     if (!admitted && refusal.code !== superseded.code) {
       out.emit({ type: 'handshakeFailed', connection: id, dialled, peer: connection.peer, refusal });
     }
@@ -340,15 +307,16 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       peer.open = null;
       peer.lastRefusal = refusal;
       const orderly = refusal.code === peerLeft.code || refusal.code === shutDown.code;
-      const redial = connection.redial && peer.role === 'node' && !orderly && !this.#stopping;
+      // An unused one is made again when somebody needs it.
+      const isWanted = !orderly && refusal.code !== connectionIdle.code;
+      const redial = connection.redial && peer.role === 'node' && isWanted && !this.#stopping;
       peer.session.send({ type: orderly ? 'ENDED' : 'INTERRUPTED' }, nowMs, out);
       out.emit({ type: 'peerDown', peer: peer.key, refusal });
-      peer.link.send({ type: 'LOST', redial, draw }, nowMs, out);
+      this.#pool.lost(peer, redial, draw, nowMs, out);
     } else if (peer.dialing === id) {
       peer.dialing = null;
       peer.lastRefusal = refusal;
-      if (refusal.code === duplicateCode) peer.link.send({ type: 'YIELDED' }, nowMs, out);
-      else peer.link.send({ type: 'DIAL_FAILED', definitive: isDefinitive(refusal), draw }, nowMs, out);
+      this.#pool.dialFailed(peer, refusal, draw, nowMs, out);
     }
   }
 
@@ -358,41 +326,21 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       connection.refusal ??= shutDown;
       connection.machine.send({ type: 'SHUTDOWN' } satisfies ConnectionEvent, nowMs, out);
     }
-    // Last: a dial that ends here would have its link wait for the next.
-    for (const { link } of this.#peers.values()) link.stop(out);
+    // Last: a dial that ends here would have its entry wait for the next.
+    this.#pool.stop(out);
   }
 
-  /** Drops what has ended. A peer is forgotten when nothing of it is left, so that passing clients leave no trace. */
+  /** Drops what has ended. */
   #sweep(out: Out): void {
     for (const [id, { machine }] of this.#connections) {
       if (!machine.in('closed')) continue;
       machine.stop(out);
       this.#connections.delete(id);
     }
-    for (const peer of this.#peers.values()) {
-      // Who could not be reached is remembered, so that the next dial waits its turn.
-      if (isOver(peer) && peer.link.context.failures === 0) this.#forget(peer, out);
-    }
+    this.#pool.sweep(out);
     if (this.#stopping && !this.#stopped && this.#connections.size === 0) {
       this.#stopped = true;
       out.emit({ type: 'stopped' });
     }
-  }
-
-  /** Forgets a peer of which nothing is left but its failures. */
-  #makeRoom(out: Out): boolean {
-    for (const peer of this.#peers.values()) {
-      if (!isOver(peer)) continue;
-      this.#forget(peer, out);
-      return true;
-    }
-    return false;
-  }
-
-  #forget({ key, link, session }: Peer, out: Out): void {
-    link.stop(out);
-    session.stop(out);
-    this.#peers.delete(key);
-    out.emit({ type: 'forget', peer: key });
   }
 }

@@ -6,6 +6,7 @@ import { assert, type ClusterError } from '@cluster/core';
 import { Fifo } from '../core/fifo.ts';
 import type { Priority } from '../core/outgoing.ts';
 import type { StreamEvent } from '../core/stream.machine.ts';
+import { Tally } from '../core/tally.ts';
 import { streamClosed, streamFull } from '../errors.ts';
 
 export interface StreamHandlers {
@@ -44,6 +45,7 @@ export class ByteStream {
   readonly typeId: number;
   readonly priority: Priority;
   handlers: StreamHandlers;
+  readonly tally = new Tally();
   /** Nothing more comes. */
   peerEnded = false;
   /** Bytes that the reader may have waiting; its peer is told. */

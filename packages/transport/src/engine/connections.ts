@@ -6,22 +6,21 @@ import {
   type DuplexHandlers,
   type DuplexListener,
   type Logger,
-  type TimerHandle,
 } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
-import type { TransportEffect, TransportInput } from '../core/protocol.ts';
-import { duplicateCode, type Refusal, shutDown } from '../core/refusal.ts';
-import { reasonLabel } from '../errors.ts';
+import type { TransportEffect } from '../core/protocol.ts';
+import { connectionIdle, type Refusal } from '../core/refusal.ts';
+import { ahead } from '../core/sequence.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { SecureStream, TransportPorts } from '../ports.ts';
 import { encodeFrame, frameTypes, type FrameType, wholeBytesMax } from '../wire/frame.ts';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../wire/messages.ts';
 import type { Delivery } from './delivery.ts';
-import { DialLog } from './dial-log.ts';
+import { ConnectionLog } from './connection-log.ts';
+import { ConnectionWatch, type WatchOwner } from './connection-watch.ts';
 import { WireConnection } from './wire-connection.ts';
 
-export interface ConnectionsOwner {
-  dispatch(input: TransportInput): void;
+export interface ConnectionsOwner extends WatchOwner {
   /** A frame of an admitted connection. */
   frame(
     connection: WireConnection,
@@ -39,7 +38,6 @@ export interface ConnectionsOwner {
   redial(peer: string): boolean;
   /** What is said with a goodbye: the last streams of the peer's that were taken. */
   lastStreams(peer: string): Uint8Array;
-  swept(): void;
 }
 
 type Handled = Exclude<
@@ -61,15 +59,13 @@ export class Connections {
   readonly #config: TransportConfig;
   readonly #ports: TransportPorts;
   readonly #metrics: TransportMetrics;
-  readonly #logger: Logger;
   readonly #owner: ConnectionsOwner;
   readonly #open = new Map<number, WireConnection>();
-  readonly #loggedMs = new Map<string, number>();
-  readonly #dials: DialLog;
+  readonly #log: ConnectionLog;
   #accepted = -1;
   #handshakes = 0;
   #admitted = 0;
-  #sweeper: TimerHandle | null = null;
+  readonly #watch: ConnectionWatch;
 
   constructor(
     config: TransportConfig,
@@ -81,16 +77,16 @@ export class Connections {
     this.#config = config;
     this.#ports = ports;
     this.#metrics = metrics;
-    this.#logger = logger;
     this.#owner = owner;
-    this.#dials = new DialLog(metrics, logger);
+    this.#log = new ConnectionLog(ports.clock, metrics, logger);
+    this.#watch = new ConnectionWatch(config, ports.clock, this.#open, owner);
   }
 
   listen(bind: Address, done: Done<DuplexListener>): void {
     this.#ports.streams.listen(
       bind,
       (stream) => this.#accept(stream),
-      (refusal) => this.#rejected(refusal, null),
+      (refusal) => this.#log.rejected(refusal, null),
       done,
     );
   }
@@ -102,7 +98,7 @@ export class Connections {
       return;
     }
     if (effect.type === 'handshakeFailed') {
-      this.#handshakeFailed(effect);
+      this.#log.handshakeFailed(effect);
       return;
     }
     if (connection === undefined) return;
@@ -142,16 +138,21 @@ export class Connections {
     this.#admitted++;
     this.#metrics.connectionsOpen.set(this.#admitted);
     connection.delivery = delivery;
-    this.#dials.reached(delivery.peer);
+    delivery.connectionsOpened++;
+    this.#log.reached(delivery.peer);
     connection.parser.payloadBytesMax = wholeBytesMax;
     delivery.connection = connection;
-    this.#sweepLater();
+    this.#watch.start();
   }
 
   /** @param token comes back in the PONG; 0 = nobody waits for it. */
   ping(id: number, token: number): void {
     const connection = this.#open.get(id);
     if (connection !== undefined) this.#control(connection, encodeFrame(frameTypes.ping, undefined, token));
+  }
+
+  get(id: number): WireConnection | null {
+    return this.#open.get(id) ?? null;
   }
 
   pong(id: number, token: number): void {
@@ -161,12 +162,12 @@ export class Connections {
 
   broken(connection: WireConnection, label: string, refusal: Refusal): void {
     this.#metrics.frameRejected(label);
-    this.#log('warn', 'a peer broke the protocol', refusal, connection.delivery?.peer ?? connection.dialled);
+    this.#log.warn('a peer broke the protocol', refusal, connection.delivery?.peer ?? connection.dialled);
     this.#owner.dispatch({ type: 'BROKEN', connection: connection.id, refusal });
   }
 
   close(): void {
-    this.#sweeper?.cancel();
+    this.#watch.stop();
     for (const connection of this.#open.values()) this.#close(connection);
   }
 
@@ -182,6 +183,7 @@ export class Connections {
     this.#handshakes++;
     const connection = this.#add(this.#accepted, null);
     connection.stream = stream;
+    stream.onRevoked = this.#whenRevoked(connection);
     stream.handlers = this.#listenTo(connection);
     this.#owner.dispatch({ type: 'ACCEPTED', connection: connection.id, ...stream.certified });
   }
@@ -206,6 +208,7 @@ export class Connections {
         return;
       }
       connection.stream = outcome.value;
+      outcome.value.onRevoked = this.#whenRevoked(connection);
       connection.lastHeardMs = this.#ports.clock.nowMs();
       this.#owner.dispatch({ type: 'DIALLED', connection: id, ...outcome.value.certified });
     });
@@ -229,6 +232,13 @@ export class Connections {
     );
     this.#open.set(id, connection);
     return connection;
+  }
+
+  #whenRevoked(connection: WireConnection): (refusal: Refusal) => void {
+    return (refusal) => {
+      this.#log.warn('a peer was cut off', refusal, connection.delivery?.peer ?? connection.dialled);
+      this.#owner.dispatch({ type: 'BROKEN', connection: connection.id, refusal });
+    };
   }
 
   #listenTo(connection: WireConnection): DuplexHandlers {
@@ -265,7 +275,12 @@ export class Connections {
       this.#owner.dispatch({ type: 'HEARD', connection: connection.id });
     }
     this.#metrics.bytesReceived.add(bytes.length);
+    const { delivery } = connection;
+    const before = delivery?.received ?? 0;
     const fault = connection.receive(bytes);
+    const frames = delivery === null ? 0 : Math.max(0, ahead(delivery.received, before));
+    delivery?.tally.received(frames, bytes.length, connection.lastHeardMs);
+    connection.tally.received(frames, bytes.length, connection.lastHeardMs);
     if (fault !== null) {
       this.broken(connection, fault, {
         code: 'TRANSPORT_PROTOCOL_ERROR',
@@ -273,8 +288,11 @@ export class Connections {
       });
       return;
     }
-    const { delivery } = connection;
-    if (delivery === null) return;
+    if (connection.delivery === null) return;
+    this.#acknowledge(connection.delivery);
+  }
+
+  #acknowledge(delivery: Delivery): void {
     if (delivery.ackIsDue) this.#owner.flush(delivery);
     else if (delivery.owesAck) this.acknowledgeLater(delivery);
   }
@@ -300,6 +318,10 @@ export class Connections {
       reason: 'a refusal that cannot be read',
     };
     const reason = `the peer refused it: ${refusal.reason}`;
+    const { delivery } = connection;
+    // Before it is admitted, the failed dial or the rejected connection is what is told.
+    if (delivery !== null && refusal.code !== connectionIdle.code)
+      this.#log.warn('a peer ended the connection', refusal, delivery.peer);
     this.#owner.dispatch({
       type: 'REFUSED',
       connection: connection.id,
@@ -326,26 +348,6 @@ export class Connections {
     });
   }
 
-  #handshakeFailed({ dialled, peer, refusal }: Extract<TransportEffect, { type: 'handshakeFailed' }>): void {
-    if (refusal.code === duplicateCode || refusal.code === shutDown.code) return;
-    if (dialled) this.#dials.failed(peer, refusal);
-    else this.#rejected(refusal, peer);
-  }
-
-  #rejected(refusal: Refusal, peer: string | null): void {
-    this.#metrics.connectionRejected(reasonLabel(refusal.code));
-    this.#log('warn', 'a connection was rejected', refusal, peer);
-  }
-
-  /** A flood of strangers must not become a flood of lines: one a second for each reason. */
-  #log(level: 'warn', message: string, { code, reason }: Refusal, peer: string | null): void {
-    const nowMs = this.#ports.clock.nowMs();
-    const label = reasonLabel(code);
-    if (nowMs - (this.#loggedMs.get(label) ?? -Infinity) < 1000) return;
-    this.#loggedMs.set(label, nowMs);
-    this.#logger.log(level, message, { code, reason, ...(peer === null ? {} : { peer }) });
-  }
-
   #close(connection: WireConnection): void {
     if (connection.closed) return;
     connection.closed = true;
@@ -367,23 +369,6 @@ export class Connections {
     stream.handlers = { onData: () => undefined, onEnd: gone, onClose: gone };
     stream.end();
   }
-
-  #sweepLater(): void {
-    const { keepaliveIdleMs } = this.#config;
-    this.#sweeper ??= this.#ports.clock.setTimer(Math.max(5, Math.floor(keepaliveIdleMs / 6)), this.#sweep);
-  }
-
-  /** One look at all connections instead of a timer for each. */
-  readonly #sweep = (): void => {
-    this.#sweeper = null;
-    const quietSince = this.#ports.clock.nowMs() - this.#config.keepaliveIdleMs;
-    for (const connection of this.#open.values()) {
-      if (connection.delivery === null || connection.quiet || connection.lastHeardMs > quietSince) continue;
-      this.#owner.dispatch({ type: 'QUIET', connection: connection.id });
-    }
-    this.#owner.swept();
-    if (this.#admitted > 0) this.#sweepLater();
-  };
 }
 
 /** How long a closing stream is waited for. */

@@ -12,6 +12,7 @@ import { ReceiveCredit, SendCredit } from '../core/credit.ts';
 import type { PeerLimits } from '../core/handshake.ts';
 import { SendQueue } from '../core/send-queue.ts';
 import { after, ahead } from '../core/sequence.ts';
+import { Tally } from '../core/tally.ts';
 import { Unacked } from '../core/unacked.ts';
 import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
 import type { Allocate, Slab } from '../wire/slab.ts';
@@ -49,6 +50,7 @@ export interface PendingCall {
 /** The connection that carries a session. */
 export interface Carrier {
   readonly id: number;
+  readonly tally: Tally;
   writeControl(frame: Uint8Array): void;
   flush(slab: Slab, attemptsMax: number): number;
 }
@@ -88,6 +90,11 @@ export class Delivery {
   scheduled = false;
   ackTimerArmed = false;
   takenSequence = 0;
+  readonly tally = new Tally();
+  connectionsOpened = 0;
+  sessionsBegun = 0;
+  /** Pings of the peer's that somebody there waits for. */
+  pinged = 0;
   /** Frames taken since they were last counted: for the first time, and again. */
   taken = 0;
   resent = 0;
@@ -141,7 +148,23 @@ export class Delivery {
     return this.#received;
   }
 
-  status(): Omit<PeerStatus, 'link' | 'session' | 'streams'> {
+  /** Another number as soon as anything of the session has gone either way, or somebody has pinged. */
+  get activity(): number {
+    return this.#received + this.takenSequence + this.#nextStream + this.pinged;
+  }
+
+  /** Of a priority: what the peer has and has not finished with. */
+  windowUsed(priority: number): number {
+    return this.#sendCredit.used(priority);
+  }
+
+  /** Something waits, or is not finished. */
+  get isBusy(): boolean {
+    const { calls, inbound, pings, waiting } = this;
+    return this.queued > 0 || this.owesAck || calls.size + inbound.size + pings.size + waiting.size > 0;
+  }
+
+  status(): Omit<PeerStatus, 'pool' | 'breaker' | 'session' | 'streams'> {
     const { peer, role, queuedBytes, refusal } = this;
     const { size: queued } = this.queue;
     const { size: unacknowledged } = this.#unacked;
@@ -200,6 +223,7 @@ export class Delivery {
 
   /** A new session on a new connection. Numbers start at one, in both directions. */
   begin(): void {
+    this.sessionsBegun++;
     this.#received = 0;
     this.#unacked = new Unacked(this.#limits.windowMessages);
     this.#sendCredit = new SendCredit(this.#peerLimits);

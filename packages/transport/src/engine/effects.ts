@@ -1,6 +1,6 @@
 /** What the control core decides, carried out on sessions and connections. */
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
-import type { Refusal } from '../core/refusal.ts';
+import { connectionIdle, type Refusal } from '../core/refusal.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { Connections } from './connections.ts';
 import type { Delivery } from './delivery.ts';
@@ -13,6 +13,7 @@ export interface EffectsOwner {
   dispatch(input: TransportInput): void;
   flush(delivery: Delivery): void;
   closing(): boolean;
+  isBusy(delivery: Delivery): boolean;
   stopped(): void;
 }
 
@@ -75,9 +76,14 @@ export class Effects {
         });
         return;
       case 'peerDown': {
-        const delivery = this.#sessions.get(effect.peer);
-        if (delivery) delivery.refusal = effect.refusal;
-        this.#peerEvents.publish({ type: 'down', peer: effect.peer, reason: effect.refusal.code });
+        const { peer, refusal } = effect;
+        const delivery = this.#sessions.get(peer);
+        const isIdle = refusal.code === connectionIdle.code;
+        if (delivery && !isIdle) delivery.refusal = refusal;
+        this.#peerEvents.publish({ type: 'down', peer, reason: refusal.code });
+        // The peer took it for unused when this side had just begun to use it.
+        const isWanted = delivery?.role === 'node' && this.#owner.isBusy(delivery);
+        if (isIdle && isWanted) this.#owner.dispatch({ type: 'NEEDED', peer });
         return;
       }
       case 'drain': {

@@ -23,20 +23,14 @@ import type { PeerLimits } from '../core/handshake.ts';
 import { newOutgoing, type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { TransportCore } from '../core/transport-core.ts';
-import {
-  aborted,
-  backpressure,
-  bug,
-  messageTooLarge,
-  peerUnknown,
-  refusalError,
-  transportClosed,
-} from '../errors.ts';
+import { aborted, backpressure, bug, peerUnknown, transportClosed } from '../errors.ts';
 import { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
 import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
+import { withTrace } from '../wire/trace-context.ts';
 import { fitAnswer } from './answers.ts';
 import type { Call } from './call.ts';
+import { type ChannelStatus, channelOf } from './channels.ts';
 import { Calls } from './calls.ts';
 import { Connections, lingerMs } from './connections.ts';
 import type { Delivery } from './delivery.ts';
@@ -45,6 +39,7 @@ import { Flusher } from './flusher.ts';
 import { type EngineHandler, type HandlerOptions, Handlers } from './handlers.ts';
 import { PeerEvents } from './peer-events.ts';
 import { Receiver } from './receiver.ts';
+import { Routes } from './routes.ts';
 import { Sessions } from './sessions.ts';
 import { StreamHub } from './stream-hub.ts';
 import type { CallOptions, PeerEvent, PeerStatus } from './types.ts';
@@ -66,6 +61,7 @@ export class TransportEngine {
   readonly #effects: Effects;
   readonly #handlers = new Handlers();
   readonly #calls: Calls;
+  readonly #routes: Routes;
   readonly #peerEvents: PeerEvents;
   readonly #flusher: Flusher;
   #listener: DuplexListener | null = null;
@@ -87,7 +83,7 @@ export class TransportEngine {
       dispatch: (input) => this.#driver.dispatch(input),
       enqueue: (...frame) => void this.#enqueue(...frame),
       delivery: (peer) => this.#sessions.get(peer),
-      route: (to) => this.#reach(to),
+      route: (to) => this.#routes.reach(to),
       closing: () => this.#closing !== 'no',
       nowMs: () => ports.clock.nowMs(),
       progressed: (delivery) => this.#progressed(delivery),
@@ -110,6 +106,11 @@ export class TransportEngine {
       execute: (effect) => this.#effects.execute(effect),
       onBug: (error) => this.#stopWithBug(error),
       tracer: ports.tracer,
+    });
+    this.#routes = new Routes(this.config, this.#core, this.#sessions, ports.directory, {
+      dispatch: (input) => this.#driver.dispatch(input),
+      flush: (delivery) => this.#flusher.schedule(delivery),
+      closing: () => this.#closing !== 'no',
     });
     const receiver = new Receiver(
       {
@@ -150,7 +151,8 @@ export class TransportEngine {
       },
       lastStreams: (peer) => this.streams.lastTaken(peer),
       redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
-      swept: () => this.metrics.queueDepth.set(this.#sessions.queued()),
+      isBusy: (delivery) => this.#isBusy(delivery),
+      watched: () => this.metrics.queueDepth.set(this.#sessions.queued()),
     });
     this.#effects = new Effects(
       this.#sessions,
@@ -163,6 +165,7 @@ export class TransportEngine {
         dispatch: (input) => this.#driver.dispatch(input),
         flush: (delivery) => this.#flusher.schedule(delivery),
         closing: () => this.#closing !== 'no',
+        isBusy: (delivery) => this.#isBusy(delivery),
         stopped: () => this.#stop(),
       },
     );
@@ -187,15 +190,27 @@ export class TransportEngine {
   }
 
   /** One way, in order, without completion. False = dropped. The bytes must not change until they are sent: hand them over. */
-  post(to: string, typeId: number, bytes: Uint8Array, priority: Priority = 'Normal'): boolean {
-    const delivery = this.#route(to);
+  post(
+    to: string,
+    typeId: number,
+    bytes: Uint8Array,
+    priority: Priority = 'Normal',
+    traceparent?: string,
+  ): boolean {
+    const traced = traceparent === undefined ? null : withTrace(traceparent, bytes);
+    if (traced !== null) return this.#post(to, typeId, traced, priorityIndex[priority] | flagBits.traced);
+    return this.#post(to, typeId, bytes, priorityIndex[priority]);
+  }
+
+  #post(to: string, typeId: number, bytes: Uint8Array, flags: number): boolean {
+    const delivery = this.#routes.find(to);
     const taken =
       delivery !== null && delivery.accepts(bytes.length) && bytes.length <= delivery.messageBytesMax;
     if (!taken) {
       this.metrics.messagesDropped.add();
       return false;
     }
-    this.#enqueue(delivery, frameTypes.message, priorityIndex[priority], typeId, 0, bytes);
+    this.#enqueue(delivery, frameTypes.message, flags, typeId, 0, bytes);
     return true;
   }
 
@@ -208,16 +223,21 @@ export class TransportEngine {
     done: Done<Uint8Array>,
   ): Call | null {
     const { priority = 'Normal', timeoutMs = this.config.requestTimeoutMs, until = 'answer' } = options;
-    const delivery = this.#route(to);
-    const refused = this.#refuseCall(to, delivery, bytes.length);
+    const traced = options.traceparent === undefined ? null : withTrace(options.traceparent, bytes);
+    const body = traced ?? bytes;
+    const delivery = this.#routes.find(to);
+    const refused = this.#routes.refuse(to, delivery, body.length);
     if (refused !== null || delivery === null) {
       done({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
     }
     const call = this.#calls.open(delivery, until, timeoutMs, done);
     const type = until === 'answer' ? frameTypes.request : frameTypes.message;
-    const flags = priorityIndex[priority] | (until === 'arrival' ? flagBits.acknowledgeNow : 0);
-    call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, bytes, call);
+    const flags =
+      priorityIndex[priority] |
+      (until === 'arrival' ? flagBits.acknowledgeNow : 0) |
+      (traced === null ? 0 : flagBits.traced);
+    call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, body, call);
     return call;
   }
 
@@ -226,15 +246,15 @@ export class TransportEngine {
     const startedMs = this.#ports.clock.nowMs();
     const report: Done<Uint8Array> = (outcome) =>
       done(outcome.ok ? { ok: true, value: this.#ports.clock.nowMs() - startedMs } : outcome);
-    const delivery = this.#route(to);
-    const refused = this.#refuseCall(to, delivery, 0);
+    const delivery = this.#routes.find(to);
+    const refused = this.#routes.refuse(to, delivery, 0);
     if (refused !== null || delivery === null) {
       report({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
     }
     const call = this.#calls.open(delivery, 'answer', timeoutMs, report);
     delivery.pings.add(call.stream);
-    this.#wake(delivery);
+    this.#routes.wake(delivery);
     if (delivery.connection !== null) this.#connections.ping(delivery.connection.id, call.stream);
     return call;
   }
@@ -244,9 +264,9 @@ export class TransportEngine {
    * @returns the way to stop waiting.
    */
   ready(to: string, done: Done<void>): () => void {
-    const delivery = this.#route(to);
+    const delivery = this.#routes.find(to);
     if (delivery === null || this.#closing !== 'no') {
-      done({ ok: false, error: this.#refuseCall(to, delivery, 0) ?? peerUnknown(to) });
+      done({ ok: false, error: this.#routes.refuse(to, delivery, 0) ?? peerUnknown(to) });
     } else if (delivery.ready && !delivery.scheduled) done({ ok: true, value: undefined });
     else if (delivery.waiting.size >= this.config.callsMax) {
       done({ ok: false, error: backpressure(to, delivery.queued, delivery.queuedBytes) });
@@ -269,9 +289,22 @@ export class TransportEngine {
     return this.#sessions.all().map((delivery) => ({
       ...delivery.status(),
       streams: this.streams.count(delivery.peer),
-      link: this.#core.linkState(delivery.peer),
+      pool: this.#core.entryState(delivery.peer),
+      breaker: this.#core.breakerState(delivery.peer),
       session: this.#core.sessionState(delivery.peer),
     }));
+  }
+
+  /** What is known of each peer, its connection and its streams. */
+  channels(): readonly ChannelStatus[] {
+    return this.#sessions.all().map((delivery) => {
+      const { connection } = delivery;
+      return channelOf(
+        delivery,
+        connection === null ? null : this.#connections.get(connection.id),
+        this.streams,
+      );
+    });
   }
 
   /** Tells the peers, lets handlers finish and acknowledgements arrive within `drainTimeoutMs`, then closes. Idempotent. */
@@ -289,41 +322,6 @@ export class TransportEngine {
     this.#driver.dispatch({ type: 'SHUTDOWN' });
     this.#flusher.flush();
     for (const delivery of this.#sessions.all()) this.#checkDrained(delivery);
-  }
-
-  /** The delivery to a peer that can be reached or may yet be; null for an unknown or unreachable one. */
-  #route(to: string): Delivery | null {
-    if (this.#closing !== 'no') return null;
-    const known = this.#sessions.get(to);
-    if (known?.connection != null) return known.leaving ? null : known;
-    if (to === this.config.nodeId || this.#core.linkState(to) === 'unreachable') return null;
-    if (this.#core.sessionState(to) === 'interrupted') return known ?? null;
-    if (this.#ports.directory.lookup(to) === undefined) return null;
-    return this.#sessions.getOrAdd(to);
-  }
-
-  /** @throws ClusterError when there is no way to it. */
-  #reach(to: string): Delivery {
-    const delivery = this.#route(to);
-    const refused = this.#refuseCall(to, delivery, 0);
-    if (refused !== null || delivery === null) throw refused ?? peerUnknown(to);
-    return delivery;
-  }
-
-  #refuseCall(to: string, delivery: Delivery | null, bytes: number): ReturnType<typeof peerUnknown> | null {
-    if (this.#closing !== 'no') return transportClosed();
-    if (delivery === null) {
-      const known = this.#sessions.get(to);
-      if (known?.leaving === true)
-        return refusalError(to, { code: 'TRANSPORT_PEER_LEFT', reason: 'it is closing' });
-      return known?.refusal == null ? peerUnknown(to) : refusalError(to, known.refusal);
-    }
-    const max = delivery.messageBytesMax;
-    if (bytes > max) return messageTooLarge(bytes, max);
-    if (!delivery.accepts(bytes) || delivery.calls.size >= this.config.callsMax) {
-      return backpressure(to, delivery.queued, delivery.queuedBytes);
-    }
-    return null;
   }
 
   #withdraw(call: Call): void {
@@ -346,7 +344,7 @@ export class TransportEngine {
   ): Outgoing {
     const item = newOutgoing(type, flags, typeId, stream, bytes, waiter);
     delivery.queue.push(item);
-    this.#wake(delivery);
+    this.#routes.wake(delivery);
     return item;
   }
 
@@ -360,16 +358,14 @@ export class TransportEngine {
     }
   }
 
-  #wake(delivery: Delivery): void {
-    if (delivery.connection !== null) this.#flusher.schedule(delivery);
-    else if (this.#core.linkState(delivery.peer) === 'idle' && delivery.role === 'node') {
-      this.#driver.dispatch({ type: 'NEEDED', peer: delivery.peer });
-    }
-  }
-
   #progressed(delivery: Delivery): void {
     delivery.wakeWaiting();
     if (this.#closing === 'draining') this.#checkDrained(delivery);
+  }
+
+  /** Something is under way between this node and the peer. */
+  #isBusy(delivery: Delivery): boolean {
+    return delivery.isBusy || this.streams.isBusy(delivery.peer);
   }
 
   /** A closing transport lets go of a peer as soon as nothing of it is under way. */

@@ -3,6 +3,7 @@
  * for nothing. Several for one peer, and whatever comes while there is traffic, leave once a turn: batching is worth more than any
  * other trick (8 to 14 times on plain TCP), and what has once been written in small parts comes back in small parts.
  */
+import type { Clock } from '@cluster/core';
 import type { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
 import { Slab, zeroed } from '../wire/slab.ts';
@@ -13,6 +14,7 @@ export class Flusher {
   #spare: Delivery[] = [];
   readonly #slab: Slab;
   readonly #metrics: TransportMetrics;
+  readonly #clock: Clock;
   readonly #attemptsMax: number;
   readonly #soon: ((run: () => void) => void) | null;
   readonly #defer: (run: () => void) => void;
@@ -28,6 +30,7 @@ export class Flusher {
     onFlushed: (delivery: Delivery) => void,
   ) {
     this.#metrics = metrics;
+    this.#clock = ports.clock;
     this.#attemptsMax = attemptsMax;
     this.#slab = new Slab(ports.allocate ?? zeroed);
     this.#soon = ports.soon ?? null;
@@ -64,8 +67,14 @@ export class Flusher {
       delivery.scheduled = false;
       const { connection } = delivery;
       if (connection === null) continue;
-      this.#metrics.bytesSent.add(connection.flush(this.#slab, this.#attemptsMax));
+      const bytes = connection.flush(this.#slab, this.#attemptsMax);
+      this.#metrics.bytesSent.add(bytes);
       const { taken, resent } = delivery;
+      if (bytes > 0) {
+        const nowMs = this.#clock.nowMs();
+        delivery.tally.sent(taken + resent, bytes, nowMs);
+        connection.tally.sent(taken + resent, bytes, nowMs);
+      }
       delivery.taken = 0;
       delivery.resent = 0;
       if (taken > 0) this.#metrics.messagesSent.add(taken);

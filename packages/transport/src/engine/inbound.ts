@@ -20,6 +20,8 @@ export interface EngineContext {
   readonly priority: Priority;
   /** Null for a one-way message. */
   readonly request: InboundRequest | null;
+  /** W3C trace context, if the sender has given one. */
+  readonly traceparent: string | undefined;
 }
 
 type Answer = Parameters<Done<Uint8Array | undefined>>[0];
@@ -35,6 +37,7 @@ export class Inbound implements EngineContext, InboundRequest {
   /** What it was charged; given back when its handler has finished with it. */
   cost = 0;
   onCancel: (() => void) | null = null;
+  traceparent: string | undefined = undefined;
   readonly request: InboundRequest | null;
   readonly answer: Done<Uint8Array | undefined>;
 

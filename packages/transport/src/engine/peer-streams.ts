@@ -17,6 +17,7 @@ export class PeerStreams {
   limits: PeerLimits | null = null;
   /** The last stream of the peer's that was seen, by priority: the opening of one may overtake that of another. */
   readonly lastTheirs = new Uint32Array(4);
+  opened = 0;
   /** Bytes of all of them sent and not known to be consumed. */
   outstanding = 0;
   /** Waiting for room in the queue. */

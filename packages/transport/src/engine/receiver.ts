@@ -8,6 +8,7 @@ import { remoteError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
+import { readTrace, traceBytes } from '../wire/trace-context.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
 import type { EngineHandler, Handlers, Unhandled } from './handlers.ts';
 import { Inbound } from './inbound.ts';
@@ -100,8 +101,11 @@ export class Receiver {
         return false;
       }
       this.#owner.credited(delivery);
-    } else if (type === frameTypes.ping) this.#owner.ping(connection.id, stream);
-    else if (type === frameTypes.pong) this.#owner.pong(delivery, stream);
+    } else if (type === frameTypes.ping) {
+      // Without a token it only asks whether we live.
+      if (stream !== 0) delivery.pinged++;
+      this.#owner.ping(connection.id, stream);
+    } else if (type === frameTypes.pong) this.#owner.pong(delivery, stream);
     else if (type === frameTypes.goaway) this.#owner.goaway(connection, payload);
     else {
       this.#owner.broken(connection, 'out_of_place', violation('a handshake frame out of place'));
@@ -141,6 +145,8 @@ export class Receiver {
     } else if (isMessage && !delivery.receiveCredit.charge(priority, messageOverheadBytes + payload.length)) {
       return this.#violated(connection, 'credit', 'it sends more than it may');
     }
+    if ((flags & flagBits.traced) !== 0 && (!isMessage || whole.length < traceBytes))
+      return this.#violated(connection, 'trace', 'a trace context that is not there');
     this.#metrics.messagesReceived.add();
     const { lastHeardMs } = connection;
     if (type === frameTypes.message) this.#message(delivery, flags, typeId, whole, lastHeardMs);
@@ -218,7 +224,7 @@ export class Receiver {
     }
     const inbound = this.#oneWay(delivery, flags, typeId);
     inbound.cost = cost;
-    this.#run(handler, payload, inbound, inbound.answer);
+    this.#run(handler, bodyOf(payload, flags, inbound), inbound, inbound.answer);
     // It is still at work: the object is this message's alone from now on.
     if (inbound.cost > 0) delivery.lastOneWay = null;
   }
@@ -236,14 +242,21 @@ export class Receiver {
   #oneWay(delivery: Delivery, flags: number, typeId: number): Inbound {
     const last = delivery.lastOneWay;
     const priority = priorityOf(flags);
-    if (last !== null && last.typeId === typeId && last.priority === priority && last.role === delivery.role)
+    const isTraced = (flags & flagBits.traced) !== 0;
+    if (
+      last !== null &&
+      last.typeId === typeId &&
+      last.priority === priority &&
+      last.role === delivery.role &&
+      !isTraced
+    )
       return last;
     const { peer, role, receiveCredit } = delivery;
     const inbound = new Inbound(peer, role, typeId, priority, 0, false, (from, outcome) => {
       this.#consumed(delivery, receiveCredit, from);
       if (!outcome.ok) this.#handlerFailed(delivery, typeId, outcome.error);
     });
-    delivery.lastOneWay = inbound;
+    if (!isTraced) delivery.lastOneWay = inbound;
     return inbound;
   }
 
@@ -277,7 +290,7 @@ export class Receiver {
       },
     );
     request.cost = cost;
-    this.#run(handler, payload, request, request.answer);
+    this.#run(handler, bodyOf(payload, flags, request), request, request.answer);
     // Most handlers have answered by now, and nobody needs to find the request again.
     if (request.live) inbound.set(stream, request);
   }
@@ -342,6 +355,13 @@ export class Receiver {
       error: describeError(error),
     });
   }
+}
+
+/** What the handler gets; the trace context before it goes to what is said about it. */
+function bodyOf(payload: Uint8Array, flags: number, inbound: Inbound): Uint8Array {
+  if ((flags & flagBits.traced) === 0) return payload;
+  inbound.traceparent = readTrace(payload);
+  return payload.subarray(traceBytes);
 }
 
 /** What a handler threw, with a code: its own, or a general one. */

@@ -71,6 +71,17 @@ export class StreamHub implements StreamCarrier {
     return streams === undefined ? 0 : streams.size + streams.unread.size;
   }
 
+  /** How many there have been, and how many of them are over. */
+  counts(peer: string): { readonly streamsOpened: number; readonly streamsClosed: number } {
+    const { opened = 0, size = 0 } = this.#peers.get(peer) ?? {};
+    return { streamsOpened: opened, streamsClosed: opened - size };
+  }
+
+  /** Those that are not over. */
+  all(peer: string): readonly ByteStream[] {
+    return this.#peers.get(peer)?.all() ?? [];
+  }
+
   /** True while a stream to this peer is not over. */
   isBusy(peer: string): boolean {
     return (this.#peers.get(peer)?.size ?? 0) > 0;
@@ -167,7 +178,10 @@ export class StreamHub implements StreamCarrier {
     if (streams === undefined || stream === undefined)
       return streams?.isPast(ours, id) === true ? null : 'stream';
     if (stream.peerEnded && type !== frameTypes.window && type !== frameTypes.reset) return 'stream';
-    if (type === frameTypes.data) return stream.received(payload) ? null : 'credit';
+    if (type === frameTypes.data) {
+      stream.tally.received(1, payload.length, this.#owner.nowMs());
+      return stream.received(payload) ? null : 'credit';
+    }
     if (type === frameTypes.window) return this.#credited(streams, stream, payload);
     if (type === frameTypes.end) {
       stream.peerEnded = true;
@@ -229,6 +243,7 @@ export class StreamHub implements StreamCarrier {
     const delivery = this.#owner.delivery(stream.peer);
     if (streams === undefined || delivery === undefined) return;
     streams.outstanding += bytes.length;
+    stream.tally.sent(1, bytes.length, this.#owner.nowMs());
     this.#send(delivery, stream, frameTypes.data, bytes);
   }
 
@@ -321,6 +336,7 @@ export class StreamHub implements StreamCarrier {
   #add(streams: PeerStreams, stream: ByteStream): ByteStream {
     (stream.ours ? streams.ours : streams.theirs).set(stream.id, stream);
     this.#byKey.set(stream.key, stream);
+    streams.opened++;
     this.#owner.dispatch({ type: 'STREAM', stream: stream.key, event: null });
     this.#metrics.streamsOpen.set(this.#byKey.size);
     return stream;

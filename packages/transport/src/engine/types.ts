@@ -4,6 +4,8 @@ import type { Priority } from '../core/outgoing.ts';
 export interface CallOptions {
   readonly priority?: Priority | undefined;
   readonly timeoutMs?: number | undefined;
+  /** W3C trace context; one that is not valid is left out. */
+  readonly traceparent?: string | undefined;
   /** `answer` (default): the peer's handler ends the call; `arrival`: the acknowledgement does. */
   readonly until?: 'answer' | 'arrival' | undefined;
 }
@@ -18,8 +20,10 @@ export interface PeerEvent {
 export interface PeerStatus {
   readonly peer: string;
   readonly role: PeerRole;
-  /** The link machine's state: `idle`, `dialing`, `yielding`, `connected`, `retrying`, `unreachable`. */
-  readonly link: string;
+  /** The pool entry machine's state: `idle`, `dialing`, `yielding`, `connected`, `retrying`. */
+  readonly pool: string;
+  /** The breaker machine's state: `closed`, `open`, `halfOpen.ready`, `halfOpen.trying`, `halfOpen.probing`. */
+  readonly breaker: string;
   /** The session machine's state: `absent`, `up`, `interrupted`. */
   readonly session: string;
   readonly queued: number;

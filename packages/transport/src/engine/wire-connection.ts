@@ -7,6 +7,7 @@ import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts'
 import { headerBytes, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
 import { type Allocate, type Slab, slabBytes } from '../wire/slab.ts';
+import { Tally } from '../core/tally.ts';
 import type { SecureStream } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
 
@@ -22,6 +23,8 @@ export class WireConnection {
   stream: SecureStream | null = null;
   /** The session it carries, once admitted. */
   delivery: Delivery | null = null;
+  readonly openedMs: number;
+  readonly tally = new Tally();
   lastHeardMs: number;
   /** A ping is out: the next byte is news. */
   quiet = false;
@@ -29,6 +32,12 @@ export class WireConnection {
   /** The peer has been told that it is not wanted: what it has said before it read that is of no interest. */
   refused = false;
   #blocked = false;
+  /** When the socket last took anything, or had nothing to take, and what was left then. */
+  #progressMs: number;
+  #unsent = 0;
+  /** When it was last seen in use, and the mark of its use then. */
+  #usedMs: number;
+  #activity = 0;
   readonly #control: Uint8Array[] = [];
   #payload: Uint8Array | null = null;
   #payloadAt = 0;
@@ -37,7 +46,10 @@ export class WireConnection {
     this.id = id;
     this.dialled = dialled;
     this.parser = new FrameParser(helloBytesMax, sink, allocate);
+    this.openedMs = nowMs;
     this.lastHeardMs = nowMs;
+    this.#progressMs = nowMs;
+    this.#usedMs = nowMs;
   }
 
   get writable(): boolean {
@@ -68,6 +80,23 @@ export class WireConnection {
 
   drained(): void {
     this.#blocked = false;
+    // Full again at the next look, it has made progress all the same.
+    this.#unsent = Infinity;
+  }
+
+  /** How long the socket has held bytes and taken none of them. Exact to the time between two looks. */
+  stalledMs(nowMs: number): number {
+    const unsent = this.#blocked ? (this.stream?.unsentBytes ?? 0) : -1;
+    if (unsent < this.#unsent || unsent < 0) this.#progressMs = nowMs;
+    this.#unsent = unsent < 0 ? Infinity : unsent;
+    return nowMs - this.#progressMs;
+  }
+
+  /** How long nothing has used it. Exact to the time between two looks. */
+  unusedMs(nowMs: number, activity: number, isBusy: boolean): number {
+    if (isBusy || activity !== this.#activity) this.#usedMs = nowMs;
+    this.#activity = activity;
+    return nowMs - this.#usedMs;
   }
 
   /** Writes what the session has, as far as the socket takes it. Returns the bytes written. */

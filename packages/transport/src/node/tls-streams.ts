@@ -186,6 +186,7 @@ class TlsStream implements SecureStream {
   readonly certified: Certified;
   readonly remote: Address;
   handlers: DuplexHandlers;
+  onRevoked: ((refusal: Refusal) => void) | undefined;
   readonly #socket: TLSSocket;
   readonly #certificate: X509Certificate | undefined;
 
@@ -216,7 +217,13 @@ class TlsStream implements SecureStream {
   /** Ends it unless one of these authorities stands behind the certificate that its peer has shown. */
   judge(authorities: readonly X509Certificate[]): void {
     if (this.#certificate !== undefined && isCertified(this.#certificate, authorities)) return;
-    this.#socket.destroy(new Error('no authority of ours certifies the peer any more'));
+    const reason = 'no authority of ours certifies the peer any more';
+    if (this.onRevoked === undefined) this.#socket.destroy(new Error(reason));
+    else this.onRevoked({ code: 'TRANSPORT_CERTIFICATE_REVOKED', reason });
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
   }
 
   write(bytes: Uint8Array): boolean {

@@ -47,8 +47,9 @@ export class TransportChecker {
   readonly #turns = new Map<string, number>();
   /** Bytes and requests with handlers that have not finished, by receiver, sender and priority. */
   readonly #held = new Map<string, { bytes: number; messages: number; calls: number }>();
-  /** Pairs that have dialled each other at once. */
+  /** What was last seen of the way from one node to another. */
   readonly #yielding = new Set<string>();
+  readonly #breakers = new Map<string, string>();
   readonly #views = new Map<string, NodeView>();
   #nextId = 1;
   #turn = 0;
@@ -185,15 +186,24 @@ export class TransportChecker {
     this.#turns.set(key, turn);
   }
 
+  #breakerChanged(way: string, breaker: string): void {
+    this.#breakers.set(way, breaker);
+    if (breaker === 'open') this.#world.counters.add('breakersOpened');
+    else if (breaker === 'halfOpen.probing') this.#world.counters.add('breakersProbed');
+  }
+
   /** One node after each event. */
   #look(): void {
     const name = this.#names[this.#turn++ % this.#names.length] ?? '';
     const peers = this.#views.get(name)?.peers() ?? [];
     const { queueMessagesMax, queueBytesMax, callsMax, peersMax } = this.#bounds;
     if (peers.length > peersMax) this.#world.fail('tables are bounded', `${name} knows ${peers.length}`);
-    for (const { peer, link, queued, unacknowledged, queuedBytes } of peers) {
-      if (link === 'yielding') this.#yielding.add(`${name} ${peer}`);
-      else if (this.#yielding.delete(`${name} ${peer}`)) this.#world.counters.add('simultaneousDials');
+    for (const { peer, pool, breaker, queued, unacknowledged, queuedBytes } of peers) {
+      const way = `${name} ${peer}`;
+      // Pairs that have dialled each other at once.
+      if (pool === 'yielding') this.#yielding.add(way);
+      else if (this.#yielding.delete(way)) this.#world.counters.add('simultaneousDials');
+      if (this.#breakers.get(way) !== breaker) this.#breakerChanged(way, breaker);
       // Each call that is taken back may cost a frame that says so.
       const messages = queued + unacknowledged;
       if (messages > queueMessagesMax + callsMax || queuedBytes > queueBytesMax + frameBytes * callsMax)

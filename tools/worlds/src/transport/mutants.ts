@@ -106,6 +106,9 @@ export const queuesWithoutBound: TransportMutant = {
   config: { queueMessagesMax: 65_536, queueBytesMax: 64 * 1024 * 1024 },
 };
 
+/** Keeps its connections, whatever they are good for. */
+export const keepsConnections: TransportMutant = { name: 'keeps connections', config: { idleCloseMs: 0 } };
+
 /** Announces twice what it takes. */
 export const takesTooMuch: TransportMutant = {
   name: 'takes too much',

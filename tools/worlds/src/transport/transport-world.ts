@@ -41,6 +41,8 @@ const config = {
   handshakeTimeoutMs: 300,
   keepaliveIdleMs: 300,
   pingTimeoutMs: 200,
+  writeTimeoutMs: 250,
+  idleCloseMs: 1000,
   backoffMinMs: 5,
   backoffMaxMs: 500,
   resumeTimeoutMs: 2500,
@@ -71,6 +73,10 @@ const counted = [
   'resends',
   'simultaneousDials',
   'silentPeers',
+  'deafPeers',
+  'unusedConnections',
+  'breakersOpened',
+  'breakersProbed',
   'goodbyes',
   'crashes',
   'restarts',
@@ -81,6 +87,12 @@ const counted = [
   'pauses',
   'slowdowns',
 ];
+
+const countersByReason: Readonly<Record<string, string>> = {
+  TRANSPORT_PEER_SILENT: 'silentPeers',
+  TRANSPORT_WRITE_STALLED: 'deafPeers',
+  TRANSPORT_CONNECTION_IDLE: 'unusedConnections',
+};
 
 interface Running {
   readonly engine: TransportEngine;
@@ -137,6 +149,9 @@ class TransportRun {
     );
     // Peers that were given up are left alone for a while, and half-open connections have yet to be noticed.
     this.#world.runFor(restMs);
+    this.#demand('nobody holds a connection that nobody uses', drainMs, () =>
+      [...this.#running.values()].every(({ metrics }) => metrics.value('connections_open') === 0),
+    );
     let asked = 0;
     let answered = 0;
     for (const [name, { talker }] of this.#running) {
@@ -239,7 +254,8 @@ class TransportRun {
     engine.onPeer(({ type, peer, reason }) => {
       if (type === 'up' && reason === 'connected') this.#checker.sessionBegan(name, peer);
       if (type === 'up') world.counters.add(reason === 'resumed' ? 'sessionsResumed' : 'sessionsBegun');
-      if (reason === 'TRANSPORT_PEER_SILENT') world.counters.add('silentPeers');
+      const counter = countersByReason[reason];
+      if (counter !== undefined) world.counters.add(counter);
     });
     engine.start((outcome) => {
       if (outcome.ok) talker.begin();

@@ -1,0 +1,83 @@
+/** What is known of every peer, its connection and its streams, in the manner of gRPC's channelz: for people and their tools. */
+import { type Counts } from '../core/tally.ts';
+import { priorities, type Priority } from '../core/outgoing.ts';
+import type { Delivery } from './delivery.ts';
+import type { StreamHub } from './stream-hub.ts';
+import type { WireConnection } from './wire-connection.ts';
+
+export interface ConnectionStatus extends Counts {
+  readonly id: number;
+  /** This side has dialled. */
+  readonly dialled: boolean;
+  /** By the transport's clock. */
+  readonly openedMs: number;
+  readonly lastHeardMs: number;
+  /** Written and not taken by the network yet, where that is known. */
+  readonly unsentBytes: number | null;
+}
+
+export interface StreamStatus extends Counts {
+  readonly id: number;
+  /** This side has opened it. */
+  readonly ours: boolean;
+  readonly typeId: number;
+  readonly priority: Priority;
+  /** Sent, and not read by the peer; received, and not read here. */
+  readonly outstandingBytes: number;
+  readonly unreadBytes: number;
+}
+
+export interface ChannelStatus extends Counts {
+  readonly peer: string;
+  readonly connectionsOpened: number;
+  readonly connectionsClosed: number;
+  readonly sessionsBegun: number;
+  readonly streamsOpened: number;
+  readonly streamsClosed: number;
+  /** By priority: what the peer has of ours and has not finished with. Its window is `streamWindowBytes` of the peer. */
+  readonly windowUsedBytes: Readonly<Record<Priority, number>>;
+  readonly windowBytes: number;
+  readonly connection: ConnectionStatus | null;
+  readonly streams: readonly StreamStatus[];
+}
+
+export function channelOf(
+  delivery: Delivery,
+  connection: WireConnection | null,
+  hub: StreamHub,
+): ChannelStatus {
+  const { peer, connectionsOpened, sessionsBegun, peerLimits } = delivery;
+  const used = priorities.map((priority, i) => [priority, delivery.windowUsed(i)]);
+  return {
+    peer,
+    ...delivery.tally.counts(),
+    connectionsOpened,
+    connectionsClosed: connectionsOpened - (connection === null ? 0 : 1),
+    sessionsBegun,
+    ...hub.counts(peer),
+    windowUsedBytes: Object.fromEntries(used) as Record<Priority, number>,
+    windowBytes: peerLimits.streamWindowBytes,
+    connection: connection === null ? null : connectionStatus(connection),
+    streams: hub.all(peer).map(({ tally, id, ours, typeId, priority, outstanding, unread }) => ({
+      id,
+      ours,
+      typeId,
+      priority,
+      ...tally.counts(),
+      outstandingBytes: outstanding,
+      unreadBytes: unread,
+    })),
+  };
+}
+
+function connectionStatus({
+  id,
+  dialled,
+  openedMs,
+  lastHeardMs,
+  stream,
+  tally,
+}: WireConnection): ConnectionStatus {
+  const unsentBytes = stream?.unsentBytes ?? null;
+  return { id, dialled: dialled !== null, openedMs, lastHeardMs, unsentBytes, ...tally.counts() };
+}

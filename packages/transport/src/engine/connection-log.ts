@@ -1,0 +1,46 @@
+/** What is told about connections that were not wanted, failed or broke. A flood of strangers must not become a flood of lines. */
+import type { Clock, Logger } from '@cluster/core';
+import type { TransportEffect } from '../core/protocol.ts';
+import { duplicateCode, type Refusal, shutDown } from '../core/refusal.ts';
+import { reasonLabel } from '../errors.ts';
+import type { TransportMetrics } from '../metrics.ts';
+import { DialLog } from './dial-log.ts';
+
+export class ConnectionLog {
+  readonly #clock: Clock;
+  readonly #metrics: TransportMetrics;
+  readonly #logger: Logger;
+  readonly #dials: DialLog;
+  readonly #loggedMs = new Map<string, number>();
+
+  constructor(clock: Clock, metrics: TransportMetrics, logger: Logger) {
+    this.#clock = clock;
+    this.#metrics = metrics;
+    this.#logger = logger;
+    this.#dials = new DialLog(metrics, logger);
+  }
+
+  reached(peer: string): void {
+    this.#dials.reached(peer);
+  }
+
+  handshakeFailed({ dialled, peer, refusal }: Extract<TransportEffect, { type: 'handshakeFailed' }>): void {
+    if (refusal.code === duplicateCode || refusal.code === shutDown.code) return;
+    if (dialled) this.#dials.failed(peer, refusal);
+    else this.rejected(refusal, peer);
+  }
+
+  rejected(refusal: Refusal, peer: string | null): void {
+    this.#metrics.connectionRejected(reasonLabel(refusal.code));
+    this.warn('a connection was rejected', refusal, peer);
+  }
+
+  /** One line a second for each reason. */
+  warn(message: string, { code, reason }: Refusal, peer: string | null): void {
+    const nowMs = this.#clock.nowMs();
+    const label = reasonLabel(code);
+    if (nowMs - (this.#loggedMs.get(label) ?? -Infinity) < 1000) return;
+    this.#loggedMs.set(label, nowMs);
+    this.#logger.log('warn', message, { code, reason, ...(peer === null ? {} : { peer }) });
+  }
+}

@@ -1,0 +1,76 @@
+/** One look at all connections now and then, instead of timers for each: who is silent, who reads nothing, and what nobody uses. */
+import type { Clock, TimerHandle } from '@cluster/core';
+import type { TransportConfig } from '../config.ts';
+import type { TransportInput } from '../core/protocol.ts';
+import type { Delivery } from './delivery.ts';
+import type { WireConnection } from './wire-connection.ts';
+
+export interface WatchOwner {
+  dispatch(input: TransportInput): void;
+  /** Something is under way between this node and the peer. */
+  isBusy(delivery: Delivery): boolean;
+  /** After each look. */
+  watched(): void;
+}
+
+export class ConnectionWatch {
+  readonly #config: TransportConfig;
+  readonly #clock: Clock;
+  readonly #connections: ReadonlyMap<number, WireConnection>;
+  readonly #owner: WatchOwner;
+  readonly #everyMs: number;
+  #timer: TimerHandle | null = null;
+
+  constructor(
+    config: TransportConfig,
+    clock: Clock,
+    connections: ReadonlyMap<number, WireConnection>,
+    owner: WatchOwner,
+  ) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#connections = connections;
+    this.#owner = owner;
+    const { keepaliveIdleMs, writeTimeoutMs } = config;
+    this.#everyMs = Math.max(5, Math.floor(Math.min(keepaliveIdleMs, writeTimeoutMs) / 6));
+  }
+
+  /** Until the last admitted connection has gone. */
+  start(): void {
+    this.#timer ??= this.#clock.setTimer(this.#everyMs, this.#look);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  readonly #look = (): void => {
+    this.#timer = null;
+    const nowMs = this.#clock.nowMs();
+    let isNeeded = false;
+    for (const connection of this.#connections.values()) {
+      const { id, delivery } = connection;
+      if (delivery === null || connection.refused) continue;
+      isNeeded = true;
+      const event = this.#judge(connection, delivery, nowMs);
+      if (event !== null) this.#owner.dispatch({ type: event, connection: id });
+    }
+    this.#owner.watched();
+    if (isNeeded) this.start();
+  };
+
+  #judge(
+    connection: WireConnection,
+    delivery: Delivery,
+    nowMs: number,
+  ): 'STALLED' | 'UNUSED' | 'QUIET' | null {
+    const { bind, keepaliveIdleMs, writeTimeoutMs, idleCloseMs } = this.#config;
+    if (connection.stalledMs(nowMs) >= writeTimeoutMs) return 'STALLED';
+    if (connection.quiet) return null;
+    const unusedMs = connection.unusedMs(nowMs, delivery.activity, this.#owner.isBusy(delivery));
+    // A client cannot be dialled, and waits for what it is sent.
+    const isBetweenNodes = bind !== null && delivery.role === 'node';
+    if (isBetweenNodes && idleCloseMs > 0 && unusedMs >= idleCloseMs) return 'UNUSED';
+    return nowMs - connection.lastHeardMs >= keepaliveIdleMs ? 'QUIET' : null;
+  }
+}
