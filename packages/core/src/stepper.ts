@@ -2,8 +2,9 @@
  * Steps an xstate machine as a pure function, cheaply.
  *
  * xstate's own `transition()` builds an actor for every call (15–40 µs) and re-runs the context factory while doing so. Here one
- * inert scope is built per machine and reused, which leaves the 2–5 µs of the transition itself. This is the only file that
- * relies on what xstate does not document; a contract test holds it equal to `transition()` on random machines and events.
+ * inert scope is built per machine and reused, which leaves the 2–5 µs of the transition itself; the usual transitions do not even
+ * take that, see `planned-steps.ts`. These two files are the only ones that rely on what xstate does not document; a contract test
+ * holds them equal to `transition()` on random machines and events.
  *
  * What comes out is data: the next snapshot, and the actions in order. A machine's timers (`after`) arrive as `setTimer` and
  * `cancelTimer`; `assign` has already been applied; nothing has been executed.
@@ -17,6 +18,7 @@ import type {
   StateMachine,
   StateValue,
 } from 'xstate';
+import { PlannedSteps, type StepSink } from './planned-steps.ts';
 
 /** The union of a machine's named actions, each with its own params: `setup({ actions: { ping: effect<{ seq: number }>() } })`. */
 export type ActionOf<M> =
@@ -106,6 +108,13 @@ const describeTransition = ({ source, target, guard }: RawTransition): string =>
 export class Stepper<M extends AnyStateMachine> {
   readonly machine: M;
   readonly #scope: Parameters<M['transition']>[2];
+  readonly #planned: PlannedSteps;
+  readonly #sink: StepSink = {
+    act: (type, params) => void this.#actions.push({ kind: 'act', action: { type, params } as ActionOf<M> }),
+    setTimer: (id, delayMs, event) =>
+      void this.#actions.push({ kind: 'setTimer', id, delayMs, event: event as EventFromLogic<M> }),
+    cancelTimer: (id) => void this.#actions.push({ kind: 'cancelTimer', id }),
+  };
   #actions: StepAction<M>[] = [];
   #taken: string[] = [];
   #describe = false;
@@ -133,6 +142,7 @@ export class Stepper<M extends AnyStateMachine> {
       stopChild: () => undefined,
       actionExecutor: (action: RawAction) => this.#collect(action),
     } as unknown as Parameters<M['transition']>[2];
+    this.#planned = new PlannedSteps(machine, { self, system });
   }
 
   /** The initial step: entry actions and timers of the initial state. What a context factory or action throws propagates. */
@@ -146,6 +156,11 @@ export class Stepper<M extends AnyStateMachine> {
 
   /** A throwing guard or `assign` propagates: in a protocol machine that is an assertion. */
   next(snapshot: SnapshotFrom<M>, event: EventFromLogic<M>, describe = false): Step<M> {
+    this.#reset(describe);
+    // Who wants a step described hears of it from xstate.
+    const planned = describe ? null : this.#planned.next(snapshot as AnyMachineSnapshot, event, this.#sink);
+    if (planned !== null)
+      return { snapshot: planned as SnapshotFrom<M>, actions: this.#actions, taken: this.#taken };
     this.#reset(describe);
     const next = this.machine.transition(snapshot, event, this.#scope) as SnapshotFrom<M>;
     return { snapshot: next, actions: this.#actions, taken: this.#taken };
@@ -216,8 +231,9 @@ const joinState = (key: string, inner: string): string => (inner === '' ? key : 
 
 /** Whether a state value is in `state` (dotted path, e.g. `leader.steady`) or inside it; in any of its parallel regions. */
 export function inState(value: AnyMachineSnapshot['value'], state: string): boolean {
-  // The usual question, asked with every packet.
+  // The usual questions, asked with every packet.
   if (typeof value === 'string') return value === state;
+  if (!state.includes('.')) return Object.hasOwn(value, state);
   let inner: StateValue | undefined = value;
   for (const key of state.split('.')) {
     if (typeof inner === 'string') {

@@ -142,6 +142,22 @@ export const machinePlan = (withContext: boolean): fc.Arbitrary<MachinePlan> =>
     .record({ root: node, children: fc.array(node, { minLength: 2, maxLength: 3 }) })
     .map(({ root, children }) => ({ root: { ...root, children }, withContext }));
 
+/** Of the kind that protocols are written as: no regions, history, wildcards or `always`. */
+export const usualMachinePlan: fc.Arbitrary<MachinePlan> = machinePlan(true).map((plan) => ({
+  ...plan,
+  root: usual(plan.root),
+}));
+
+function usual(plan: NodePlan): NodePlan {
+  return {
+    ...plan,
+    kind: plan.kind === 'final' ? 'final' : 'plain',
+    children: plan.children.map(usual),
+    on: plan.on.filter(([event]) => !event.includes('*')),
+    always: null,
+  };
+}
+
 export const randomEvent: fc.Arbitrary<RandomEvent> = fc.record({
   type: fc.constantFrom('A', 'B', 'C', 'A.b', 'LATER', 'UNKNOWN'),
   value: fc.nat({ max: 10 }),

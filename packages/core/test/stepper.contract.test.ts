@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
 import { describe, expect, it } from 'vitest';
 import { Stepper, type StepAction, stateName } from '@cluster/core';
-import { buildMachine, machinePlan, type RandomEvent, randomEvent } from './random-machine.ts';
+import { PlannedSteps } from '../src/planned-steps.ts';
+import {
+  buildMachine,
+  machinePlan,
+  type RandomEvent,
+  randomEvent,
+  usualMachinePlan,
+} from './random-machine.ts';
 
 type Result = { readonly threw: string } | { readonly state: object; readonly actions: readonly unknown[] };
 
@@ -107,6 +114,49 @@ describe('the stepper', () => {
     );
     // A generator that makes nothing happen would prove nothing.
     for (const [what, times] of Object.entries(happened))
+      expect({ what, often: times > 20 }).toEqual({ what, often: true });
+  });
+
+  it('plans the usual steps, and they are what xstate would have done', () => {
+    const took = { planned: 0, moved: 0, assigned: 0, armed: 0, ignored: 0, left: 0 };
+    fc.assert(
+      fc.property(usualMachinePlan, events, (plan, inputs) => {
+        const machine = buildMachine(plan);
+        const planned = new PlannedSteps(machine, { self: undefined, system: undefined });
+        let [result, snapshot] = ofXstate(() => initialTransition(machine, { start: 1 }));
+        const timers: RandomEvent[] = [];
+        for (const [event, timer] of inputs) {
+          if (snapshot === null || 'threw' in result) return;
+          for (const action of result.actions as StepAction<AnyStateMachine>[])
+            if (action.kind === 'setTimer') timers.push(action.event as RandomEvent);
+          const due = timer === null ? undefined : timers.splice(timer % Math.max(1, timers.length), 1)[0];
+          const before: AnyMachineSnapshot = snapshot;
+          const actions: unknown[] = [];
+          const next = planned.next(before, due ?? event, {
+            act: (type, params) => void actions.push({ kind: 'act', action: { type, params } }),
+            setTimer: (id, delayMs, later) =>
+              void actions.push({ kind: 'setTimer', id, delayMs, event: later }),
+            cancelTimer: (id) => void actions.push({ kind: 'cancelTimer', id }),
+          });
+          [result, snapshot] = ofXstate(() => transition(machine, before, due ?? event));
+          if (next === null) {
+            took.left++;
+            continue;
+          }
+          expect({ state: stateOf(next), actions }).toEqual(result);
+          expect(next._nodes).toEqual(snapshot?._nodes);
+          took.planned++;
+          if (next === before) took.ignored++;
+          if (stateName(next.value) !== stateName(before.value)) took.moved++;
+          if (next.context !== before.context) took.assigned++;
+          if (actions.some((action) => (action as { kind: string }).kind === 'setTimer')) took.armed++;
+          // xstate goes on from what was planned.
+          snapshot = next;
+        }
+      }),
+      { numRuns: 300 },
+    );
+    for (const [what, times] of Object.entries(took))
       expect({ what, often: times > 20 }).toEqual({ what, often: true });
   });
 
