@@ -582,6 +582,22 @@ describe('gossip', () => {
     expect(new Set(rig.sent('alive').map(({ to }) => to)).size).toBe(3);
   });
 
+  it('rests while there is nothing to say, and goes on at the times that its rounds would have had', () => {
+    const rig = CoreRig.with(['a']);
+    rig.run(1000);
+    expect(rig.timers.has('gossip')).toBe(false);
+    rig.hear(alive('b'));
+    const first = rig.timers.get('gossip') ?? NaN;
+    expect(first).toBeGreaterThan(rig.nowMs);
+    expect(first).toBeLessThanOrEqual(rig.nowMs + 200);
+    rig.drain();
+    rig.run(1037);
+    rig.hear(alive('c'));
+    const second = rig.timers.get('gossip') ?? NaN;
+    expect(second).toBeGreaterThan(rig.nowMs);
+    expect((second - first) / 200).toBeCloseTo(Math.round((second - first) / 200), 9);
+  });
+
   it('reaches the recently dead, not the long dead nor those that left', () => {
     const rig = CoreRig.with(['a', 'l']);
     rig.hear(dead('a'), dead('l', 1, 'l'));

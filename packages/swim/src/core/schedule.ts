@@ -12,11 +12,17 @@ import { protocolMax } from './versions.ts';
 type Out = Sink<SwimEffect>;
 type TimerName = 'gossip' | 'pushPull' | 'reconnect';
 
+export interface ScheduleCheckpoint {
+  readonly restsSinceMs: number | null;
+}
+
 export class Schedule {
   readonly #pool: Pool;
   readonly #members: Membership;
   readonly #gossip: Gossip;
   readonly #exchanges: Exchanges;
+  /** When the last gossip round was that had nothing to say; null while there is a next one to come. */
+  #restsSinceMs: number | null = null;
 
   constructor(pool: Pool, members: Membership, gossip: Gossip, exchanges: Exchanges) {
     this.#pool = pool;
@@ -27,11 +33,13 @@ export class Schedule {
 
   /** Each first at a random moment of its period, so that members started at once spread out. */
   start(out: Out): void {
+    this.#restsSinceMs = null;
     for (const timer of ['gossip', 'pushPull', 'reconnect'] as const)
       this.#arm(timer, this.#pool.prng.float() * this.#periodMs(timer), out);
   }
 
   stop(out: Out): void {
+    this.#restsSinceMs = null;
     for (const timer of ['gossip', 'pushPull', 'reconnect']) out.emit({ type: 'cancelTimer', timer });
   }
 
@@ -40,6 +48,10 @@ export class Schedule {
     switch (timer) {
       case 'gossip':
         this.gossipNow(nowMs, out);
+        if (this.#gossip.queued === 0) {
+          this.#restsSinceMs = nowMs;
+          return true;
+        }
         break;
       case 'pushPull':
         this.#pushPull(out);
@@ -52,6 +64,24 @@ export class Schedule {
     }
     this.#arm(timer, this.#periodMs(timer), out);
     return true;
+  }
+
+  /** After anything was handled: with news, gossip rounds go on, at the times they would have had. A quiet pool has none. */
+  wake(nowMs: number, out: Out): void {
+    if (this.#restsSinceMs === null || this.#gossip.queued === 0) return;
+    const periodMs = this.#periodMs('gossip');
+    const missed = Math.floor((nowMs - this.#restsSinceMs) / periodMs);
+    const nextMs = this.#restsSinceMs + (missed + 1) * periodMs;
+    this.#restsSinceMs = null;
+    this.#arm('gossip', nextMs - nowMs, out);
+  }
+
+  checkpoint(): ScheduleCheckpoint {
+    return { restsSinceMs: this.#restsSinceMs };
+  }
+
+  restore({ restsSinceMs }: ScheduleCheckpoint): void {
+    this.#restsSinceMs = restsSinceMs;
   }
 
   /** A round to a few members; the recently dead are among them, for they may be alive and know nothing of their death. */

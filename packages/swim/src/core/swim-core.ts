@@ -31,7 +31,7 @@ import {
 import type { CoreOptions, Pool } from './pool.ts';
 import { Prober, type ProberCheckpoint } from './prober.ts';
 import { Rejoin, type RejoinCheckpoint } from './rejoin.ts';
-import { Schedule } from './schedule.ts';
+import { Schedule, type ScheduleCheckpoint } from './schedule.ts';
 import { versionsAgree } from './versions.ts';
 
 type Out = Sink<SwimEffect>;
@@ -46,6 +46,7 @@ interface Checkpoint {
   readonly exchanges: ExchangesCheckpoint;
   readonly checks: ChecksCheckpoint;
   readonly rejoin: RejoinCheckpoint;
+  readonly schedule: ScheduleCheckpoint;
 }
 
 const nowhere: Out = { observer: null, emit: () => undefined };
@@ -131,6 +132,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
 
   handle(input: SwimInput | TimerInput, nowMs: number, out: Out): void {
     this.#take(input, nowMs, out);
+    this.#schedule.wake(nowMs, out);
     this.#agent.checkLeaving(nowMs, out);
   }
 
@@ -145,6 +147,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       exchanges: this.#exchanges.checkpoint(),
       checks: this.#checks.checkpoint(),
       rejoin: this.#rejoin.checkpoint(),
+      schedule: this.#schedule.checkpoint(),
     };
     return packPlain(checkpoint);
   }
@@ -160,6 +163,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     this.#exchanges.restore(checkpoint.exchanges);
     this.#checks.restore(checkpoint.checks);
     this.#rejoin.restore(checkpoint.rejoin);
+    this.#schedule.restore(checkpoint.schedule);
   }
 
   #take(input: SwimInput | TimerInput, nowMs: number, out: Out): void {
@@ -325,8 +329,8 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   }
 
   #versionsAgree({ members }: PushPull): boolean {
-    const alive = [...this.#records(), ...members].filter(({ state }) => state === 'alive');
-    return versionsAgree(alive);
+    const all = [this.#agent.peerRecord(), ...this.#members.rows(), ...members];
+    return versionsAgree(all.filter(({ state }) => state === 'alive'));
   }
 
   #records(): PeerRecord[] {

@@ -4,17 +4,23 @@ interface Versioned {
 }
 
 /** False when some member speaks what another does not understand. Members without a version are old and not asked. */
-export function versionsAgree(members: Iterable<Versioned>): boolean {
-  const known = [...members].map(({ vsn }) => vsn).filter((vsn) => vsn.length === 6);
+export const versionsAgree = (members: readonly Versioned[]): boolean =>
   // The protocol's bounds come first, the delegate's after them.
-  return [0, 3].every((at) => {
-    const low = Math.max(...known.map((vsn) => vsn[at] as number));
-    const high = Math.min(...known.map((vsn) => vsn[at + 1] as number));
-    return known.every((vsn) => {
-      const current = vsn[at + 2] as number;
-      return current >= low && current <= high;
-    });
-  });
+  boundsAgree(members, 0) && boundsAgree(members, 3);
+
+/** Asked with every claim that is heard, so in one pass, and without a list. */
+function boundsAgree(members: readonly Versioned[], at: 0 | 3): boolean {
+  let [low, high] = [0, 255];
+  let [lowest, highest] = [255, 0];
+  for (const { vsn } of members) {
+    if (vsn.length !== 6) continue;
+    const current = vsn[at + 2] as number;
+    low = Math.max(low, vsn[at] as number);
+    high = Math.min(high, vsn[at + 1] as number);
+    lowest = Math.min(lowest, current);
+    highest = Math.max(highest, current);
+  }
+  return lowest >= low && highest <= high;
 }
 
 /** The highest protocol version a member understands; 1 when it does not say. */
