@@ -45,30 +45,46 @@ export class Broadcasts<M> {
    * @param overheadBytes what each message costs beside its own bytes.
    */
   take(roomBytes: number, overheadBytes: number, limit: number, countMax: number): readonly M[] {
-    const taken: Broadcast<M>[] = [];
+    const messages: M[] = [];
+    const runs: Broadcast<M>[][] = [];
     let room = roomBytes;
     for (const tier of this.#tiers) {
       let at = 0;
-      while (taken.length < countMax) {
+      while (messages.length < countMax) {
         at = firstFitting(tier, room - overheadBytes, at);
         // What fits, together: most often that is all there is room for.
         let end = at;
-        for (let item = tier[end]; item !== undefined && taken.length < countMax; item = tier[++end]) {
+        for (let item = tier[end]; item !== undefined && messages.length < countMax; item = tier[++end]) {
           if (item.bytes + overheadBytes > room) break;
-          taken.push(item);
+          messages.push(item.message);
           room -= item.bytes + overheadBytes;
         }
         if (end === at) break;
-        tier.splice(at, end - at);
+        runs.push(tier.splice(at, end - at));
       }
     }
     // Only now: none is to be taken twice.
-    for (const item of taken) {
+    for (const run of runs) this.#taken(run, limit);
+    return messages;
+  }
+
+  /** Some of one tier go on to the next. */
+  #taken(run: readonly Broadcast<M>[], limit: number): void {
+    for (const item of run) {
       item.transmits++;
-      if (item.transmits < limit) this.#insert(item);
-      else this.#byName.delete(item.name);
+      if (item.transmits >= limit) this.#byName.delete(item.name);
     }
-    return taken.map(({ message }) => message);
+    const [first] = run;
+    if (first === undefined || first.transmits >= limit) return;
+    const tier = this.#tier(first.transmits);
+    for (let from = 0, to = 0; from < run.length; from = to) {
+      // Those that stand together here, together: most often all.
+      const at = place(tier, run[from] as Broadcast<M>);
+      const next = tier[at];
+      for (to = from + 1; to < run.length; to++)
+        if (next !== undefined && !comesBefore(run[to] as Broadcast<M>, next)) break;
+      tier.splice(at, 0, ...run.slice(from, to));
+    }
   }
 
   checkpoint(): BroadcastsCheckpoint<M> {
@@ -83,10 +99,14 @@ export class Broadcasts<M> {
   }
 
   #insert(item: Broadcast<M>): void {
-    while (this.#tiers.length <= item.transmits) this.#tiers.push([]);
-    const tier = this.#tiers[item.transmits] as Broadcast<M>[];
+    const tier = this.#tier(item.transmits);
     tier.splice(place(tier, item), 0, item);
     this.#byName.set(item.name, item);
+  }
+
+  #tier(transmits: number): Broadcast<M>[] {
+    while (this.#tiers.length <= transmits) this.#tiers.push([]);
+    return this.#tiers[transmits] as Broadcast<M>[];
   }
 
   #remove(item: Broadcast<M> | undefined): void {

@@ -16,7 +16,8 @@ export class UserBroadcasts {
   };
 
   get size(): number {
-    return ranks.reduce((sum, rank) => sum + this.#queues[rank].size, 0);
+    const { intent, query, event } = this.#queues;
+    return intent.size + query.size + event.size;
   }
 
   get sizes(): Readonly<Record<UserRank, number>> {
