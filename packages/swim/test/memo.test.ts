@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { noBytes } from '../src/core/messages.ts';
 import { Memo } from '../src/wire/memo.ts';
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
@@ -18,6 +19,24 @@ describe('a memo', () => {
     for (let round = 0; round < 3; round++)
       for (let a = 0; a < 256; a += 5)
         expect(memo.of(Uint8Array.of(a, a ^ round), text)).toBe(text(Uint8Array.of(a, a ^ round)));
+  });
+
+  test('has two places for each hash: the latest two that meet there', () => {
+    const memo = new Memo<string>(2);
+    const [a, b, c] = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)] as const;
+    for (const bytes of [a, b]) memo.of(bytes, () => 'first');
+    expect([memo.of(a, () => 'again'), memo.of(b, () => 'again')]).toEqual(['first', 'first']);
+    memo.of(c, () => 'first');
+    expect([memo.of(b, () => 'again'), memo.of(a, () => 'again')]).toEqual(['first', 'again']);
+  });
+
+  test('reads a part, and hands a copy of it to the reader, to be kept', () => {
+    const memo = new Memo<Uint8Array>(16);
+    const bytes = Uint8Array.of(9, 1, 2, 9);
+    const kept = memo.of(bytes, (part) => part, 1, 3);
+    bytes.fill(0);
+    expect([...kept]).toEqual([1, 2]);
+    expect(memo.of(Uint8Array.of(1, 2), () => noBytes)).toBe(kept);
   });
 
   test('keeps its own copy of the key, and nothing when reading fails or the key is long', () => {

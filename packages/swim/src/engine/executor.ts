@@ -79,7 +79,8 @@ export class Executor {
       case 'deliverUserMessage':
         if (metadata !== null && isMetadata(effect.payload)) return metadata.hear(effect.payload);
         serf?.hear(effect.payload);
-        return ports.delegate?.onUserMessage?.(effect.payload, effect.from);
+        // A copy: equal messages share their bytes, and the application may do with its own what it likes.
+        return ports.delegate?.onUserMessage?.(effect.payload.slice(), effect.from);
       case 'countRejected':
         return metrics.rejected(effect.channel, effect.reason);
       case 'countProbe':

@@ -1,7 +1,7 @@
 /** UDP: composes packets from messages, encoding what is sent repeatedly only once, and counts. */
 import { type Address, type DatagramSocket } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
-import type { Message } from '../core/messages.ts';
+import type { Claim, Message } from '../core/messages.ts';
 import type { SwimMetrics } from '../metrics.ts';
 import type { PacketCipher } from '../ports.ts';
 import type { Gate } from './gate.ts';
@@ -11,6 +11,7 @@ import {
   dialable,
   encodeMessage,
   encodePacket,
+  userBytes,
   type StreamOptions,
   type WireOptions,
 } from '../wire.ts';
@@ -26,12 +27,14 @@ export const wireOptions = (config: SwimConfig, cipher: PacketCipher | undefined
 });
 
 // A claim stays the same object while it is gossiped, whoever in this process does so.
-const encoded = new WeakMap<Message, Uint8Array>();
+const encoded = new WeakMap<Claim, Uint8Array>();
 
 export class Packets {
   readonly #wire: WireOptions;
   readonly #metrics: SwimMetrics;
   readonly #gate: Gate;
+  /** What was measured last is most often what is sent next. */
+  #last: { readonly message: Message; readonly bytes: Uint8Array } | null = null;
 
   constructor(wire: WireOptions, metrics: SwimMetrics, gate: Gate) {
     this.#wire = wire;
@@ -40,7 +43,7 @@ export class Packets {
   }
 
   bytesOf(message: Message): number {
-    return this.#encode(message).length;
+    return message.type === 'user' ? userBytes(message) : this.#encode(message).length;
   }
 
   send(socket: DatagramSocket, to: Address, messages: readonly Message[], checksum: boolean): void {
@@ -61,11 +64,24 @@ export class Packets {
   }
 
   #encode(message: Message): Uint8Array {
-    let bytes = encoded.get(message);
-    if (bytes === undefined) {
-      bytes = encodeMessage(message);
-      encoded.set(message, bytes);
+    switch (message.type) {
+      case 'alive':
+      case 'suspect':
+      case 'dead': {
+        let bytes = encoded.get(message);
+        if (bytes === undefined) {
+          bytes = encodeMessage(message);
+          encoded.set(message, bytes);
+        }
+        return bytes;
+      }
+      case 'ping':
+      case 'indirectPing':
+      case 'ack':
+      case 'nack':
+      case 'user':
+        if (this.#last?.message !== message) this.#last = { message, bytes: encodeMessage(message) };
+        return this.#last.bytes;
     }
-    return bytes;
   }
 }

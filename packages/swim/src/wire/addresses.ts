@@ -3,10 +3,24 @@ import { type Address, ClusterError } from '@cluster/core';
 import { Memo } from './memo.ts';
 import { WireError } from './wire-error.ts';
 
-/** The text of an address; the form (4 or 16 bytes) survives the round trip, because peers compare bytes. */
-export const hostOf = (bytes: Uint8Array): string => hosts.of(bytes, textOfHost);
+/** A host of the wire, and the last address that was read there: most hosts have one member. */
+interface Place {
+  readonly host: string;
+  last: Address | null;
+}
 
-const hosts = new Memo<string>(8192);
+/** The text of an address; the form (4 or 16 bytes) survives the round trip, because peers compare bytes. */
+export const hostOf = (bytes: Uint8Array): string => places.of(bytes, readPlace).host;
+
+/** One and the same for equal ones, most often: it is kept for every member by every member. */
+export function addressOf(bytes: Uint8Array, port: number): Address {
+  const place = places.of(bytes, readPlace);
+  if (place.last === null || place.last.port !== port) place.last = { host: place.host, port };
+  return place.last;
+}
+
+const places = new Memo<Place>(16_384);
+const readPlace = (bytes: Uint8Array): Place => ({ host: textOfHost(bytes), last: null });
 
 function textOfHost(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');

@@ -8,6 +8,7 @@ for (let i = 0; i < 256; i++) {
 
 export function crc32(bytes: Uint8Array): number {
   let crc = 0xffff_ffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (table[(crc ^ byte) & 0xff] as number);
+  for (let i = 0; i < bytes.length; i++)
+    crc = (crc >>> 8) ^ (table[(crc ^ (bytes[i] as number)) & 0xff] as number);
   return ~crc >>> 0;
 }

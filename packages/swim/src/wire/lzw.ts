@@ -9,16 +9,24 @@ const endCode = 257;
 const widthMax = 12;
 const none = -1;
 
-// For all calls: a code is looked up only once this call has defined it, so what an earlier one left is never read.
-const suffix = new Uint8Array(1 << widthMax);
-const prefix = new Uint16Array(1 << widthMax);
-const reversed = new Uint8Array(1 << widthMax);
+// Of each code, where its word stands in the output, and how long it is: a word that is defined is one that has just been written,
+// with the first byte of the next. For all calls: a code is looked up only once this call has defined it, so what an earlier one left
+// is never read.
+const starts = new Uint32Array(1 << widthMax);
+const sizes = new Uint16Array(1 << widthMax);
 
-/** @throws WireError `compression` for a code that cannot be, `too_large` above `bytesMax`. */
+// Enough for any packet; longer content gets an array of its own.
+const scratch = new Uint8Array(16_384);
+
+/**
+ * @returns valid until the next call: what is to be kept has to be copied.
+ * @throws WireError `compression` for a code that cannot be, `too_large` above `bytesMax`.
+ */
 export function inflateLzw(packed: Uint8Array, bytesMax: number): Uint8Array {
-  let output = new Uint8Array(Math.min(bytesMax, Math.max(256, packed.length * 4)));
+  let output: Uint8Array = scratch;
   let length = 0;
-  let [width, high, last] = [9, endCode, none];
+  let [width, high] = [9, endCode];
+  let [last, lastSize] = [none, 0];
   let [bits, bitCount, at] = [0, 0, 0];
 
   for (;;) {
@@ -31,40 +39,29 @@ export function inflateLzw(packed: Uint8Array, bytesMax: number): Uint8Array {
     bits >>>= width;
     bitCount -= width;
 
-    if (code === endCode) return output.slice(0, length);
+    if (code === endCode) return output.subarray(0, length);
     if (code === clearCode) {
       [width, high, last] = [9, endCode, none];
       continue;
     }
     if (code > high) throw new WireError('compression');
 
-    // The word of a code, from its end: the code about to be defined is the last word and its own first byte.
-    let count = 0;
-    let walk = code;
-    if (code === high && last !== none) {
-      let first = last;
-      while (first > clearCode) first = prefix[first] as number;
-      reversed[count++] = first;
-      walk = last;
-    }
-    while (walk > clearCode) {
-      reversed[count++] = suffix[walk] as number;
-      walk = prefix[walk] as number;
-    }
-    reversed[count++] = walk;
-    if (length + count > bytesMax) throw new WireError('too_large');
-    if (length + count > output.length) {
-      const larger = new Uint8Array(Math.min(bytesMax, Math.max(length + count, output.length * 2)));
-      larger.set(output);
-      output = larger;
-    }
-    while (count > 0) output[length++] = reversed[--count] as number;
     if (last !== none) {
-      suffix[high] = walk;
-      prefix[high] = last;
+      starts[high] = last;
+      sizes[high] = lastSize + 1;
+    }
+    const size = code < clearCode ? 1 : (sizes[code] as number);
+    if (length + size > bytesMax) throw new WireError('too_large');
+    if (length + size > output.length) output = grown(output, length, length + size, bytesMax);
+    if (code < clearCode) output[length] = code;
+    else {
+      // Byte by byte: the word of a code that was defined right now ends with its own first byte.
+      const from = starts[code] as number;
+      for (let i = 0; i < size; i++) output[length + i] = output[from + i] as number;
     }
 
-    last = code;
+    [last, lastSize] = [length, size];
+    length += size;
     high++;
     if (high < 1 << width) continue;
     if (width < widthMax) width++;
@@ -74,4 +71,10 @@ export function inflateLzw(packed: Uint8Array, bytesMax: number): Uint8Array {
       high--;
     }
   }
+}
+
+function grown(output: Uint8Array, length: number, needed: number, bytesMax: number): Uint8Array {
+  const larger = new Uint8Array(Math.min(bytesMax, Math.max(needed, output.length * 2)));
+  larger.set(output.subarray(0, length));
+  return larger;
 }

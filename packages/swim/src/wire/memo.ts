@@ -2,11 +2,10 @@
  * What bytes say, remembered: in a pool of any size the same few names, addresses and claims come in over and over (a claim is
  * heard a dozen times, because everybody passes it on), and reading them is most of the work of a packet.
  *
- * A direct-mapped cache: the hash of the bytes gives the only slot they can be in, and a newcomer takes it. So it is bounded,
- * needs no clean-up, and costs one comparison. What comes out is shared, and must not be changed. Rejected: a Map keyed by text,
- * which has to decode before it can look.
+ * A cache with two places for each hash of the bytes; a newcomer takes the first, and who was there the second. So it is bounded,
+ * needs no clean-up, and costs one comparison, seldom two. What comes out is shared, and must not be changed. Rejected: a Map keyed
+ * by text, which has to decode before it can look; one place for each hash, which of 2,000 claims in 8,192 places loses a fifth.
  */
-import { bytesEqual } from '../core/messages.ts';
 
 // Longer bytes are seldom repeated, and would make the bound of the memory a large one.
 const keyBytesMax = 512;
@@ -16,30 +15,43 @@ export class Memo<T> {
   readonly #keys: (Uint8Array | undefined)[];
   readonly #values: (T | undefined)[];
 
-  /** @param slots a power of two. */
-  constructor(slots: number) {
-    this.#mask = slots - 1;
-    this.#keys = Array.from({ length: slots });
-    this.#values = Array.from({ length: slots });
+  /** @param places a power of two. */
+  constructor(places: number) {
+    this.#mask = places - 2;
+    this.#keys = Array.from({ length: places });
+    this.#values = Array.from({ length: places });
   }
 
-  /** @param read pure: what it gives for these bytes is given again. Nothing is remembered when it throws. */
-  of(bytes: Uint8Array, read: (bytes: Uint8Array) => T): T {
-    if (bytes.length > keyBytesMax) return read(bytes);
-    const slot = hash(bytes) & this.#mask;
-    const key = this.#keys[slot];
-    if (key !== undefined && bytesEqual(key, bytes)) return this.#values[slot] as T;
-    const value = read(bytes);
-    // A copy: the packet is its owner's.
-    this.#keys[slot] = bytes.slice();
-    this.#values[slot] = value;
+  /**
+   * @param read pure: what it gives for these bytes is given again. It gets a copy that is its own to keep. Nothing is remembered
+   * when it throws.
+   */
+  of(bytes: Uint8Array, read: (bytes: Uint8Array) => T, from = 0, to = bytes.length): T {
+    if (to - from > keyBytesMax) return read(bytes.slice(from, to));
+    const keys = this.#keys;
+    const first = hash(bytes, from, to) & this.#mask;
+    if (isAt(keys[first], bytes, from, to)) return this.#values[first] as T;
+    if (isAt(keys[first + 1], bytes, from, to)) return this.#values[first + 1] as T;
+    // The packet is its owner's.
+    const key = bytes.slice(from, to);
+    const value = read(key);
+    keys[first + 1] = keys[first];
+    this.#values[first + 1] = this.#values[first];
+    keys[first] = key;
+    this.#values[first] = value;
     return value;
   }
 }
 
+function isAt(key: Uint8Array | undefined, bytes: Uint8Array, from: number, to: number): boolean {
+  if (key === undefined || key.length !== to - from) return false;
+  for (let i = 0; i < key.length; i++) if (key[i] !== bytes[from + i]) return false;
+  return true;
+}
+
 /** FNV-1a, with the high bits folded in. */
-function hash(bytes: Uint8Array): number {
+function hash(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) sum = Math.imul(sum ^ (bytes[i] as number), 0x01000193);
+  for (let i = from; i < to; i++) sum = Math.imul(sum ^ (bytes[i] as number), 0x01000193);
   return sum ^ (sum >>> 15);
 }

@@ -1,8 +1,8 @@
 /** Single messages: a type byte, then a msgpack map under Go's field names, sorted. */
 import type { Address } from '@cluster/core';
-import type { Message, PeerRecord, PeerState, PingSource, RejectReason } from '../core/messages.ts';
+import type { Message, PeerRecord, PeerState, PingSource, RejectReason, User } from '../core/messages.ts';
 import { noBytes } from '../core/messages.ts';
-import { hostBytes, hostOf } from './addresses.ts';
+import { addressOf, hostBytes } from './addresses.ts';
 import { Memo } from './memo.ts';
 import { metaBytesMax } from './meta.ts';
 import { Reader, textOf, type Value, Writer } from './msgpack.ts';
@@ -87,7 +87,7 @@ export class Fields {
   /** As `bytes`, one and the same array for equal bytes: for what is kept for every member. */
   #shared(name: string, max: number): Uint8Array {
     const bytes = this.#raw(name, max);
-    return bytes.length === 0 ? noBytes : columns.of(bytes, copyOf);
+    return bytes.length === 0 ? noBytes : columns.of(bytes, asIs);
   }
 
   text(name: string, max: number): string {
@@ -100,10 +100,10 @@ export class Fields {
 
   /** Somebody to send to, so port 0 will not do. */
   address(hostField: string, portField: string): Address {
-    const host = hostOf(this.#raw(hostField, 16));
+    const host = this.#raw(hostField, 16);
     const port = this.count(portField, 65_535);
     if (port === 0) throw new WireError('address');
-    return { host, port };
+    return addressOf(host, port);
   }
 
   source(): PingSource | null {
@@ -126,24 +126,28 @@ export class Fields {
   }
 }
 
-/** One message without the outer layers. @throws WireError */
-export function decodeMessage(bytes: Uint8Array): Message {
-  const [type] = bytes;
-  if (type === undefined) throw new WireError('truncated');
-  if (type === wireType.user) return { type: 'user', payload: bytes.slice(1) };
+/** One message without the outer layers; what everybody passes on is shared, and must not be changed. @throws WireError */
+export function decodeMessage(bytes: Uint8Array, from = 0, to = bytes.length): Message {
+  if (from >= to) throw new WireError('truncated');
+  const type = bytes[from] as number;
+  if (type === wireType.user) return users.of(bytes, readUser, from, to);
   if (!decoded.has(type)) throw new WireError('type');
-  return isClaim(type) ? claims.of(bytes, decodeBody) : decodeBody(bytes);
+  return isClaim(type) ? claims.of(bytes, decodeBody, from, to) : decodeBody(bytes.subarray(from, to));
 }
 
 const decodeBody = (bytes: Uint8Array): Message =>
   decodeFields(bytes[0] as number, new Fields(new Reader(bytes, 1, bytes.length).map()));
 
+const readUser = (bytes: Uint8Array): Message => ({ type: 'user', payload: bytes.subarray(1) });
+
 const isClaim = (type: number): boolean =>
   type === wireType.alive || type === wireType.suspect || type === wireType.dead;
-const claims = new Memo<Message>(8192);
+const claims = new Memo<Message>(16_384);
+const users = new Memo<Message>(16_384);
+const records = new Memo<PeerRecord>(16_384);
 // Meta and versions.
-const columns = new Memo<Uint8Array>(8192);
-const copyOf = (bytes: Uint8Array): Uint8Array => bytes.slice();
+const columns = new Memo<Uint8Array>(16_384);
+const asIs = (bytes: Uint8Array): Uint8Array => bytes;
 
 const decoded: ReadonlySet<number> = new Set([
   wireType.ping,
@@ -199,7 +203,15 @@ export function decodeFields(type: number, fields: Fields): Message {
   }
 }
 
-export function decodePeer(fields: Fields): PeerRecord {
+/** The next record of a push/pull: most are as they were the last time, or as another peer has them. @throws WireError */
+export function decodePeer(bytes: Uint8Array, reader: Reader): PeerRecord {
+  const from = reader.offset;
+  reader.skip();
+  return records.of(bytes, readPeer, from, reader.offset);
+}
+
+function readPeer(bytes: Uint8Array): PeerRecord {
+  const fields = new Fields(new Reader(bytes, 0, bytes.length).map());
   return {
     name: fields.name('Name'),
     address: fields.address('Addr', 'Port'),
@@ -266,6 +278,9 @@ export function encodeMessage(message: Message): Uint8Array {
       return writer.u8(wireType.user).append(message.payload).take();
   }
 }
+
+/** Encoded length of a user message: too many are measured to encode each for it. */
+export const userBytes = ({ payload }: User): number => 1 + payload.length;
 
 export function writePeer(writer: Writer, peer: PeerRecord): void {
   writer.map(7).key('Addr').raw(addressBytes(peer.address)).key('Incarnation').uint(peer.incarnation);

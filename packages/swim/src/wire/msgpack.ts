@@ -23,7 +23,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
 
 // Field names and members' names: one string for each, however often it comes.
-const texts = new Memo<string>(8192);
+const texts = new Memo<string>(16_384);
 
 export const textOf = (bytes: Uint8Array): string => texts.of(bytes, decodeText);
 
@@ -116,6 +116,55 @@ export class Reader {
     return value as ReadonlyMap<string, Value>;
   }
 
+  /** Passes over a value, held to the same bounds as one that is read. */
+  skip(depth = 0): void {
+    if (depth > depthMax) throw new WireError('nesting');
+    const tag = this.#uint(1);
+    if (tag <= 0x7f || tag >= 0xe0) return;
+    if (tag <= 0x8f) return this.#skipAll(2 * (tag & 0x0f), depth);
+    if (tag <= 0x9f) return this.#skipAll(tag & 0x0f, depth);
+    if (tag <= 0xbf) return this.#skipRaw(tag & 0x1f);
+    switch (tag) {
+      case 0xc0:
+      case 0xc2:
+      case 0xc3:
+        return;
+      case 0xcc:
+      case 0xd0:
+        return void this.#advance(1);
+      case 0xcd:
+      case 0xd1:
+        return void this.#advance(2);
+      case 0xca:
+      case 0xce:
+      case 0xd2:
+        return void this.#advance(4);
+      case 0xcb:
+      case 0xcf:
+      case 0xd3:
+        return void this.#advance(8);
+      case 0xc4:
+      case 0xd9:
+        return this.#skipRaw(this.#uint(1));
+      case 0xc5:
+      case 0xda:
+        return this.#skipRaw(this.#uint(2));
+      case 0xc6:
+      case 0xdb:
+        return this.#skipRaw(this.#uint(4));
+      case 0xdc:
+        return this.#skipAll(this.#uint(2), depth);
+      case 0xdd:
+        return this.#skipAll(this.#uint(4), depth);
+      case 0xde:
+        return this.#skipAll(2 * this.#uint(2), depth);
+      case 0xdf:
+        return this.#skipAll(2 * this.#uint(4), depth);
+      default:
+        throw new WireError('field');
+    }
+  }
+
   /** The next bytes as they are. */
   bytes(length: number): Uint8Array {
     const start = this.#advance(length);
@@ -144,6 +193,16 @@ export class Reader {
   #raw(length: number): Uint8Array {
     if (length > this.#rawMax) throw new WireError('too_large');
     return this.bytes(length);
+  }
+
+  #skipRaw(length: number): void {
+    if (length > this.#rawMax) throw new WireError('too_large');
+    this.#advance(length);
+  }
+
+  #skipAll(count: number, depth: number): void {
+    this.#expect(count);
+    for (let i = 0; i < count; i++) this.skip(depth + 1);
   }
 
   #uint(width: 1 | 2 | 4): number {
@@ -270,6 +329,20 @@ export class Writer {
 
   bool(value: boolean): this {
     return this.u8(value ? 0xc3 : 0xc2);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What is written from there on; valid until more is. */
+  view(from: number): Uint8Array {
+    return this.#bytes.subarray(from, this.#length);
+  }
+
+  /** Writes over a number that was written before. */
+  putU32(at: number, value: number): void {
+    this.#view.setUint32(at, value);
   }
 
   take(): Uint8Array {

@@ -46,13 +46,19 @@ export function encodePacket(
   checksum: boolean,
   options: WireOptions,
 ): Uint8Array {
-  let body = parts.length === 1 ? (parts[0] as Uint8Array) : compound(parts);
-  if (options.compress && body.length >= compressFromBytes) body = compressed(body);
+  const { cipher, label } = options;
+  const body = parts.length === 1 ? (parts[0] as Uint8Array) : compound(parts);
+  const content = options.compress && body.length >= compressFromBytes ? deflated(body) : null;
   // A cipher's tag does a checksum's work and more.
-  if (checksum && !options.cipher)
-    body = new Writer().u8(wireType.checksum).u32(crc32(body)).append(body).take();
-  if (options.cipher) body = options.cipher.seal(body, options.label);
-  return withLabel(body, options.label);
+  if (cipher) return withLabel(cipher.seal(content === null ? body : compressMessage(content), label), label);
+  const writer = writeLabel(new Writer(), label);
+  const start = writer.length;
+  if (checksum) writer.u8(wireType.checksum).u32(0);
+  const from = writer.length;
+  if (content === null) writer.append(body);
+  else writeCompressed(writer, content);
+  if (checksum) writer.putU32(start + 1, crc32(writer.view(from)));
+  return writer.take();
 }
 
 // Of a compress message beside its content: type, map, keys, algorithm, length.
@@ -64,10 +70,20 @@ const compressFromBytes = 256;
 /** As a compress message, if that is smaller; as it is otherwise. */
 export function compressed(body: Uint8Array): Uint8Array {
   if (body.length <= compressBytes) return body;
-  const content = deflateLzw(body);
-  if (content.length + compressBytes >= body.length) return body;
-  return new Writer().u8(wireType.compress).map(2).key('Algo').uint(0).key('Buf').raw(content).take();
+  const content = deflated(body);
+  return content === null ? body : compressMessage(content);
 }
+
+/** Null when it is not worth it. Valid until the next call. */
+function deflated(body: Uint8Array): Uint8Array | null {
+  const content = deflateLzw(body);
+  return content.length + compressBytes < body.length ? content : null;
+}
+
+const writeCompressed = (writer: Writer, content: Uint8Array): Writer =>
+  writer.u8(wireType.compress).map(2).key('Algo').uint(0).key('Buf').raw(content);
+
+const compressMessage = (content: Uint8Array): Uint8Array => writeCompressed(new Writer(), content).take();
 
 function compound(parts: readonly Uint8Array[]): Uint8Array {
   const writer = new Writer().u8(wireType.compound).u8(parts.length);
@@ -77,9 +93,10 @@ function compound(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 export const withLabel = (body: Uint8Array, label: Uint8Array): Uint8Array =>
-  label.length === 0
-    ? body
-    : new Writer().u8(wireType.label).u8(label.length).append(label).append(body).take();
+  label.length === 0 ? body : writeLabel(new Writer(), label).append(body).take();
+
+const writeLabel = (writer: Writer, label: Uint8Array): Writer =>
+  label.length === 0 ? writer : writer.u8(wireType.label).u8(label.length).append(label);
 
 /** Never throws for what a peer sent. */
 export function decodePacket(bytes: Uint8Array, options: WireOptions): DecodedPacket {
@@ -133,7 +150,7 @@ function checked(bytes: Uint8Array): Uint8Array {
   return body;
 }
 
-/** The content of a compress message (type byte included). */
+/** The content of a compress message (type byte included); valid until the next call. */
 export function inflate(bytes: Uint8Array, bytesMax: number): Uint8Array {
   const fields = new Fields(new Reader(bytes, 1, bytes.length).map());
   if (fields.count('Algo', 255) !== 0) throw new WireError('compression');
@@ -154,9 +171,8 @@ function readCompound(bytes: Uint8Array): DecodedPacket {
       break;
     }
     try {
-      const part = bytes.subarray(at, end);
-      if (part[0] !== undefined && layers.includes(part[0])) throw new WireError('nesting');
-      messages.push(decodeMessage(part));
+      if (at < end && layers.includes(bytes[at] as number)) throw new WireError('nesting');
+      messages.push(decodeMessage(bytes, at, end));
     } catch (error) {
       rejected.push(reasonOf(error));
     }

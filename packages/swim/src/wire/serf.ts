@@ -97,7 +97,7 @@ export function decodeSerf(bytes: Uint8Array): SerfMessage | RejectReason {
   }
 }
 
-const intents = new Memo<SerfMessage>(8192);
+const intents = new Memo<SerfMessage>(16_384);
 
 function read(bytes: Uint8Array): SerfMessage {
   const reader = new Reader(bytes, 1, bytes.length);

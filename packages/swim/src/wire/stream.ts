@@ -180,7 +180,7 @@ export class StreamDecoder {
     if (!isInner) this.#pushPull = state;
     const reader = new Reader(bytes, state.offset, streamBytesMax);
     while (state.members.length < state.count) {
-      const peer = decodePeer(new Fields(reader.map()));
+      const peer = decodePeer(bytes, reader);
       state.members.push(peer);
       state.offset = reader.offset;
     }
