@@ -681,6 +681,22 @@ describe('push/pull', () => {
     ]);
   });
 
+  it('counts the dead of a list once, however many have read it, so that they have the whole time to refute', () => {
+    const told = ['b', 'c', 'd'].flatMap((name) => {
+      const reader = CoreRig.with(others, { name });
+      answerExchange(reader, [peer('a', 'dead')]);
+      return reader.news;
+    });
+    expect(told).toMatchObject(Array.from({ length: 3 }, () => ({ type: 'suspect', node: 'a' })));
+    const rig = CoreRig.with(others);
+    rig.answering = true;
+    rig.hear(...told);
+    rig.run(4900);
+    expect(rig.stateOf('a')).toBe('suspect');
+    rig.run(200);
+    expect(rig.stateOf('a')).toBe('dead');
+  });
+
   it('answers with everybody on record, the refutation of what the peer wrongly had of us among them', () => {
     const rig = CoreRig.with(['a']);
     answerExchange(rig, [peer('a'), peer('me', 'dead', 1)]);

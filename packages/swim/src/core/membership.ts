@@ -347,10 +347,14 @@ export const recordOf = ({
 }: MemberRow): MemberRecord => ({ name, address, state, incarnation, meta, lastSeenMs, stateChangedMs });
 
 /**
- * What a peer's record claims. Its dead are only suspects here, accused by ourselves: the peer may have been wrong or cut off, and
- * the accused gets the chance to refute.
+ * What a peer's record claims. Its dead are only suspects here: the peer may have been wrong or cut off, and the accused gets the
+ * chance to refute.
+ *
+ * Deviation: memberlist accuses in the reader's own name. After a partition many read the same list at once, would count as as many
+ * independent accusers, and the suspicion of everybody on it would be over before the refutations are about. Nobody here has probed
+ * it, so the accusation is in the name of the accused: however often it is told, it counts once.
  */
-export function claimOf(record: PeerRecord, accuser: string): Claim {
+export function claimOf(record: PeerRecord): Claim {
   const { name: node, incarnation, state } = record;
   switch (state) {
     case 'alive':
@@ -366,6 +370,6 @@ export function claimOf(record: PeerRecord, accuser: string): Claim {
       return { type: 'dead', incarnation, node, from: node };
     case 'suspect':
     case 'dead':
-      return { type: 'suspect', incarnation, node, from: accuser };
+      return { type: 'suspect', incarnation, node, from: node };
   }
 }

@@ -324,7 +324,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   }
 
   #merge({ members, userState, join }: PushPull, nowMs: number, out: Out): void {
-    for (const record of members) this.#claim(claimOf(record, this.#pool.self.name), 'streams', nowMs, out);
+    for (const record of members) this.#claim(claimOf(record), 'streams', nowMs, out);
     if (userState.length > 0) out.emit({ type: 'deliverUserState', state: userState, join });
   }
 
