@@ -16,6 +16,16 @@ export {
 } from './history/operation.ts';
 export { type HistoryReport, objectionsTo, reportOn } from './history/report.ts';
 export { type NemesisOptions, runNemesis } from './nemesis.ts';
-export { makeNetwork, type Network, sweepNetworks, whyNoNetwork } from './network.ts';
+export {
+  inNamespace,
+  ip,
+  namespaceName,
+  nowhere,
+  removeNamespace,
+  setUp,
+  sweepNamespaces,
+  whyNoNamespaces,
+} from './namespaces.ts';
+export { makeNetwork, type Network } from './network.ts';
 export { type ScenarioResult } from './run-scenario.ts';
 export { chooseScenarios, type Scenario, scenarios } from './scenario.ts';

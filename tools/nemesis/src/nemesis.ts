@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ClusterError, describeError } from '@cluster/core';
 import { type HistoryReport, objectionsTo } from './history/report.ts';
-import { type Network, sweepNetworks, whyNoNetwork } from './network.ts';
+import { whyNoNamespaces } from './namespaces.ts';
+import { type Network, sweepNetworks } from './network.ts';
 import { Processes } from './processes.ts';
 import { bundlePrograms } from './programs.ts';
 import { runCheck } from './run-check.ts';
@@ -105,7 +106,7 @@ function sort(chosen: readonly Scenario[]): {
   readonly skipped: readonly Skipped[];
 } {
   if (!chosen.some(({ fault }) => fault.needsNetwork)) return { possible: chosen, skipped: [] };
-  const reason = whyNoNetwork();
+  const reason = whyNoNamespaces();
   if (reason === null) {
     sweepNetworks();
     return { possible: chosen, skipped: [] };

@@ -9,17 +9,17 @@
  * pointing it at a card that does not exist: the sender notices nothing, its packets just do not arrive. (A filter would do the same,
  * but needs a tool that is often absent; taking a link down is noticed by its owner.)
  */
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { ClusterError, describeError } from '@cluster/core';
+import {
+  inNamespace,
+  ip,
+  namespaceName,
+  nowhere,
+  removeNamespace,
+  setUp,
+  sweepNamespaces,
+} from './namespaces.ts';
 
-const run = promisify(execFile);
-const nameOf = (pid: number, member: string): string => `cluster-nemesis-${pid}-${member}`;
-const ours = /^cluster-nemesis-(\d+)-/;
-const namespaceFolder = '/var/run/netns';
-/** Belongs to nobody: the second lowest bit of the first byte says that it was made up. */
-const nowhere = '02:00:00:00:ff:ff';
+const kind = 'nemesis';
 const hub = 'hub';
 const client = 'client';
 
@@ -36,45 +36,11 @@ export interface Network {
   remove(): void;
 }
 
-/** Why there can be no network of our own here; null when there can. */
-export function whyNoNetwork(): string | null {
-  if (process.platform !== 'linux') return 'network namespaces are a matter of Linux';
-  if (process.getuid?.() !== 0) return 'network namespaces need root';
-  const probe = spawnSync('ip', ['netns', 'list'], { stdio: 'ignore' });
-  if (probe.error !== undefined || probe.status !== 0)
-    return 'there is no ip command with namespaces (iproute2)';
-  const name = nameOf(process.pid, 'probe');
-  const made = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
-  spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
-  return made.status === 0 ? null : `namespaces cannot be made here: ${made.stderr.trim()}`;
-}
-
 /** Removes what runs have left whose process is gone. */
-export function sweepNetworks(): void {
-  if (!existsSync(namespaceFolder)) return;
-  for (const name of readdirSync(namespaceFolder)) {
-    const pid = ours.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) spawnSync('ip', ['netns', 'del', name]);
-  }
-}
+export const sweepNetworks = (): void => sweepNamespaces(kind);
 
-/** @throws ClusterError `NEMESIS_NETWORK_FAILED`; nothing is left of it then. */
-export async function makeNetwork(nodeIds: readonly string[]): Promise<Network> {
-  const network = new Namespaces(nodeIds);
-  try {
-    await network.make();
-    return network;
-  } catch (error) {
-    network.remove();
-    throw new ClusterError({
-      code: 'NEMESIS_NETWORK_FAILED',
-      fault: 'environment',
-      message: `The network namespaces could not be set up: ${describeError(error)}`,
-      advice: 'Partitions need root, iproute2 and a kernel that allows namespaces, veth and bridges.',
-      cause: error,
-    });
-  }
-}
+/** @throws ClusterError `NETWORK_SETUP_FAILED`; nothing is left of it then. */
+export const makeNetwork = (nodeIds: readonly string[]): Promise<Network> => setUp(new Namespaces(nodeIds));
 
 class Namespaces implements Network {
   readonly #members: readonly string[];
@@ -106,7 +72,7 @@ class Namespaces implements Network {
   }
 
   prefix(member: string): readonly string[] {
-    return ['ip', 'netns', 'exec', this.#name(member)];
+    return inNamespace(this.#name(member));
   }
 
   host(member: string): string {
@@ -132,8 +98,7 @@ class Namespaces implements Network {
   }
 
   remove(): void {
-    for (const member of [...this.#members, hub])
-      spawnSync('ip', ['netns', 'del', this.#name(member)], { stdio: 'ignore' });
+    for (const member of [...this.#members, hub]) removeNamespace(this.#name(member));
   }
 
   #point(from: string, to: string, card: string): Promise<void> {
@@ -142,7 +107,7 @@ class Namespaces implements Network {
   }
 
   #name(member: string): string {
-    return nameOf(process.pid, member);
+    return namespaceName(kind, member);
   }
 
   #port(member: string): string {
@@ -152,8 +117,4 @@ class Namespaces implements Network {
   #card(member: string): string {
     return `02:00:00:00:00:${(1 + this.#members.indexOf(member)).toString(16).padStart(2, '0')}`;
   }
-}
-
-async function ip(command: string): Promise<void> {
-  await run('ip', command.split(' '));
 }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { makeNetwork, whyNoNetwork } from '../src/network.ts';
+import { whyNoNamespaces } from '../src/namespaces.ts';
+import { makeNetwork } from '../src/network.ts';
 import { Processes } from '../src/processes.ts';
 import { bundlePrograms } from '../src/programs.ts';
 import type { PlantedBug } from '../src/programs/protocol.ts';
@@ -114,7 +115,7 @@ describe('the nemesis', () => {
   });
 
   it('leaves no process, network or folder behind after Ctrl-C in the middle of a fault', async () => {
-    const [scenario = ''] = whyNoNetwork() === null ? ['partition-3'] : ['pause-some-3'];
+    const [scenario = ''] = whyNoNamespaces() === null ? ['partition-3'] : ['pause-some-3'];
     const { child, ended } = startNemesis(scenario, '--seconds', '60', '--out', join(temporary, 'out'));
     let said = '';
     await new Promise<void>((resolve) => {
@@ -166,7 +167,7 @@ describe('the nemesis', () => {
   });
 });
 
-const noNetwork = whyNoNetwork();
+const noNetwork = whyNoNamespaces();
 // In CI the absence of namespaces is a failure, elsewhere a counted skip.
 describe.skipIf(noNetwork !== null && !process.env['CI'])('a network of our own', () => {
   const canReach = (prefix: readonly string[], host: string): boolean => {

@@ -1,5 +1,5 @@
 /** How long writes stop when a leader is lost: by SIGKILL, which closes its connections, and by a network that goes silent. */
-import { makeNetwork, type Network, whyNoNetwork } from '@cluster/nemesis';
+import { makeNetwork, type Network, whyNoNamespaces } from '@cluster/nemesis';
 import type { Remote } from '../process/remote.ts';
 import { type Cluster, serverNames, type Surroundings } from './clusters.ts';
 import type { FailoverTimes, Loss, StoreName } from './rows.ts';
@@ -38,7 +38,7 @@ export async function measureFailover(
   const scene = await options.stage(null);
   times.set('killed', await trials('killed', options, scene, killed(scene)));
   await scene.end();
-  const skipped = whyNoNetwork();
+  const skipped = whyNoNamespaces();
   if (skipped !== null) return { times, skipped };
   const network = await makeNetwork(serverNames);
   const removed = (): void => network.remove();

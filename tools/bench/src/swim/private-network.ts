@@ -7,10 +7,17 @@
  * Within a side packets go over its loopback. Nothing leads out. The cable is cut by pointing each end at a card that does not exist:
  * packets just do not arrive. (A link that goes down is noticed by its owner, and a filter needs a tool that is often absent.)
  */
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ClusterError, describeError } from '@cluster/core';
+import {
+  inNamespace,
+  ip,
+  namespaceName,
+  nowhere,
+  removeNamespace,
+  setUp,
+  sweepNamespaces,
+} from '@cluster/nemesis';
 import { noTraffic, parseTraffic, plus, type Traffic } from './traffic.ts';
 
 export type Side = 'near' | 'far';
@@ -18,10 +25,7 @@ export type Side = 'near' | 'far';
 const run = promisify(execFile);
 const sides: readonly Side[] = ['near', 'far'];
 const nets: Readonly<Record<Side, number>> = { near: 1, far: 2 };
-const namespaceFolder = '/var/run/netns';
-const ours = /^cluster-bench-(\d+)-/;
-/** Belongs to nobody: the second lowest bit of the first byte says that it was made up. */
-const nowhere = '02:00:00:00:ff:ff';
+const kind = 'bench';
 // Without them every segment's header has the same length, so that payload can be told from headers.
 const optionsOff = ['tcp_timestamps', 'tcp_sack', 'tcp_window_scaling'];
 
@@ -34,23 +38,10 @@ export class PrivateNetwork {
     this.#sizes = sizes;
   }
 
-  /** @throws ClusterError `BENCH_NETWORK_FAILED`; nothing is left of it then. */
-  static async make(name: string, sizes: Readonly<Record<Side, number>>): Promise<PrivateNetwork> {
-    sweep();
-    const network = new PrivateNetwork(`cluster-bench-${process.pid}-${name}`, sizes);
-    try {
-      await network.#make();
-      return network;
-    } catch (error) {
-      network.remove();
-      throw new ClusterError({
-        code: 'BENCH_NETWORK_FAILED',
-        fault: 'environment',
-        message: `The network namespaces could not be set up: ${describeError(error)}`,
-        advice: 'This benchmark needs Linux, root, iproute2 and a kernel that allows namespaces and veth.',
-        cause: error,
-      });
-    }
+  /** @throws ClusterError `NETWORK_SETUP_FAILED`; nothing is left of it then. */
+  static make(name: string, sizes: Readonly<Record<Side, number>>): Promise<PrivateNetwork> {
+    sweepNamespaces(kind);
+    return setUp(new PrivateNetwork(name, sizes));
   }
 
   host(side: Side, index: number): string {
@@ -59,7 +50,7 @@ export class PrivateNetwork {
 
   /** The command to put before a program so that it runs on that side; the program takes its place. */
   prefix(side: Side): readonly string[] {
-    return ['ip', 'netns', 'exec', this.#namespace(side)];
+    return inNamespace(this.#namespace(side));
   }
 
   async traffic(): Promise<Traffic> {
@@ -81,10 +72,10 @@ export class PrivateNetwork {
 
   /** Now, and safe in an exit handler. */
   remove(): void {
-    for (const side of sides) spawnSync('ip', ['netns', 'del', this.#namespace(side)], { stdio: 'ignore' });
+    for (const side of sides) removeNamespace(this.#namespace(side));
   }
 
-  async #make(): Promise<void> {
+  async make(): Promise<void> {
     for (const side of sides) await ip(`netns add ${this.#namespace(side)}`);
     const far = this.#namespace('far');
     const peer = `peer name cable netns ${far} address ${card('far')}`;
@@ -112,23 +103,10 @@ export class PrivateNetwork {
   }
 
   #namespace(side: Side): string {
-    return `${this.#name}-${side}`;
+    return namespaceName(kind, `${this.#name}-${side}`);
   }
 }
 
 const other = (side: Side): Side => (side === 'near' ? 'far' : 'near');
 const card = (side: Side): string => `02:00:00:00:00:0${nets[side]}`;
 const cableHost = (side: Side): string => `10.9.0.${nets[side]}`;
-
-async function ip(command: string): Promise<void> {
-  await run('ip', command.split(' '));
-}
-
-/** Removes what runs have left whose process is gone. */
-function sweep(): void {
-  if (!existsSync(namespaceFolder)) return;
-  for (const name of readdirSync(namespaceFolder)) {
-    const pid = ours.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) spawnSync('ip', ['netns', 'del', name]);
-  }
-}
