@@ -17,10 +17,19 @@ import { hasCommand, Workplace } from '../process/workplace.ts';
 import type { BenchResult } from '../result.ts';
 import type { Place } from '../transport/contender.ts';
 import type { RaftLoad, RaftLoadResult } from './client-program.ts';
-import { type Cluster, type EtcdOptions, serverNames, startBare, startEtcd, startOurs } from './clusters.ts';
+import {
+  type Cluster,
+  type EtcdOptions,
+  type OurCluster,
+  serverNames,
+  startBare,
+  startEtcd,
+  startOurs,
+} from './clusters.ts';
 import type { EtcdStatus } from './etcd-status.ts';
 import { clientHost, type FailoverScene, inside, measureFailover } from './failover.ts';
 import { failoverRows, type FailoverTimes, loadRows, type RaftSamples, type StoreName } from './rows.ts';
+import { keepLoaded, steadyExpectations, steadyRows, type SteadyRun } from './steady.ts';
 
 export interface RaftBenchOptions {
   readonly rounds: number;
@@ -30,6 +39,8 @@ export interface RaftBenchOptions {
   readonly runMs: number;
   /** Leaders killed of each. */
   readonly failover: number;
+  /** Minutes of full load on ours alone, in which nobody may stand for election; 0: none. */
+  readonly steady: number;
   /** Where the logs are written. */
   readonly folder: string;
   /** Where CPU profiles of ours go, of runs after the last round. */
@@ -43,6 +54,7 @@ export const raftDefaults: RaftBenchOptions = {
   warmMs: 500,
   runMs: 2000,
   failover: 0,
+  steady: 0,
   folder: tmpdir(),
 };
 
@@ -70,6 +82,7 @@ export function benchRaft(
     for (let round = 0; round < options.rounds; round++) await bench.round(round);
     await bench.profile();
     if (options.failover > 0) await bench.failover();
+    if (options.steady > 0) await bench.steady();
     return bench.result();
   }, options.folder);
 }
@@ -88,6 +101,7 @@ class RaftBench {
   readonly #identities: Readonly<Record<string, Place>>;
   readonly #loads: RaftSamples = new Map();
   #failovers: FailoverTimes = new Map();
+  #steady: SteadyRun | null = null;
   readonly #notes: string[] = [];
   readonly #hasEtcd: boolean;
   #folders = 0;
@@ -180,6 +194,23 @@ class RaftBench {
     }
   }
 
+  async steady(): Promise<void> {
+    const { steady: minutes, valueBytes, warmMs } = this.#options;
+    const clients = Math.max(...this.#options.clients);
+    const ours = await this.#ours();
+    const client = await this.#client(new Map([['ours', ours]]));
+    const server = await ours.leader();
+    const load = { store: 'ours', server, kind: 'put', clients, valueBytes, warmMs } as const;
+    this.#steady = await keepLoaded({
+      minutes,
+      clients,
+      load: (runMs) => client.call<RaftLoadResult>('run', { ...load, runMs } satisfies RaftLoad),
+      term: () => ours.term(),
+      say: this.#say,
+    });
+    await Promise.all([client.kill(), ours.stop()]);
+  }
+
   async #stage(network: Network | null): Promise<FailoverScene> {
     const client = this.#startClient(network);
     const ask = (server: Address): Promise<EtcdStatus> => client.call('etcdStatus', server);
@@ -196,7 +227,7 @@ class RaftBench {
   }
 
   result(): BenchResult {
-    const { rounds, clients, valueBytes, warmMs, runMs, failover } = this.#options;
+    const { rounds, clients, valueBytes, warmMs, runMs, failover, steady } = this.#options;
     return {
       name: 'raft',
       config: {
@@ -206,6 +237,7 @@ class RaftBench {
         warmMs,
         runMs,
         failover,
+        steady,
         servers: serverNames.length,
         flush: 'every write of all three, on disk',
         wire: { ours: 'mutual TLS', limit: 'mutual TLS', etcd: 'HTTP, JSON gateway v3' },
@@ -216,7 +248,9 @@ class RaftBench {
       rows: [
         ...loadRows(this.#loads, this.#options.clients),
         ...failoverRows(this.#failovers, this.#options.failover),
+        ...(this.#steady === null ? [] : steadyRows(this.#steady)),
       ],
+      ...(this.#steady === null ? {} : { expectations: steadyExpectations(this.#steady) }),
       ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
     };
   }
@@ -262,7 +296,7 @@ class RaftBench {
     }
   }
 
-  async #ours(network: Network | null = null): Promise<Cluster> {
+  async #ours(network: Network | null = null): Promise<OurCluster> {
     const { server: program } = this.#programs;
     const folder = await this.#folder('ours');
     return await startOurs({

@@ -26,6 +26,11 @@ export interface Cluster {
   profiled<T>(prefix: string | null, run: () => Promise<T>): Promise<T>;
 }
 
+export interface OurCluster extends Cluster {
+  /** The highest that any of its servers has heard of. */
+  term(): Promise<number>;
+}
+
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const cpuOf = async (remotes: Iterable<Remote>): Promise<number> =>
   sum(await Promise.all([...remotes].map((remote) => remote.call<number>('cpuUs'))));
@@ -72,7 +77,7 @@ export async function startOurs({
   identities,
   folder,
   timings,
-}: OurOptions): Promise<Cluster> {
+}: OurOptions): Promise<OurCluster> {
   const remotes = new Map<string, Remote>();
   const servers: Record<string, Address> = {};
   const listen = async (name: string): Promise<void> => {
@@ -86,13 +91,14 @@ export async function startOurs({
     (remotes.get(name) as Remote).call('join', { addresses: servers, dataDir: join(folder, name), timings });
   await Promise.all(serverNames.map(listen));
   await Promise.all(serverNames.map(enter));
+  const askAll = (): Promise<RaftStatus[]> =>
+    Promise.all([...remotes.values()].map((remote) => remote.call<RaftStatus>('status')));
   return {
     servers,
+    term: async () => Math.max(...(await askAll()).map(({ term }) => term)),
     leader: () =>
       agreed(async () => {
-        const statuses = await Promise.all(
-          [...remotes.values()].map((remote) => remote.call<RaftStatus>('status')),
-        );
+        const statuses = await askAll();
         // Who comes back has caught up when it has applied as much as the others.
         const level = statuses.every(({ appliedIndex }) => appliedIndex === statuses[0]?.appliedIndex);
         return statuses.map(({ leaderId }) => (level ? leaderId : null));

@@ -10,6 +10,7 @@ const later = ['balancer'];
 interface Options {
   readonly rounds?: number;
   readonly failover: number;
+  readonly steady: number;
   readonly clients?: readonly number[];
   readonly nodes?: number;
   readonly minutes?: number;
@@ -36,6 +37,12 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
       integer(0, 1000),
       0,
     )
+    .option(
+      '--steady <minutes>',
+      'raft: how long ours is kept under full load, in which nobody may stand for election',
+      integer(0, 10_000),
+      0,
+    )
     .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
     .option('--nodes <n>', 'swim: members of each pool (100); sim: of the largest (1000)', integer(5, 1000))
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
@@ -45,7 +52,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .option('--profile <folder>', 'transport, raft: where CPU profiles of ours go')
     .option('--json', 'end with one line of JSON per benchmark; tables go to standard error')
     .action(async (names: string[], options: Options) => {
-      const { rounds, failover, clients, dir, profile, quick, json } = options;
+      const { rounds, failover, steady, clients, dir, profile, quick, json } = options;
       const bench = await import('@cluster/bench');
       const say = (line: string): void => err(`${line}\n`);
       const chosen = rounds === undefined ? {} : { rounds };
@@ -65,6 +72,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
               ...profiled,
               ...(clients === undefined ? {} : { clients }),
               failover,
+              steady,
               folder: dir,
             },
             say,
