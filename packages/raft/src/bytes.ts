@@ -106,19 +106,25 @@ export class ByteWriter {
   }
 }
 
+// Without a DataView: making one costs more than what is read through it, and a log is full of small frames.
+const u16At = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+
+/** The integer in the four bytes from `at` on, which have to be there. */
+export const u32At = (bytes: Uint8Array, at: number): number =>
+  (u16At(bytes, at) | (u16At(bytes, at + 2) << 16)) >>> 0;
+
 /**
  * Reads what may be hostile. A read past the end or of an impossible value gives zero and marks the reader as failed, so that
  * a decoder reads to its end without a branch at each field, and asks once.
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
   #failed = false;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get failed(): boolean {
@@ -138,19 +144,19 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#has(1) ? this.#view.getUint8(this.#at++) : 0;
+    return this.#has(1) ? (this.#bytes[this.#at++] as number) : 0;
   }
 
   u16(): number {
     if (!this.#has(2)) return 0;
     this.#at += 2;
-    return this.#view.getUint16(this.#at - 2, true);
+    return u16At(this.#bytes, this.#at - 2);
   }
 
   u32(): number {
     if (!this.#has(4)) return 0;
     this.#at += 4;
-    return this.#view.getUint32(this.#at - 4, true);
+    return u32At(this.#bytes, this.#at - 4);
   }
 
   u64(): number {

@@ -33,12 +33,16 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
   Uint32Array,
 ];
 
-/** @param seed the checksum of what comes before `bytes`, to go on from there. */
-export function crc32c(bytes: Uint8Array, seed = 0): number {
+/**
+ * Of the bytes in [from, to).
+ *
+ * @param seed the checksum of what comes before them, to go on from there.
+ */
+export function crc32c(bytes: Uint8Array, seed = 0, from = 0, to = bytes.length): number {
   let crc = ~seed;
-  let at = 0;
+  let at = from;
   // A table lookup with a byte as its index is never outside; the assertions cost nothing.
-  for (const end = bytes.length - 7; at < end; at += 8) {
+  for (const end = to - 7; at < end; at += 8) {
     crc ^=
       (bytes[at] as number) |
       ((bytes[at + 1] as number) << 8) |
@@ -54,6 +58,6 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
       (t1[bytes[at + 6] as number] as number) ^
       (t0[bytes[at + 7] as number] as number);
   }
-  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ (t0[(crc ^ (bytes[at] as number)) & 255] as number);
+  for (; at < to; at++) crc = (crc >>> 8) ^ (t0[(crc ^ (bytes[at] as number)) & 255] as number);
   return ~crc >>> 0;
 }

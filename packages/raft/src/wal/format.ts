@@ -14,7 +14,7 @@
  * as the last bytes of the write, which tells a frame that was written whole and went bad from one that was never finished.
  * (etcd's log has the aligned records and the zero-sector test, HashiCorp's raft-wal the one checksum a commit.)
  */
-import { ByteReader, type ByteWriter } from '../bytes.ts';
+import { ByteReader, type ByteWriter, u32At } from '../bytes.ts';
 import type { Entry, HardState, LogBase } from '../core/types.ts';
 import { crc32c } from '../crc32c.ts';
 import { readEntryBody, writeEntryBody } from '../entry-codec.ts';
@@ -95,8 +95,9 @@ export function writeFrame(writer: ByteWriter, chain: Chain, records: (writer: B
   return { crc, sequence };
 }
 
-const frameCrc = (frame: Uint8Array): number =>
-  crc32c(frame.subarray(frameHeaderBytes), crc32c(frame.subarray(0, 20)));
+/** Of a frame that is complete but for its trailer. */
+const frameCrc = (frame: Uint8Array, end = frame.length): number =>
+  crc32c(frame, crc32c(frame, 0, 0, 20), frameHeaderBytes, end);
 
 export interface FrameHeader {
   readonly length: number;
@@ -107,24 +108,24 @@ export interface FrameHeader {
 
 /** The header of a frame of plausible length; undefined for anything else. */
 export function readFrameHeader(bytes: Uint8Array): FrameHeader | undefined {
-  const reader = new ByteReader(bytes);
-  if (reader.u32() !== frameMagic) return undefined;
-  const length = reader.u32();
+  if (bytes.length < frameHeaderBytes || u32At(bytes, 0) !== frameMagic) return undefined;
+  const length = u32At(bytes, 4);
   // Whatever it is: that it is out of range is for the checksum to say.
-  const sequence = reader.u32() + reader.u32() * 0x1_0000_0000;
-  const header = { length, sequence, previousCrc: reader.u32(), crc: reader.u32() };
+  const sequence = u32At(bytes, 8) + u32At(bytes, 12) * 0x1_0000_0000;
   const isPlausible = length % 8 === 0 && length <= maxFrameBytes;
-  return isPlausible && !reader.failed ? header : undefined;
+  return isPlausible
+    ? { length, sequence, previousCrc: u32At(bytes, 16), crc: u32At(bytes, 20) }
+    : undefined;
 }
 
 /** Whether a whole frame is as it was written; where it belongs is another question. */
 export function isSoundFrame(frame: Uint8Array, { crc }: FrameHeader): boolean {
-  const trailer = new ByteReader(frame.subarray(-frameTrailerBytes));
-  return trailer.u32() === crc && hasEnd(frame) && frameCrc(frame.subarray(0, -frameTrailerBytes)) === crc;
+  const end = frame.length - frameTrailerBytes;
+  return u32At(frame, end) === crc && hasEnd(frame) && frameCrc(frame, end) === crc;
 }
 
 /** Whether the last bytes of the write are there. */
-export const hasEnd = (frame: Uint8Array): boolean => new ByteReader(frame.subarray(-4)).u32() === frameEnd;
+export const hasEnd = (frame: Uint8Array): boolean => u32At(frame, frame.length - 4) === frameEnd;
 
 const recordTypes = { hardState: 1, entry: 2, truncate: 3, base: 4 } as const;
 
@@ -192,8 +193,8 @@ export function readRecords(records: Uint8Array, visitor: RecordVisitor): boolea
       case recordTypes.entry: {
         const index = reader.u64();
         const term = reader.u64();
-        const body = readEntryBody(reader);
-        if (!reader.failed) visitor.entry(groupId, { index, term, ...body });
+        const { kind, session, command } = readEntryBody(reader);
+        if (!reader.failed) visitor.entry(groupId, { index, term, kind, session, command });
         break;
       }
       default:

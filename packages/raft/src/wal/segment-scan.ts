@@ -21,7 +21,7 @@ import {
   segmentHeaderBytes,
 } from './format.ts';
 
-const windowBytes = 256 * 1024;
+const windowBytes = 1024 * 1024;
 
 export interface ScannedSegment {
   /** Where the next frame goes. */
@@ -68,7 +68,7 @@ export function* scanSegment(options: ScanOptions): Task<ScannedSegment | null> 
   let offset = segmentHeaderBytes;
   let lastFrameAt: number | null = null;
   for (;;) {
-    const found = yield* readFrame(reader, offset);
+    const found = heldFrame(reader, offset) ?? (yield* readFrame(reader, offset));
     if (found === null || !continues(found, chain)) break;
     onFrame(found.frame.subarray(frameHeaderBytes, frameHeaderBytes + found.header.length), offset);
     chain = { crc: found.header.crc, sequence: found.header.sequence };
@@ -93,6 +93,14 @@ function* readFrame(reader: WindowReader, offset: number): Task<Found | null> {
   const header = readFrameHeader(yield* reader.read(offset, frameHeaderBytes));
   if (header === undefined || offset + frameOverheadBytes + header.length > reader.size) return null;
   return { header, frame: yield* reader.read(offset, frameOverheadBytes + header.length) };
+}
+
+/** The same without a wait, and the generators that make one, where all of it has been read: a log is full of small frames. */
+function heldFrame(reader: WindowReader, offset: number): Found | null {
+  const head = reader.held(offset, frameHeaderBytes);
+  const header = head && readFrameHeader(head);
+  const frame = header && reader.held(offset, frameOverheadBytes + header.length);
+  return frame ? { header, frame } : null;
 }
 
 /** @returns whether a torn frame has to be cleared away. */
@@ -159,12 +167,18 @@ class WindowReader {
   *read(offset: number, length: number): Task<Uint8Array> {
     const end = Math.min(offset + length, this.size);
     if (offset >= end) return new Uint8Array(0);
-    if (offset < this.#start || end > this.#start + this.#window.length) {
-      const count = Math.max(windowBytes, end - offset);
-      this.#window = yield* wait<Uint8Array>((done) => this.#file.read(offset, count, done));
-      this.#start = offset;
-    }
-    return this.#window.subarray(offset - this.#start, end - this.#start);
+    const held = this.held(offset, end - offset);
+    if (held !== null) return held;
+    const count = Math.max(windowBytes, end - offset);
+    this.#window = yield* wait<Uint8Array>((done) => this.#file.read(offset, count, done));
+    this.#start = offset;
+    return this.#window.subarray(0, end - offset);
+  }
+
+  /** Null when they are not all in the window. */
+  held(offset: number, length: number): Uint8Array | null {
+    const at = offset - this.#start;
+    return at >= 0 && at + length <= this.#window.length ? this.#window.subarray(at, at + length) : null;
   }
 
   *hasDataFrom(offset: number): Task<boolean> {
