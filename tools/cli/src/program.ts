@@ -16,6 +16,7 @@ import { soakCommand } from './commands/soak.ts';
 import { sqlCommand } from './commands/sql.ts';
 import { stepCommand } from './commands/step.ts';
 import { testCommand } from './commands/test.ts';
+import { walCommand } from './commands/wal.ts';
 import type { Context, MakeCommand } from './context.ts';
 import { failureOf, usageError } from './usage.ts';
 
@@ -35,6 +36,7 @@ const makers: readonly MakeCommand[] = [
   fuzzCommand,
   interopCommand,
   soakCommand,
+  walCommand,
   ...laterCommands,
 ];
 

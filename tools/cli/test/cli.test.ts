@@ -84,6 +84,7 @@ describe('the command', () => {
       'fuzz',
       'interop',
       'soak',
+      'wal',
       'nemesis',
       'lab',
     ];
