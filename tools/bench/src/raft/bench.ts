@@ -16,6 +16,7 @@ import type { Remote } from '../process/remote.ts';
 import { hasCommand, Workplace } from '../process/workplace.ts';
 import type { BenchResult } from '../result.ts';
 import type { Place } from '../transport/contender.ts';
+import { awayExpectations, type AwayResult, awayRows, AwayRun } from './away.ts';
 import type { RaftLoad, RaftLoadResult } from './client-program.ts';
 import {
   type Cluster,
@@ -28,6 +29,8 @@ import {
 } from './clusters.ts';
 import type { EtcdStatus } from './etcd-status.ts';
 import { clientHost, type FailoverScene, inside, measureFailover } from './failover.ts';
+import type { Restarted } from './lone-program.ts';
+import { measureRestart, restartRows } from './restart.ts';
 import { failoverRows, type FailoverTimes, loadRows, type RaftSamples, type StoreName } from './rows.ts';
 import { keepLoaded, steadyExpectations, steadyRows, type SteadyRun } from './steady.ts';
 
@@ -41,6 +44,9 @@ export interface RaftBenchOptions {
   readonly failover: number;
   /** Minutes of full load on ours alone, in which nobody may stand for election; 0: none. */
   readonly steady: number;
+  /** Entries for which a follower of ours is away, and entries that one starts again with; 0: none. In place of the load. */
+  readonly away: number;
+  readonly restart: number;
   /** Where the logs are written. */
   readonly folder: string;
   /** Where CPU profiles of ours go, of runs after the last round. */
@@ -55,6 +61,8 @@ export const raftDefaults: RaftBenchOptions = {
   runMs: 2000,
   failover: 0,
   steady: 0,
+  away: 0,
+  restart: 0,
   folder: tmpdir(),
 };
 
@@ -79,6 +87,9 @@ export function benchRaft(
 ): Promise<BenchResult> {
   return Workplace.use(async (place) => {
     const bench = await RaftBench.prepare(place, options, say);
+    if (options.restart > 0) await bench.restart();
+    if (options.away > 0) await bench.away();
+    if (options.restart > 0 || options.away > 0) return bench.result();
     for (let round = 0; round < options.rounds; round++) await bench.round(round);
     await bench.profile();
     if (options.failover > 0) await bench.failover();
@@ -91,6 +102,7 @@ interface Programs {
   readonly server: string;
   readonly client: string;
   readonly bare: string;
+  readonly lone: string;
 }
 
 class RaftBench {
@@ -102,6 +114,8 @@ class RaftBench {
   readonly #loads: RaftSamples = new Map();
   #failovers: FailoverTimes = new Map();
   #steady: SteadyRun | null = null;
+  #restarts: readonly Restarted[] = [];
+  #absence: AwayResult | null = null;
   readonly #notes: string[] = [];
   readonly #hasEtcd: boolean;
   #folders = 0;
@@ -134,6 +148,7 @@ class RaftBench {
         server: source('./server-program.ts'),
         client: source('./client-program.ts'),
         bare: source('./bare-program.ts'),
+        lone: source('./lone-program.ts'),
       },
       outdir: join(place.folder, 'programs'),
     });
@@ -211,6 +226,27 @@ class RaftBench {
     await Promise.all([client.kill(), ours.stop()]);
   }
 
+  async restart(): Promise<void> {
+    const { restart: entries, rounds: trials, valueBytes, profile } = this.#options;
+    if (profile !== undefined) await mkdir(profile, { recursive: true });
+    const dataDir = join(await this.#folder('alone'), serverNames[0]);
+    const { lone: program } = this.#programs;
+    const say = this.#say;
+    const place = this.#place;
+    this.#restarts = await measureRestart({ place, program, dataDir, entries, valueBytes, trials, say, profile });
+  }
+
+  async away(): Promise<void> {
+    const { away: entries, clients, valueBytes, profile } = this.#options;
+    if (profile !== undefined) await mkdir(profile, { recursive: true });
+    const cluster = await this.#ours(null, true);
+    const client = await this.#client(new Map([['ours', cluster]]));
+    const say = this.#say;
+    const load = { entries, clients: Math.max(...clients), valueBytes, profile };
+    this.#absence = await AwayRun.measure({ cluster, client, say, ...load });
+    await Promise.all([client.kill(), cluster.stop()]);
+  }
+
   async #stage(network: Network | null): Promise<FailoverScene> {
     const client = this.#startClient(network);
     const ask = (server: Address): Promise<EtcdStatus> => client.call('etcdStatus', server);
@@ -227,7 +263,12 @@ class RaftBench {
   }
 
   result(): BenchResult {
-    const { rounds, clients, valueBytes, warmMs, runMs, failover, steady } = this.#options;
+    const { rounds, clients, valueBytes, warmMs, runMs, failover, steady, away, restart } = this.#options;
+    const absence = this.#absence;
+    const expectations = [
+      ...(this.#steady === null ? [] : steadyExpectations(this.#steady)),
+      ...(absence === null ? [] : awayExpectations(absence)),
+    ];
     return {
       name: 'raft',
       config: {
@@ -238,6 +279,8 @@ class RaftBench {
         runMs,
         failover,
         steady,
+        away,
+        restart,
         servers: serverNames.length,
         flush: 'every write of all three, on disk',
         wire: { ours: 'mutual TLS', limit: 'mutual TLS', etcd: 'HTTP, JSON gateway v3' },
@@ -246,11 +289,13 @@ class RaftBench {
         ours: raftConfigSchema.parse({ nodeId: 'n1', voters: [...serverNames] }),
       },
       rows: [
-        ...loadRows(this.#loads, this.#options.clients),
-        ...failoverRows(this.#failovers, this.#options.failover),
+        ...(this.#loads.size === 0 ? [] : loadRows(this.#loads, clients)),
+        ...failoverRows(this.#failovers, failover),
         ...(this.#steady === null ? [] : steadyRows(this.#steady)),
+        ...(this.#restarts.length === 0 ? [] : restartRows(this.#restarts, restart)),
+        ...(absence === null ? [] : awayRows(absence)),
       ],
-      ...(this.#steady === null ? {} : { expectations: steadyExpectations(this.#steady) }),
+      ...(expectations.length === 0 ? {} : { expectations }),
       ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
     };
   }
@@ -296,7 +341,7 @@ class RaftBench {
     }
   }
 
-  async #ours(network: Network | null = null): Promise<OurCluster> {
+  async #ours(network: Network | null = null, snapshots = false): Promise<OurCluster> {
     const { server: program } = this.#programs;
     const folder = await this.#folder('ours');
     return await startOurs({
@@ -306,6 +351,7 @@ class RaftBench {
       identities: this.#identities,
       folder,
       timings: {},
+      snapshots,
     });
   }
 

@@ -13,6 +13,8 @@ export interface RaftLoad {
   readonly valueBytes: number;
   readonly warmMs: number;
   readonly runMs: number;
+  /** Default: 100. */
+  readonly keysPerClient?: number;
 }
 
 export interface RaftLoadResult {
@@ -31,7 +33,7 @@ export interface Attempts {
   readonly giveUpMs: number;
 }
 
-const keysPerClient = 100;
+const usualKeys = 100;
 const stores = new Map<string, Store>();
 const store = (name: string): Store => stores.get(name) as Store;
 
@@ -41,6 +43,7 @@ function run({
   kind,
   clients,
   valueBytes,
+  keysPerClient = usualKeys,
   ...times
 }: RaftLoad): Promise<RaftLoadResult> {
   const target = store(name);
@@ -52,7 +55,7 @@ function run({
   const endMs = startMs + times.runMs;
   const loop = (client: number): Promise<void> =>
     new Promise((resolve) => {
-      let turn = 0;
+      let turn = Math.floor(Math.random() * keysPerClient);
       const next = (): void => {
         const askedMs = performance.now();
         if (askedMs >= endMs) return resolve();

@@ -29,6 +29,11 @@ export interface Cluster {
 export interface OurCluster extends Cluster {
   /** The highest that any of its servers has heard of. */
   term(): Promise<number>;
+  status(server: string): Promise<RaftStatus>;
+  /** Resident memory, in bytes. */
+  memory(server: string): Promise<number>;
+  /** Runs something while one server writes a CPU profile of itself. */
+  profiledOne<T>(server: string, file: string, run: () => Promise<T>): Promise<T>;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -67,6 +72,8 @@ export interface OurOptions {
   readonly identities: Readonly<Record<string, Place>>;
   readonly folder: string;
   readonly timings: Readonly<Record<string, number>>;
+  /** Whether the state machine gives images of itself. */
+  readonly snapshots?: boolean | undefined;
 }
 
 /** Each server in a process of its own, over mutual TLS, with every default but `timings`. */
@@ -77,6 +84,7 @@ export async function startOurs({
   identities,
   folder,
   timings,
+  snapshots = false,
 }: OurOptions): Promise<OurCluster> {
   const remotes = new Map<string, Remote>();
   const servers: Record<string, Address> = {};
@@ -87,8 +95,9 @@ export async function startOurs({
     const bind = { host: surroundings.host(name), port: servers[name]?.port ?? 0 };
     servers[name] = await remote.call<Address>('listen', { place: identities[name], bind });
   };
+  const remoteOf = (name: string): Remote => remotes.get(name) as Remote;
   const enter = (name: string): Promise<void> =>
-    (remotes.get(name) as Remote).call('join', { addresses: servers, dataDir: join(folder, name), timings });
+    remoteOf(name).call('join', { addresses: servers, dataDir: join(folder, name), timings, snapshots });
   await Promise.all(serverNames.map(listen));
   await Promise.all(serverNames.map(enter));
   const askAll = (): Promise<RaftStatus[]> =>
@@ -103,7 +112,10 @@ export async function startOurs({
         const level = statuses.every(({ appliedIndex }) => appliedIndex === statuses[0]?.appliedIndex);
         return statuses.map(({ leaderId }) => (level ? leaderId : null));
       }),
-    kill: (name) => (remotes.get(name) as Remote).kill('SIGKILL'),
+    status: (name) => remoteOf(name).call<RaftStatus>('status'),
+    memory: (name) => remoteOf(name).call<number>('memory'),
+    profiledOne: (name, file, run) => remoteOf(name).profiled(file, run),
+    kill: (name) => remoteOf(name).kill('SIGKILL'),
     restart: async (name) => {
       await listen(name);
       await enter(name);

@@ -1,5 +1,6 @@
 /** A key-value store in memory as a Raft state machine, and its commands as bytes: key length, key, value. */
 import type { StateMachine } from '@cluster/raft';
+import { KeyValueImages } from './key-value-images.ts';
 
 export function putCommand(key: string, value: Uint8Array): Uint8Array {
   const bytes = Buffer.allocUnsafeSlow(1 + key.length + value.length);
@@ -13,6 +14,12 @@ const done = new Uint8Array(0);
 
 export class KeyValues implements StateMachine {
   readonly #values = new Map<string, Uint8Array>();
+  /** Without it nothing shortens the log. */
+  readonly images: KeyValueImages | undefined;
+
+  constructor({ images = false }: { readonly images?: boolean } = {}) {
+    this.images = images ? new KeyValueImages(this.#values) : undefined;
+  }
 
   get(key: string): Uint8Array {
     return this.#values.get(key) ?? done;
@@ -25,6 +32,7 @@ export class KeyValues implements StateMachine {
     for (const { command } of entries) {
       const valueAt = 1 + (command[0] ?? 0);
       const key = Buffer.from(command.buffer, command.byteOffset + 1, valueAt - 1).toString('latin1');
+      this.images?.puts(key);
       this.#values.set(key, command.subarray(valueAt));
     }
     answer({ ok: true, value: entries.map(() => done) });

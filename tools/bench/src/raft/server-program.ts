@@ -19,6 +19,7 @@ export interface JoinOptions {
   readonly dataDir: string;
   /** What differs from the defaults. */
   readonly timings: Readonly<Record<string, number>>;
+  readonly snapshots: boolean;
 }
 
 let addresses: Readonly<Record<string, Address>> = {};
@@ -45,9 +46,9 @@ serveParent({
     );
     return transport.local;
   },
-  join: async ({ addresses: all, dataDir, timings }: JoinOptions): Promise<void> => {
+  join: async ({ addresses: all, dataDir, timings, snapshots }: JoinOptions): Promise<void> => {
     addresses = all;
-    const values = new KeyValues();
+    const values = new KeyValues({ images: snapshots });
     const nodeId = process.argv[2] ?? '';
     raft = await startRaft(
       { nodeId, voters: Object.keys(all), dataDir, ...timings },
@@ -65,4 +66,5 @@ serveParent({
     transport.handle(requestTypes.read, read);
   },
   status: (): RaftStatus => raft.status(),
+  memory: (): number => process.memoryUsage.rss(),
 });

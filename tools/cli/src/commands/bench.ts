@@ -11,6 +11,8 @@ interface Options {
   readonly rounds?: number;
   readonly failover: number;
   readonly steady: number;
+  readonly away: number;
+  readonly restart: number;
   readonly clients?: readonly number[];
   readonly nodes?: number;
   readonly minutes?: number;
@@ -43,6 +45,18 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
       integer(0, 10_000),
       0,
     )
+    .option(
+      '--away <entries>',
+      'raft: in place of the load, a follower that is away for so many entries',
+      integer(0, 100_000_000),
+      0,
+    )
+    .option(
+      '--restart <entries>',
+      'raft: in place of the load, a start with so many entries in the log',
+      integer(0, 100_000_000),
+      0,
+    )
     .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
     .option('--nodes <n>', 'swim: members of each pool (100); sim: of the largest (1000)', integer(5, 1000))
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
@@ -52,7 +66,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .option('--profile <folder>', 'transport, raft: where CPU profiles of ours go')
     .option('--json', 'end with one line of JSON per benchmark; tables go to standard error')
     .action(async (names: string[], options: Options) => {
-      const { rounds, failover, steady, clients, dir, profile, quick, json } = options;
+      const { rounds, failover, steady, away, restart, clients, dir, profile, quick, json } = options;
       const bench = await import('@cluster/bench');
       const say = (line: string): void => err(`${line}\n`);
       const chosen = rounds === undefined ? {} : { rounds };
@@ -73,6 +87,8 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
               ...(clients === undefined ? {} : { clients }),
               failover,
               steady,
+              away,
+              restart,
               folder: dir,
             },
             say,

@@ -1,0 +1,51 @@
+/** A group of one: fills a log, and starts again from it. */
+import { randomBytes } from 'node:crypto';
+import type { Raft } from '@cluster/raft';
+import { startRaft } from '@cluster/raft/node';
+import { serveParent } from '../process/remote.ts';
+import { KeyValues, putCommand } from './key-value.ts';
+
+export interface Filling {
+  readonly dataDir: string;
+  readonly entries: number;
+  readonly valueBytes: number;
+  readonly clients: number;
+}
+
+/** Since the call to start. */
+export interface Restarted {
+  /** The log has been read, and the replica takes part. */
+  readonly startedMs: number;
+  /** It leads, has applied its log and takes a write: an election timeout is in it. */
+  readonly servesMs: number;
+  readonly entries: number;
+}
+
+const start = (dataDir: string): Promise<Raft> =>
+  startRaft(
+    { nodeId: 'alone', voters: ['alone'], dataDir },
+    { channel: { send: () => undefined, onMessage: () => undefined }, stateMachine: new KeyValues() },
+  );
+
+serveParent({
+  fill: async ({ dataDir, entries, valueBytes, clients }: Filling): Promise<void> => {
+    const raft = await start(dataDir);
+    const value = randomBytes(valueBytes);
+    let left = entries;
+    const client = async (name: number): Promise<void> => {
+      for (let turn = 0; left > 0; turn++) {
+        left--;
+        await raft.propose(putCommand(`c${name}:${turn}`, value));
+      }
+    };
+    await Promise.all(Array.from({ length: clients }, (_, name) => client(name)));
+  },
+  restart: async (dataDir: string): Promise<Restarted> => {
+    const begunMs = performance.now();
+    const raft = await start(dataDir);
+    const startedMs = performance.now() - begunMs;
+    const entries = raft.status().lastIndex;
+    await raft.propose(putCommand('restarted', new Uint8Array(1)));
+    return { startedMs, servesMs: performance.now() - begunMs, entries };
+  },
+});
