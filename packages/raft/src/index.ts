@@ -18,6 +18,7 @@ export {
   type MemberKind,
   simpleChange,
 } from './core/configuration-changes.ts';
+export { decodeConfiguration, encodeConfiguration } from './core/membership.ts';
 export type { LogView } from './core/log.ts';
 export {
   committedIndex,
@@ -29,6 +30,7 @@ export {
   voteResult,
 } from './core/quorum.ts';
 export { RaftCore } from './core/raft-core.ts';
+export { type Placed, type Rules, thesisRules } from './core/rules.ts';
 export type { CoreConfig } from './core/state.ts';
 export type {
   AppliedEntry,

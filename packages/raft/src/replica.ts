@@ -21,6 +21,7 @@ import { nodeIdSchema, type RaftConfig, type RaftConfigInput, raftConfigSchema }
 import type { Configuration } from './core/configuration.ts';
 import type { MemberChange } from './core/configuration-changes.ts';
 import { RaftCore } from './core/raft-core.ts';
+import type { Rules } from './core/rules.ts';
 import { ownerBytesMax } from './core/sessions.ts';
 import type {
   Draft,
@@ -154,8 +155,11 @@ export class RaftReplica {
   #writes = 0;
   #dispatching = 0;
 
-  /** @throws ClusterError `RAFT_CONFIG_INVALID` */
-  constructor(config: RaftConfigInput, ports: RaftPorts) {
+  /**
+   * @param rules others than the thesis's only to see that a checker objects to them.
+   * @throws ClusterError `RAFT_CONFIG_INVALID`
+   */
+  constructor(config: RaftConfigInput, ports: RaftPorts, rules?: Rules) {
     this.config = parseConfig(raftConfigSchema, config, 'RAFT_CONFIG_INVALID');
     this.#ports = ports;
     this.#logger = ports.logger ?? silentLogger;
@@ -165,7 +169,8 @@ export class RaftReplica {
     const { clock, wallClock } = ports;
     const spanMs = this.config.electionTimeoutMinMs;
     this.#clockWatch = wallClock === undefined ? null : new ClockWatch(clock, wallClock, spanMs);
-    this.core = new RaftCore({ ...this.config, takesSnapshots: this.#keeper !== null }, ports.seed);
+    const coreConfig = { ...this.config, takesSnapshots: this.#keeper !== null };
+    this.core = new RaftCore(coreConfig, ports.seed, rules);
     this.#calls = new Calls({
       config: this.config,
       clock: ports.clock,

@@ -5,12 +5,16 @@ export { parseSeeds, runSeeds, type SeedRange, type SeedsReport, type Violation 
 export { raftWorld, raftWorldWith } from './raft/raft-world.ts';
 export {
   acknowledgedBeforeFlush,
+  inForceAtCommit,
   learnerCounted,
   type Mutant,
   notingFlushes,
   leaseTrustedAcrossPause,
+  oldTermsCounted,
   readWithoutQuorum,
+  secondChangeWhileOpen,
   sessionsLeftOut,
+  singleMajorityInJoint,
   snapshotRemoved,
   voteNotPersisted,
   withoutFlush,

@@ -1,15 +1,11 @@
 import { SimulationFailure, World } from '@cluster/sim';
 import { describe, expect, test } from 'vitest';
-import {
-  type DurableView,
-  type EntryView,
-  RaftChecker,
-  type ReplicaView,
-  type VotersView,
-} from '../src/raft/checker.ts';
+import { encodeConfiguration } from '@cluster/raft';
+import { RaftChecker } from '../src/raft/checker.ts';
 import { encodeCommand, encodeNumber } from '../src/raft/commands.ts';
 import { DurabilityWitness } from '../src/raft/durability-witness.ts';
 import { History } from '../src/raft/history.ts';
+import type { DurableView, EntryView, ReplicaView, VotersView } from '../src/raft/views.ts';
 
 /** A replica that is whatever a test says. */
 class Puppet implements ReplicaView {
@@ -42,6 +38,7 @@ const entry = (term: number, operation = 1): EntryView => ({
 
 const onDisk = (terms: readonly number[]): DurableView => ({
   coveredIndex: 0,
+  lastIndex: terms.length,
   termAt: (index) => [0, ...terms][index],
 });
 
@@ -52,6 +49,7 @@ function stage(durable: readonly number[] = [1, 1, 1, 2, 2], holders: readonly s
     world,
     names,
     new Map(names.map((name) => [name, onDisk(holders.includes(name) ? durable : [])])),
+    ['a', 'b', 'c'],
   );
   const [a, b, c] = [new Puppet(), new Puppet(), new Puppet()];
   checker.started('a', a);
@@ -226,6 +224,41 @@ describe('the checker of Raft objects to', () => {
     a.log = [entry(1)];
     a.commitIndex = 1;
     expect(look()).toBe('committed is durable');
+  });
+
+  test('4.1: a commit by the majorities before a configuration that is in the log, whatever the replica says of it', () => {
+    const voters = { voters: ['a', 'd', 'e'], outgoing: ['a', 'b', 'c'] };
+    const rest = { learners: [], learnersNext: [], staging: [], autoLeave: false };
+    const command = encodeConfiguration({ ...voters, ...rest });
+    for (const [holders, verdict] of [
+      [['a', 'b', 'c'], 'committed is durable'],
+      [['a', 'b', 'd'], null],
+    ] as const) {
+      const { a, b, look } = stage([1], holders);
+      a.log = [{ term: 1, kind: 'configuration', command }];
+      b.log = [...a.log];
+      expect(look()).toBeNull();
+      a.commitIndex = 1;
+      expect(look()).toBe(verdict);
+    }
+  });
+
+  test('3.6.2: a commit that leaves somebody without the entry who would still be elected', () => {
+    const { a, c, look } = stage([1, 1], ['a', 'b']);
+    a.log = [entry(1), entry(1)];
+    c.log = [entry(1), entry(2)];
+    expect(look()).toBeNull();
+    a.commitIndex = 2;
+    expect(look()).toBe('nobody can be elected without what is committed');
+  });
+
+  test('3.6.1: and not to one that leaves behind only those whose logs are too old', () => {
+    const { a, c, look } = stage([1, 1, 3], ['a', 'b']);
+    a.log = [entry(1), entry(1), entry(3)];
+    c.log = [entry(1), entry(2)];
+    expect(look()).toBeNull();
+    a.commitIndex = 2;
+    expect(look()).toBeNull();
   });
 
   test('a commit of what is on too few disks', () => {

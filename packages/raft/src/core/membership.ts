@@ -7,17 +7,14 @@
  */
 import { ByteReader, ByteWriter } from '../bytes.ts';
 import { readConfiguration, writeConfiguration } from '../configuration-codec.ts';
-import { type Configuration, jointVotersOf, membersOf, votersOnly } from './configuration.ts';
+import { type Configuration, membersOf, votersOnly } from './configuration.ts';
 import type { JointVoters } from './quorum.ts';
+import type { Placed, Rules } from './rules.ts';
 import type { Entry } from './types.ts';
-
-interface Placed {
-  readonly index: number;
-  readonly configuration: Configuration;
-}
 
 export interface MembershipCheckpoint {
   readonly placed: readonly Placed[];
+  readonly commitIndex: number;
   readonly version: number;
   readonly isCommitted: boolean;
 }
@@ -29,10 +26,17 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
   return writer.take();
 }
 
+/** The reverse, of what has been checked on its way in. */
+export const decodeConfiguration = (command: Uint8Array): Configuration =>
+  readConfiguration(new ByteReader(command));
+
 export class Membership {
   readonly #self: string;
+  readonly #rules: Rules;
   // In the order of the log; the first is what the log begins with.
   #placed: readonly Placed[];
+  #inForce: Placed;
+  #commitIndex = 0;
   #isCommitted = false;
   /** Counts what came into effect, or back into it. */
   version = 0;
@@ -46,20 +50,22 @@ export class Membership {
   mayStand = false;
 
   /** @param voters of a log without a configuration. */
-  constructor(self: string, voters: readonly string[]) {
+  constructor(self: string, voters: readonly string[], rules: Rules) {
     this.#self = self;
+    this.#rules = rules;
     this.#placed = [{ index: 0, configuration: votersOnly(voters) }];
+    this.#inForce = this.#first;
     this.#derive();
   }
 
   /** The one in effect. */
   get configuration(): Configuration {
-    return this.#latest.configuration;
+    return this.#inForce.configuration;
   }
 
   /** Its place in the log. */
   get index(): number {
-    return this.#latest.index;
+    return this.#inForce.index;
   }
 
   /** Whether this node knows it to be committed. */
@@ -75,16 +81,15 @@ export class Membership {
   appended(entries: readonly Entry[]): void {
     for (const { kind, index, command } of entries) {
       if (kind !== 'configuration') continue;
-      const configuration = readConfiguration(new ByteReader(command));
-      this.#placed = [...this.#placed, { index, configuration }];
-      this.#changed();
+      this.#placed = [...this.#placed, { index, configuration: decodeConfiguration(command) }];
+      this.#choose();
     }
   }
 
   truncatedAfter(index: number): void {
-    if (this.index <= index) return;
+    if (this.#placed.every((placed) => placed.index <= index)) return;
     this.#placed = this.#placed.filter((placed) => placed.index <= index);
-    this.#changed();
+    this.#choose();
   }
 
   /**
@@ -95,26 +100,35 @@ export class Membership {
   rebase(index: number, configuration: Configuration, goesOn: boolean): void {
     const kept = goesOn ? this.#placed.filter((placed) => placed.index > index) : [];
     this.#placed = [{ index, configuration }, ...kept];
-    this.#changed();
+    this.#changed(this.#chosen);
   }
 
   /** The log is committed up to here. @returns whether that makes the configuration in effect a committed one. */
   committed(commitIndex: number): boolean {
-    if (this.#isCommitted || this.index > commitIndex) return false;
+    this.#commitIndex = commitIndex;
+    this.#choose();
+    if (this.#isCommitted || !this.#rules.isAgreedOn(this.index, commitIndex)) return false;
     this.#isCommitted = true;
     this.#derive();
     return true;
-  }
-
-  get #latest(): Placed {
-    return this.#placed.at(-1) ?? this.#first;
   }
 
   get #first(): Placed {
     return this.#placed[0] as Placed;
   }
 
-  #changed(): void {
+  get #chosen(): Placed {
+    return this.#rules.inForce(this.#placed, this.#commitIndex) ?? this.#first;
+  }
+
+  /** What is in force may be another than before. */
+  #choose(): void {
+    const chosen = this.#chosen;
+    if (chosen !== this.#inForce) this.#changed(chosen);
+  }
+
+  #changed(inForce: Placed): void {
+    this.#inForce = inForce;
     this.version++;
     this.#isCommitted = false;
     this.#derive();
@@ -126,7 +140,7 @@ export class Membership {
     const others = (ids: readonly string[]): readonly string[] => [
       ...new Set(ids.filter((id) => id !== this.#self)),
     ];
-    this.quorum = jointVotersOf(configuration);
+    this.quorum = this.#rules.votersOf(configuration);
     this.isVoter = hasVote(configuration, this.#self);
     this.mayStand = this.isVoter || (before !== undefined && hasVote(before, this.#self));
     this.electorate = others([...configuration.voters, ...configuration.outgoing]);
@@ -134,11 +148,18 @@ export class Membership {
   }
 
   checkpoint(): MembershipCheckpoint {
-    return { placed: this.#placed, version: this.version, isCommitted: this.#isCommitted };
+    return {
+      placed: this.#placed,
+      commitIndex: this.#commitIndex,
+      version: this.version,
+      isCommitted: this.#isCommitted,
+    };
   }
 
-  restore({ placed, version, isCommitted }: MembershipCheckpoint): void {
+  restore({ placed, commitIndex, version, isCommitted }: MembershipCheckpoint): void {
     this.#placed = placed;
+    this.#commitIndex = commitIndex;
+    this.#inForce = this.#chosen;
     this.version = version;
     this.#isCommitted = isCommitted;
     this.#derive();

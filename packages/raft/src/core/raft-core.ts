@@ -27,6 +27,7 @@ import { Reads, type ReadsCheckpoint } from './reads.ts';
 import { Reception, type ReceptionCheckpoint } from './reception.ts';
 import { Replication, type ReplicationCheckpoint } from './replication.ts';
 import { type RoleEvent, roleMachine } from './role.machine.ts';
+import { type Rules, thesisRules } from './rules.ts';
 import { Sending, type SendingCheckpoint } from './sending.ts';
 import { Snapshots, type SnapshotsCheckpoint } from './snapshots.ts';
 import { type CoreConfig, Shared, type SharedCheckpoint } from './state.ts';
@@ -77,9 +78,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   #started = false;
   #failure: { readonly what: FailureCause; readonly reason: string } = { what: 'storage', reason: '' };
 
-  constructor(config: CoreConfig, seed: number) {
+  constructor(config: CoreConfig, seed: number, rules: Rules = thesisRules) {
     this.#seed = seed;
-    this.#shared = new Shared(config);
+    this.#shared = new Shared(config, rules);
     this.#election = new Election(this.#shared);
     this.#following = new Following(this.#shared);
     this.#sending = new Sending(this.#shared, () => this.#snapshots);

@@ -222,11 +222,11 @@ export class Replication {
    */
   advanceCommit(out: Out): boolean {
     const shared = this.#shared;
-    const { log, durability, config, membership, term } = shared;
+    const { log, durability, config, membership, term, rules } = shared;
     const index = jointCommittedIndex(membership.quorum, (voter) =>
       voter === config.nodeId ? durability.index : (this.#peers.get(voter)?.match ?? 0),
     );
-    if (index <= shared.commitIndex || log.termAt(index) !== term) return false;
+    if (index <= shared.commitIndex || !rules.mayCommit(log.termAt(index), term)) return false;
     shared.commitIndex = index;
     this.#feedAll(out);
     return true;

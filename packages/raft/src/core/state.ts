@@ -3,6 +3,7 @@ import type { Configuration } from './configuration.ts';
 import { Durability, type DurabilityCheckpoint } from './durability.ts';
 import { type LogCheckpoint, RaftLog } from './log.ts';
 import { Membership, type MembershipCheckpoint } from './membership.ts';
+import type { Rules } from './rules.ts';
 import type { Entry, LogBase, RaftMessage, RaftOut, Role } from './types.ts';
 
 export interface CoreConfig {
@@ -53,6 +54,7 @@ export interface SharedCheckpoint {
 
 export class Shared {
   readonly config: CoreConfig;
+  readonly rules: Rules;
   readonly log = new RaftLog();
   readonly durability = new Durability();
   readonly membership: Membership;
@@ -71,9 +73,10 @@ export class Shared {
   // Never true between two inputs.
   #hardStateIsNew = false;
 
-  constructor(config: CoreConfig) {
+  constructor(config: CoreConfig, rules: Rules) {
     this.config = config;
-    this.membership = new Membership(config.nodeId, config.voters);
+    this.rules = rules;
+    this.membership = new Membership(config.nodeId, config.voters, rules);
   }
 
   get isLeader(): boolean {

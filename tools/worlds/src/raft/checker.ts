@@ -6,44 +6,9 @@
  */
 import { type World } from '@cluster/sim';
 import { describeCommand, sameBytes } from './commands.ts';
-
-/** What an entry is, as far as the checkers compare it. */
-export interface EntryView {
-  readonly term: number;
-  readonly kind: string;
-  readonly command: Uint8Array;
-}
-
-/** What can be seen of a running replica. */
-export interface ReplicaView {
-  readonly role: string;
-  readonly term: number;
-  readonly commitIndex: number;
-  /** Who the members are, as its log says, and where it says so. */
-  readonly configuration: VotersView;
-  readonly configurationIndex: number;
-  /** What is before it is in a snapshot. */
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-  /** 0 for index 0; undefined outside of the log. */
-  termAt(index: number): number | undefined;
-  entryAt(index: number): EntryView | undefined;
-}
-
-/** A configuration, as far as quorums go. */
-export interface VotersView {
-  readonly voters: readonly string[];
-  /** While it is joint: the voters before. */
-  readonly outgoing: readonly string[];
-}
-
-/** What a replica's storage has said is on the disk. */
-export interface DurableView {
-  /** A snapshot covers everything up to here. */
-  readonly coveredIndex: number;
-  /** 0 for index 0; undefined outside of the log. */
-  termAt(index: number): number | undefined;
-}
+import { electableWithout } from './electable.ts';
+import { configurationIn, type LoggedConfiguration, LoggedVoters } from './logged-voters.ts';
+import type { DurableView, EntryView, ReplicaView, VotersView } from './views.ts';
 
 interface Filed extends EntryView {
   readonly previousTerm: number;
@@ -67,6 +32,9 @@ interface Seen {
   firstIndex: number;
   /** Terms of its log, by index; place 0 is unused. */
   terms: number[];
+  /** Who decides by its log; and what that was before it was looked at. */
+  readonly logged: LoggedVoters;
+  loggedBefore: VotersView;
 }
 
 export class RaftChecker {
@@ -77,11 +45,22 @@ export class RaftChecker {
   readonly #leaderOf = new Map<number, string>();
   readonly #filed = new Map<number, Map<number, Filed>>();
   readonly #committed: (Committed | undefined)[] = [undefined];
+  readonly #committedConfigurations: LoggedConfiguration[] = [];
+  readonly #founders: readonly string[];
+  // Up to here it has been asked whether it can be lost.
+  #known = 0;
 
-  constructor(world: World, nodes: readonly string[], durable: ReadonlyMap<string, DurableView>) {
+  /** @param founders the voters of a log in which no configuration is. */
+  constructor(
+    world: World,
+    nodes: readonly string[],
+    durable: ReadonlyMap<string, DurableView>,
+    founders: readonly string[],
+  ) {
     this.#world = world;
     this.#nodes = nodes;
     this.#durable = durable;
+    this.#founders = founders;
     world.onStep(() => this.#look());
   }
 
@@ -97,8 +76,11 @@ export class RaftChecker {
 
   /** A replica has recovered and runs. */
   started(node: string, view: ReplicaView): void {
+    const logged = new LoggedVoters(this.#founders);
     this.#seen.set(node, {
       view,
+      logged,
+      loggedBefore: logged.voters,
       term: view.term,
       role: view.role,
       commitIndex: 0,
@@ -146,6 +128,7 @@ export class RaftChecker {
       const { view } = seen;
       if (view.term !== seen.term) this.#termChanged(node, seen);
       if (view.role !== seen.role) this.#roleChanged(node, seen);
+      seen.loggedBefore = seen.logged.voters;
       this.#followLog(node, seen);
       if (view.commitIndex !== seen.commitIndex) this.#commitMoved(node, seen);
       if (view.configurationIndex !== seen.configurationIndex) this.#configurationMoved(node, seen);
@@ -204,11 +187,13 @@ export class RaftChecker {
       }
     }
     terms.length = agrees + 1;
+    seen.logged.truncatedAfter(agrees);
     for (let index = agrees + 1; index <= view.lastIndex; index++) {
       const entry = view.entryAt(index);
       if (entry === undefined) return this.#fail('logs have no gaps', `${node} has no entry ${index}`);
       this.#file(node, index, entry, terms[index - 1] ?? 0);
       terms.push(entry.term);
+      seen.logged.appended(index, entry);
     }
   }
 
@@ -232,6 +217,7 @@ export class RaftChecker {
     }
     if (terms[base] !== term) {
       terms.length = 0;
+      seen.logged.replaced(this.#committedConfigurations.filter(({ index }) => index <= base));
       this.#world.counters.add('logsReplaced');
     } else this.#world.counters.add('logsShortened');
     for (let index = 0; index <= base; index++) terms[index] = this.#committed[index]?.term ?? 0;
@@ -280,11 +266,35 @@ export class RaftChecker {
         );
       }
     }
+    const before = this.#known;
+    this.#known = Math.max(before, view.commitIndex);
+    if (this.#known > before) this.#mustNotBeLost(node, this.#known);
     seen.commitIndex = view.commitIndex;
   }
 
-  #commit(node: string, index: number, term: number, { view, configuration }: Seen): void {
+  /** The latest alone is asked about: whoever has it has what is before it. */
+  #mustNotBeLost(node: string, index: number): void {
+    const term = this.#committed[index]?.term ?? 0;
+    const candidates = [...this.#seen].map(([name, { view, logged }]) => ({
+      node: name,
+      lastIndex: view.lastIndex,
+      firstIndex: view.firstIndex,
+      termAt: (at: number) => view.termAt(at),
+      voters: logged.voters,
+    }));
+    const rival = electableWithout({ index, term }, candidates, this.#durable);
+    if (rival === null) return;
+    this.#fail(
+      'nobody can be elected without what is committed',
+      `${node} calls entry ${index} of term ${term} committed, and ${rival} can still be elected without it`,
+    );
+  }
+
+  #commit(node: string, index: number, term: number, { view, configuration, logged, loggedBefore }: Seen): void {
     this.#committed[index] = { term, byTerm: view.term };
+    const filed = this.#filed.get(index)?.get(term);
+    const configured = filed === undefined ? null : configurationIn(index, filed);
+    if (configured !== null) this.#committedConfigurations.push(configured);
     this.#world.counters.add('commits');
     const holders = this.#nodes.filter((voter) => {
       const durable = this.#durable.get(voter);
@@ -296,7 +306,9 @@ export class RaftChecker {
           half.length === 0 || half.filter((voter) => holders.includes(voter)).length * 2 > half.length,
       );
     // Who commits a configuration may begin the next one within the same step.
-    if (!hasQuorum(configuration) && !hasQuorum(view.configuration)) {
+    const isAsItSays = hasQuorum(configuration) || hasQuorum(view.configuration);
+    const isAsLogged = hasQuorum(loggedBefore) || hasQuorum(logged.voters);
+    if (!isAsItSays || !isAsLogged) {
       this.#fail(
         'committed is durable',
         `${node} calls entry ${index} of term ${term} committed, which is on the disks of ${holders.join(', ') || 'nobody'} only`,

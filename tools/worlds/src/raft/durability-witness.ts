@@ -5,7 +5,7 @@
 import type { Done } from '@cluster/core';
 import type { World } from '@cluster/sim';
 import type { HardState, LogBase, LogStorage, LogWrite, RecoveredLog } from '@cluster/raft';
-import type { DurableView } from './checker.ts';
+import type { DurableView } from './views.ts';
 
 /** One replica's storage over all of its incarnations. */
 export class DurabilityWitness implements DurableView {
@@ -28,6 +28,10 @@ export class DurabilityWitness implements DurableView {
 
   termAt(index: number): number | undefined {
     return this.#terms[index];
+  }
+
+  get lastIndex(): number {
+    return this.#terms.length - 1;
   }
 
   get coveredIndex(): number {

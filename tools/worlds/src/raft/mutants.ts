@@ -1,4 +1,7 @@
-/** Planted bugs, put around the ports so that production code stays as it is. The checkers have to find each of them. */
+/**
+ * Planted bugs, put around the ports, or in place of one of the core's rules, so that production code stays as it is. The checkers have to
+ * find each of them.
+ */
 import { assert, type Clock, type Disk, type DiskFile, type Done, type WallClock } from '@cluster/core';
 import {
   decodeMessage,
@@ -6,10 +9,12 @@ import {
   type FlushPurpose,
   type LogStorage,
   type RaftChannel,
+  type Rules,
   type SnapshotStorage,
+  thesisRules,
 } from '@cluster/raft';
 
-/** Changes what a replica's log or network gets; without it the world is sound. */
+/** Changes what a replica's log or network gets, or a rule of its core; without it the world is sound. */
 export interface Mutant {
   readonly name: string;
   /** Asked at each flush of the log whether to make it; one that is not made is reported as done. */
@@ -17,6 +22,7 @@ export interface Mutant {
   readonly storage?: (storage: LogStorage, clock: Clock) => LogStorage;
   readonly snapshots?: (snapshots: SnapshotStorage) => SnapshotStorage;
   readonly channel?: (channel: RaftChannel, clock: Clock) => RaftChannel;
+  readonly rules?: Rules;
   /** What tells a replica that its own clock stood still. */
   readonly wallClock?: (wallClock: WallClock, clock: Clock) => WallClock;
 }
@@ -185,4 +191,31 @@ export const learnerCounted: Mutant = {
         if (isAnswer && from > 'n3') receive('n2', bytes);
       }),
   }),
+};
+
+/** A change of members counts only once it is agreed on: by the majorities before it (thesis 4.1). */
+export const inForceAtCommit: Mutant = {
+  name: 'a configuration in force at its commit',
+  rules: {
+    ...thesisRules,
+    inForce: (placed, commitIndex) => placed.findLast(({ index }) => index <= commitIndex),
+  },
+};
+
+/** A change of members is taken for agreed on as soon as it is in the log, and so the next one begins while it is open (thesis 4.1). */
+export const secondChangeWhileOpen: Mutant = {
+  name: 'a second change while one is open',
+  rules: { ...thesisRules, isAgreedOn: () => true },
+};
+
+/** While the voters change, the new ones decide alone (thesis 4.3). */
+export const singleMajorityInJoint: Mutant = {
+  name: 'a single majority in a joint configuration',
+  rules: { ...thesisRules, votersOf: ({ voters }) => ({ incoming: voters, outgoing: [] }) },
+};
+
+/** What a majority has is committed, whoever's term it is of (thesis 3.6.2, figure 3.7). */
+export const oldTermsCounted: Mutant = {
+  name: 'entries of earlier terms committed by counting',
+  rules: { ...thesisRules, mayCommit: () => true },
 };

@@ -13,7 +13,8 @@ import {
 } from '@cluster/raft';
 import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '../world-kind.ts';
 import { AppendMachine, type AppendState, emptyState } from './append-machine.ts';
-import { RaftChecker, type ReplicaView } from './checker.ts';
+import { RaftChecker } from './checker.ts';
+import type { ReplicaView } from './views.ts';
 import { Client, Requests } from './clients.ts';
 import { DurabilityWitness } from './durability-witness.ts';
 import { withHints } from './hints.ts';
@@ -143,7 +144,7 @@ class RaftRun {
     this.#suspends = this.#prng.chance(0.5);
     this.#history = new History(this.#world);
     for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
-    this.#checker = new RaftChecker(this.#world, this.#nodes, this.#witnesses);
+    this.#checker = new RaftChecker(this.#world, this.#nodes, this.#witnesses, this.#voters);
     this.#churn = new Churn(this.#world, this.#nodes, () =>
       this.#replicas.get(this.#prng.pick(this.#checker.leaders) ?? ''),
     );
@@ -313,6 +314,7 @@ class RaftRun {
         seed: ports.seed,
         tracer: ports.tracer,
       },
+      mutant?.rules,
     );
     replica.onEvent((event) => {
       if (event.type === 'Failed') this.#failed(ports, event.error);
