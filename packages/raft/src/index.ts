@@ -1,4 +1,5 @@
 /** @packageDocumentation What nodes agree on: elections and a replicated, durable log. Runs anywhere; `./node` binds it to Node. */
+export type { ChangeOptions, ProposeOptions, RaftEvent, RaftStatus, ReadOptions } from './api.ts';
 export { groupChannels } from './channels.ts';
 export {
   type RaftConfig,
@@ -32,23 +33,9 @@ export {
 export { RaftCore } from './core/raft-core.ts';
 export { type Placed, type Rules, thesisRules } from './core/rules.ts';
 export type { CoreConfig } from './core/state.ts';
-export type {
-  AppliedEntry,
-  Entry,
-  EntryKind,
-  HardState,
-  LogBase,
-  RaftEffect,
-  RaftInput,
-  RaftMessage,
-  Role,
-  SessionChange,
-  SessionKey,
-  SessionRecord,
-  SnapshotId,
-  SnapshotMeta,
-  Transition,
-} from './core/types.ts';
+export type { RaftMessage } from './core/messages.ts';
+export type { RaftEffect, RaftInput } from './core/inputs-and-effects.ts';
+export type { AppliedEntry, Entry, EntryKind, HardState, LogBase, Role, SessionChange, SessionKey, SessionRecord, SnapshotId, SnapshotMeta, Transition } from './core/types.ts';
 export { crc32c } from './crc32c.ts';
 export { MemoryLogStorage } from './memory-storage.ts';
 export type {
@@ -57,6 +44,7 @@ export type {
   LogStorage,
   LogWrite,
   RaftChannel,
+  RaftPorts,
   RecoveredLog,
   SnapshotStorage,
   StateImages,
@@ -65,15 +53,7 @@ export type {
 } from './ports.ts';
 export { Raft, type WaitOptions } from './raft.ts';
 export type { ProposalResult } from './calls.ts';
-export {
-  type ChangeOptions,
-  type ReadOptions,
-  type ProposeOptions,
-  type RaftEvent,
-  type RaftPorts,
-  RaftReplica,
-  type RaftStatus,
-} from './replica.ts';
+export { RaftReplica } from './replica.ts';
 export { SnapshotFiles, type SnapshotFilesOptions } from './snapshots/snapshot-files.ts';
 export type { Flush, FlushPurpose } from './wal/recovery.ts';
 export { cutWal, inspectWal, type WalReport, type WalSegmentReport } from './wal/repair.ts';

@@ -1,5 +1,5 @@
 /** What a replica needs from outside. Ports are callback-shaped: the order of events has to belong to the simulator. */
-import type { Done } from '@cluster/core';
+import type { Clock, Done, Logger, Metrics, Tracer, WallClock } from '@cluster/core';
 import type {
   AppliedEntry,
   Entry,
@@ -129,4 +129,21 @@ export interface SnapshotStorage {
   accept(groupId: number, id: SnapshotId, done: Done<StoredSnapshot>): void;
   /** Removes all others, but none that is newer than these: such a one has come since, and its owner will hear of it. */
   keepOnly(groupId: number, ids: readonly SnapshotId[], done: Done<void>): void;
+}
+
+/** All of them. */
+export interface RaftPorts {
+  readonly clock: Clock;
+  readonly channel: RaftChannel;
+  readonly storage: LogStorage;
+  readonly stateMachine: StateMachine;
+  /** Where snapshots are kept; without it, or without the state machine's `images`, the log is never shortened. */
+  readonly snapshots?: SnapshotStorage | undefined;
+  /** For election timeouts; different on every node. */
+  readonly seed: number;
+  /** To notice that the monotonic clock stood still; without it there are no lease reads. */
+  readonly wallClock?: WallClock | undefined;
+  readonly logger?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly tracer?: Tracer | undefined;
 }

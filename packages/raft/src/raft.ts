@@ -4,15 +4,9 @@ import type { RaftConfigInput } from './config.ts';
 import { aborted } from './errors.ts';
 import type { ProposalResult } from './calls.ts';
 import type { MemberChange } from './core/configuration-changes.ts';
-import {
-  type ChangeOptions,
-  type ProposeOptions,
-  type RaftEvent,
-  type RaftPorts,
-  type ReadOptions,
-  RaftReplica,
-  type RaftStatus,
-} from './replica.ts';
+import type { ChangeOptions, ProposeOptions, RaftEvent, RaftStatus, ReadOptions } from './api.ts';
+import type { RaftPorts } from './ports.ts';
+import { RaftReplica } from './replica.ts';
 
 export interface WaitOptions {
   /** Default: `proposalTimeoutMs`. */

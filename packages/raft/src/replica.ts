@@ -1,136 +1,38 @@
 /** The engine: the core and its driver over ports, without promises. It runs the same in production and in the simulator. */
 import {
-  type Clock,
   type ClusterError,
   type Done,
   Driver,
   type Logger,
-  type Metrics,
   parseConfig,
   runTask,
   silentLogger,
   type Task,
-  type Tracer,
   wait,
-  type WallClock,
 } from '@cluster/core';
 import { integerMax } from './bytes.ts';
+import type {
+  ChangeOptions,
+  ProposeOptions,
+  RaftEvent,
+  RaftStatus,
+  ReadOptions,
+  SessionOptions,
+} from './api.ts';
 import { Calls, type ProposalResult, refuse } from './calls.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { nodeIdSchema, type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
-import type { Configuration } from './core/configuration.ts';
 import type { MemberChange } from './core/configuration-changes.ts';
 import { RaftCore } from './core/raft-core.ts';
 import type { Rules } from './core/rules.ts';
 import { ownerBytesMax } from './core/sessions.ts';
-import type {
-  Draft,
-  FailureCause,
-  PersistEffect,
-  RaftEffect,
-  RaftInput,
-  Role,
-  SessionKey,
-  SnapshotId,
-  Transition,
-} from './core/types.ts';
+import type { PersistEffect, RaftEffect, RaftInput } from './core/inputs-and-effects.ts';
+import type { Draft, FailureCause, SessionKey, SnapshotId } from './core/types.ts';
 import * as errors from './errors.ts';
 import { Meter, raftMetrics, type RaftMetrics } from './metrics.ts';
-import type {
-  ApplyBatch,
-  LogStorage,
-  RaftChannel,
-  RecoveredLog,
-  SnapshotStorage,
-  StateMachine,
-} from './ports.ts';
+import type { ApplyBatch, RaftPorts, RecoveredLog } from './ports.ts';
 import { type Restored, SnapshotKeeper } from './snapshots/keeper.ts';
 import { decodeMessage, encodeMessage, groupOf } from './wire.ts';
-
-export interface RaftPorts {
-  readonly clock: Clock;
-  readonly channel: RaftChannel;
-  readonly storage: LogStorage;
-  readonly stateMachine: StateMachine;
-  /** Where snapshots are kept; without it, or without the state machine's `images`, the log is never shortened. */
-  readonly snapshots?: SnapshotStorage | undefined;
-  /** For election timeouts; different on every node. */
-  readonly seed: number;
-  /** To notice that the monotonic clock stood still; without it there are no lease reads. */
-  readonly wallClock?: WallClock | undefined;
-  readonly logger?: Logger | undefined;
-  readonly metrics?: Metrics | undefined;
-  readonly tracer?: Tracer | undefined;
-}
-
-export interface ProposeOptions {
-  /** Makes repeating safe: a sequence of a session is applied once. */
-  readonly session?: SessionKey | undefined;
-  /** Default: `proposalTimeoutMs`. */
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface ReadOptions extends Pick<ProposeOptions, 'timeoutMs'> {
-  /**
-   * `lease`: a leader that has a lease asks nobody (thesis 6.4.1); where it has none, at other nodes and without `leaseReads` it is
-   * as `linearizable`, the default. Linearizable, too, as long as the voters' clocks run at about the same speed.
-   */
-  readonly consistency?: 'linearizable' | 'lease' | undefined;
-}
-
-export interface SessionOptions extends Pick<ProposeOptions, 'timeoutMs'> {
-  readonly owner?: string | undefined;
-}
-
-export interface ChangeOptions extends Pick<ProposeOptions, 'timeoutMs'> {
-  /**
-   * `auto`: at once where at most one voter changes, else over a joint configuration that is left by itself. `joint`: over one in any
-   * case. `explicit`: into one that stays until `leave`, which takes no changes. Default: `auto`.
-   */
-  readonly transition?: Transition | undefined;
-}
-
-export interface RaftStatus {
-  readonly nodeId: string;
-  readonly groupId: number;
-  readonly role: Role;
-  readonly term: number;
-  readonly leaderId: string | null;
-  readonly commitIndex: number;
-  readonly appliedIndex: number;
-  /** What the log holds: [firstIndex, lastIndex]; what is before is in a snapshot. */
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-  /** Of the entries the log holds. */
-  readonly logBytes: number;
-  /** The latest one on this node's disk. */
-  readonly snapshot: { readonly index: number; readonly term: number; readonly bytes: number } | null;
-  /** In its log, whether committed or not; of a joint configuration the new ones. */
-  readonly voters: readonly string[];
-  /** All of it: learners, and who decides as well while it is joint. */
-  readonly configuration: Configuration;
-}
-
-export type RaftEvent =
-  | { readonly type: 'LeaderChanged'; readonly leaderId: string | null; readonly term: number }
-  | { readonly type: 'RoleChanged'; readonly role: Role; readonly term: number }
-  /** One of this node's own is on its disk, and the log was shortened. */
-  | { readonly type: 'SnapshotTaken'; readonly index: number; readonly term: number; readonly bytes: number }
-  /** One that the leader sent has taken the place of log and state. */
-  | {
-      readonly type: 'SnapshotInstalled';
-      readonly index: number;
-      readonly term: number;
-      readonly bytes: number;
-    }
-  /** None was taken, or what the leader sends could not be kept: the replica goes on, and tries again. */
-  | { readonly type: 'SnapshotFailed'; readonly reason: string }
-  /** These members are agreed on; `index` is the place of that in the log, 0 for what the configuration says. */
-  | { readonly type: 'MembersChanged'; readonly configuration: Configuration; readonly index: number }
-  /** The replica has stopped for good. */
-  | { readonly type: 'Failed'; readonly error: ClusterError }
-  /** The reader was too slow; so many events are missing here. */
-  | { readonly type: 'Overflow'; readonly dropped: number };
 
 type Phase = 'idle' | 'starting' | 'running' | 'stopped';
 

@@ -1,6 +1,7 @@
 /** Tells the outside of changes of role and leader, each once. */
 import type { Shared } from './state.ts';
-import type { RaftOut, Role } from './types.ts';
+import type { RaftOut } from './inputs-and-effects.ts';
+import type { Role } from './types.ts';
 
 export interface Told {
   readonly role: Role;

@@ -7,15 +7,8 @@
 import { assert } from '@cluster/core';
 import { readOwner, Sessions, type SessionsCheckpoint } from './sessions.ts';
 import type { Shared } from './state.ts';
-import type {
-  AppliedEntry,
-  Entry,
-  RaftEffect,
-  RaftOut,
-  SessionChange,
-  SessionRecord,
-  Verdict,
-} from './types.ts';
+import type { RaftEffect, RaftOut } from './inputs-and-effects.ts';
+import type { AppliedEntry, Entry, SessionChange, SessionRecord, Verdict } from './types.ts';
 
 /** How an entry of the batch will be answered. */
 type Planned =

@@ -13,7 +13,8 @@ import { encodeConfiguration } from './membership.ts';
 import { Promotions, type PromotionsCheckpoint } from './promotions.ts';
 import type { Replication } from './replication.ts';
 import type { Shared } from './state.ts';
-import type { ChangeOutcome, RaftEffect, RaftInput } from './types.ts';
+import type { RaftEffect, RaftInput } from './inputs-and-effects.ts';
+import type { ChangeOutcome } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 type Ask = Extract<RaftInput, { type: 'CHANGE' }>;

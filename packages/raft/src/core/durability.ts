@@ -5,7 +5,7 @@
  * off, even if the same index is written again before the first completion arrives: that would acknowledge an entry which the next
  * write is about to replace (the ABA case of asynchronous log writes).
  */
-import type { RaftMessage } from './types.ts';
+import type { RaftMessage } from './messages.ts';
 
 interface Outstanding {
   readonly sequence: number;

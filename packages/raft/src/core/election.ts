@@ -1,7 +1,8 @@
 /** Votes: asking for them, giving them, counting them (thesis 3.4, 3.6.1, 9.6). */
 import { jointVoteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
-import type { RaftMessage, RaftOut, VoteRequest, VoteResponse } from './types.ts';
+import type { RaftMessage, VoteRequest, VoteResponse } from './messages.ts';
+import type { RaftOut } from './inputs-and-effects.ts';
 
 export interface ElectionCheckpoint {
   readonly votes: readonly (readonly [string, boolean])[];

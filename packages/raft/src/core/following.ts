@@ -1,6 +1,8 @@
 /** What a follower does with the leader's entries (thesis 3.5). */
 import type { Shared } from './state.ts';
-import type { Append, Entry, LogBase, RaftOut } from './types.ts';
+import type { Append } from './messages.ts';
+import type { RaftOut } from './inputs-and-effects.ts';
+import type { Entry, LogBase } from './types.ts';
 
 export interface FollowingCheckpoint {
   readonly verified: number;

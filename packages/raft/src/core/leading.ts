@@ -5,7 +5,7 @@ import type { Replication } from './replication.ts';
 import type { Sending } from './sending.ts';
 import type { Shared } from './state.ts';
 import type { Transfers } from './transfer.ts';
-import type { RaftEffect } from './types.ts';
+import type { RaftEffect } from './inputs-and-effects.ts';
 
 type Out = Sink<RaftEffect>;
 

@@ -6,21 +6,14 @@
  * only what is harmless twice (a session's command, a barrier, an opening) is proposed again by itself.
  */
 import { Prng, type Sink } from '@cluster/core';
+import { inMessages } from './forwarding.ts';
 import { entryBytes } from './log.ts';
 import { Origins, type OriginsCheckpoint } from './origins.ts';
 import { Places, type Waiter } from './places.ts';
 import type { Shared } from './state.ts';
-import type {
-  Answer,
-  Draft,
-  Entry,
-  ForwardedDraft,
-  Proposal,
-  Propose,
-  Proposed,
-  RaftEffect,
-  Verdict,
-} from './types.ts';
+import type { ForwardedDraft, Propose, Proposed } from './messages.ts';
+import type { RaftEffect } from './inputs-and-effects.ts';
+import type { Answer, Draft, Entry, Proposal, Verdict } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 
@@ -268,20 +261,8 @@ export class Proposals {
 
   #forward(to: string, proposals: readonly Pending[], out: Out): void {
     const { term, config } = this.#shared;
-    let drafts: ForwardedDraft[] = [];
-    let bytes = 0;
-    const flush = (): void => {
-      if (drafts.length > 0) this.#shared.send(out, to, { type: 'propose', term, boot: this.#boot, drafts });
-      drafts = [];
-      bytes = 0;
-    };
-    for (const { ref, kind, session, command } of proposals) {
-      const size = entryBytes({ command });
-      if (bytes + size > config.appendBytesMax) flush();
-      drafts.push({ ref, kind, session, command });
-      bytes += size;
-    }
-    flush();
+    for (const drafts of inMessages(proposals, config.appendBytesMax))
+      this.#shared.send(out, to, { type: 'propose', term, boot: this.#boot, drafts });
   }
 
   /** Puts drafts into the leader's log as far as the cap on what is not committed allows. */

@@ -8,7 +8,7 @@
 import { Lease, type LeaseCheckpoint } from './lease.ts';
 import { jointVoteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
-import type { RaftOut } from './types.ts';
+import type { RaftOut } from './inputs-and-effects.ts';
 
 /** All the reads that waited on a node when it asked. */
 export interface ReadKey {

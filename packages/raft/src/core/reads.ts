@@ -7,7 +7,8 @@
 import { Prng } from '@cluster/core';
 import type { ReadKey } from './read-rounds.ts';
 import type { Shared } from './state.ts';
-import type { Answer, RaftOut } from './types.ts';
+import type { RaftOut } from './inputs-and-effects.ts';
+import type { Answer } from './types.ts';
 
 interface Asked {
   readonly request: number;

@@ -8,7 +8,9 @@ import { progressMachine } from './progress.machine.ts';
 import { jointCommittedIndex, jointVoteResult } from './quorum.ts';
 import type { Shared } from './state.ts';
 import type { Sending } from './sending.ts';
-import type { AppendAccepted, AppendRejected, Entry, RaftEffect, SnapshotAnswer } from './types.ts';
+import type { AppendAccepted, AppendRejected, SnapshotAnswer } from './messages.ts';
+import type { RaftEffect } from './inputs-and-effects.ts';
+import type { Entry } from './types.ts';
 import { Window } from './window.ts';
 
 type Out = Sink<RaftEffect>;

@@ -2,7 +2,9 @@
 import { type InstanceCheckpoint, MachineInstance, type Sink, Stepper } from '@cluster/core';
 import { sendingMachine } from './sending.machine.ts';
 import type { Shared } from './state.ts';
-import type { RaftEffect, RaftInput, SnapshotAnswer, SnapshotId } from './types.ts';
+import type { SnapshotAnswer } from './messages.ts';
+import type { RaftEffect, RaftInput } from './inputs-and-effects.ts';
+import type { SnapshotId } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 type Machine = MachineInstance<typeof sendingMachine, RaftEffect>;

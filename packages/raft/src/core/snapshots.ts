@@ -6,16 +6,11 @@ import { type InstanceCheckpoint, MachineInstance, type Sink, Stepper } from '@c
 import type { Applying } from './applying.ts';
 import type { Supply } from './sending.ts';
 import { snapshotMachine } from './snapshot.machine.ts';
+import { hasGrown, shortenedTo } from './snapshot-policy.ts';
 import type { Shared } from './state.ts';
-import type {
-  RaftEffect,
-  RaftInput,
-  SnapshotAnswer,
-  SnapshotId,
-  SnapshotMeta,
-  SnapshotOutcome,
-  SnapshotPiece,
-} from './types.ts';
+import type { SnapshotAnswer, SnapshotPiece } from './messages.ts';
+import type { RaftEffect, RaftInput } from './inputs-and-effects.ts';
+import type { SnapshotId, SnapshotMeta, SnapshotOutcome } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 type Input<T extends RaftInput['type']> = Extract<RaftInput, { type: T }>;
@@ -130,15 +125,12 @@ export class Snapshots implements Supply {
   }
 
   #isDue(nowMs: number): boolean {
-    const { config, log } = this.#shared;
+    const { config } = this.#shared;
     const { appliedIndex } = this.#applying;
     if (!config.takesSnapshots || appliedIndex === 0) return false;
     if (this.#asked.length > 0) return true;
     if (nowMs < this.#notBeforeMs) return false;
-    if (this.#isWanted) return true;
-    const since = Math.max(this.#latest?.index ?? 0, log.base.index);
-    if (appliedIndex - since >= config.snapshotEntries) return true;
-    return log.bytesAfter(since) - log.bytesAfter(appliedIndex) >= config.snapshotBytes;
+    return this.#isWanted || hasGrown(this.#shared, appliedIndex, this.#latest);
   }
 
   /** Somebody wants one taken now. */
@@ -334,30 +326,13 @@ export class Snapshots implements Supply {
     this.#shorten(out);
   }
 
-  /**
-   * Drops what the latest snapshot covers from the log, except for a tail that lets slow followers go on without one, and what a
-   * follower will need that is being sent an earlier one: that only while it answers, and up to the bound on the log.
-   */
+  /** Drops what the latest snapshot covers from the log, but for what is kept all the same, and the snapshots that nobody needs. */
   #shorten(out: Out): void {
     const latest = this.#latest;
     if (latest === null) return;
-    const { log, config } = this.#shared;
-    const sent = this.#hooks.inUse();
-    let index = this.#tailOf(latest.index);
-    if (log.bytesAfter(log.base.index) <= config.logBytesMax) {
-      for (const id of this.#hooks.awaited()) index = Math.min(index, id.index);
-    }
-    const term = log.termAt(index);
-    if (index > log.base.index && term !== undefined) this.#shared.rebase({ index, term }, null, out);
-    out.emit({ type: 'keepSnapshots', ids: [latest, ...sent] });
-  }
-
-  /** The place behind which the tail of the log begins that is kept although a snapshot up to `index` covers it. */
-  #tailOf(index: number): number {
-    const { log, config } = this.#shared;
-    let start = Math.max(log.base.index, index - config.logTailEntries);
-    while (start < index && log.bytesAfter(start) - log.bytesAfter(index) > config.logTailBytes) start++;
-    return start;
+    const base = shortenedTo(this.#shared, latest, this.#hooks.awaited());
+    if (base !== null) this.#shared.rebase(base, null, out);
+    out.emit({ type: 'keepSnapshots', ids: [latest, ...this.#hooks.inUse()] });
   }
 
   #answer(to: string, id: SnapshotId, offset: number, status: SnapshotAnswer['status'], out: Out): void {

@@ -4,7 +4,9 @@ import { Durability, type DurabilityCheckpoint } from './durability.ts';
 import { type LogCheckpoint, RaftLog } from './log.ts';
 import { Membership, type MembershipCheckpoint } from './membership.ts';
 import type { Rules } from './rules.ts';
-import type { Entry, LogBase, RaftMessage, RaftOut, Role } from './types.ts';
+import type { RaftMessage } from './messages.ts';
+import type { RaftOut } from './inputs-and-effects.ts';
+import type { Entry, LogBase, Role } from './types.ts';
 
 export interface CoreConfig {
   readonly nodeId: string;

@@ -5,7 +5,8 @@
  * may be after this node's own lead has ended.
  */
 import type { Shared } from './state.ts';
-import type { RaftOut, TransferOutcome } from './types.ts';
+import type { RaftOut } from './inputs-and-effects.ts';
+import type { TransferOutcome } from './types.ts';
 
 interface Transfer {
   readonly ref: number;

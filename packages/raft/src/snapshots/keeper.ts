@@ -1,6 +1,7 @@
 /** Carries out what the core decides about snapshots, with the state machine and the place where they are kept. */
 import { type ClusterError, runTask, type Task, wait } from '@cluster/core';
-import type { RaftEffect, RaftInput, SnapshotId, SnapshotMeta } from '../core/types.ts';
+import type { RaftEffect, RaftInput } from '../core/inputs-and-effects.ts';
+import type { SnapshotId, SnapshotMeta } from '../core/types.ts';
 import * as errors from '../errors.ts';
 import type { ByteSource, SnapshotStorage, StateImages, StoredSnapshot } from '../ports.ts';
 

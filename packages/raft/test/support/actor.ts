@@ -9,7 +9,7 @@ import type {
   SnapshotId,
   SnapshotMeta,
 } from '../../src/index.ts';
-import type { PersistEffect } from '../../src/core/types.ts';
+import type { PersistEffect } from '../../src/core/inputs-and-effects.ts';
 import { entriesBehind } from '../../src/memory-storage.ts';
 import { Bench } from './bench.ts';
 
