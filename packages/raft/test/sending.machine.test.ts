@@ -61,6 +61,22 @@ describe('a leader that sends a snapshot', () => {
     ]);
   });
 
+  it('sends a piece again that the follower says three times it has not got', () => {
+    const node = leader();
+    read(node, 0);
+    answer(node, { offset: 0 });
+    answer(node, { offset: 0 });
+    expect(reads(node)).toHaveLength(1);
+    answer(node, { offset: 0 });
+    expect(reads(node)).toEqual([
+      [0, 100],
+      [0, 100],
+    ]);
+    // It is being read again: what was under way meanwhile asks for no third one.
+    answer(node, { offset: 0 });
+    expect(reads(node)).toHaveLength(2);
+  });
+
   it('goes on from where the follower says its file ends, before or behind', () => {
     const node = leader();
     read(node, 0);

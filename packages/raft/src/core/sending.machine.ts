@@ -20,6 +20,8 @@ export type SendingEvent =
   | { readonly type: 'SENT' }
   /** It cannot be read. */
   | { readonly type: 'UNREADABLE' }
+  /** The follower has been heard of since, and has not got the piece. */
+  | { readonly type: 'MISSED' }
   /** The follower's file ends elsewhere than before. */
   | { readonly type: 'MOVED' }
   /** The follower has all of it. */
@@ -57,9 +59,11 @@ export const sendingMachine = setup({
       },
     },
     awaitingAnswer: {
-      description: 'The follower writes the piece. Without an answer it is sent again (thesis 5.1).',
+      description:
+        'The follower writes the piece. Without an answer, or where its answers say that it has not come, it is sent again (thesis 5.1).',
       after: { answer: 'reading' },
       on: {
+        MISSED: 'reading',
         MOVED: 'pausing',
         ALL_THERE: 'awaitingInstall',
         OUTGROWN: 'lacking',

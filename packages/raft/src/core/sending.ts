@@ -17,6 +17,8 @@ interface Shipment {
   offset: number;
   /** Pieces sent since it last answered. */
   unanswered: number;
+  /** Answers since the last piece that say that it has not come. */
+  unmoved: number;
   readonly machine: Machine;
 }
 
@@ -36,6 +38,7 @@ export type SendingCheckpoint = readonly {
   readonly id: SnapshotId | null;
   readonly offset: number;
   readonly unanswered: number;
+  readonly unmoved: number;
   readonly machine: InstanceCheckpoint;
 }[];
 
@@ -43,6 +46,8 @@ const stepper = new Stepper(sendingMachine);
 const noBytes = new Uint8Array(0);
 // So many pieces in a row without an answer: nobody is there, and nothing is kept for it.
 const unansweredMax = 2;
+// With every heartbeat the follower says where it is: so often in a row without the piece, and it was lost or is not written for long.
+const unmovedMax = 3;
 const noSnapshot: SnapshotId = { index: 0, term: 0, bytes: 0, crc: 0 };
 
 export class Sending {
@@ -70,7 +75,7 @@ export class Sending {
   begin(peer: string, nowMs: number, out: Out): void {
     const { snapshotPieceBytes, snapshotBytesPerSecondMax, electionTimeoutMaxMs } = this.#shared.config;
     const machine = this.#machineOf(peer);
-    this.#shipments.set(peer, { id: null, offset: 0, unanswered: 0, machine });
+    this.#shipments.set(peer, { id: null, offset: 0, unanswered: 0, unmoved: 0, machine });
     const paceMs = Math.ceil((snapshotPieceBytes * 1000) / snapshotBytesPerSecondMax);
     machine.start({ answerMs: electionTimeoutMaxMs, paceMs }, nowMs, out);
     this.supplied(nowMs, out);
@@ -137,6 +142,7 @@ export class Sending {
     shipment.offset = Math.min(offset, shipment.id.bytes);
     if (shipment.offset === shipment.id.bytes) shipment.machine.send({ type: 'ALL_THERE' }, nowMs, out);
     else if (moved) shipment.machine.send({ type: 'MOVED' }, nowMs, out);
+    else if (++shipment.unmoved === unmovedMax) shipment.machine.send({ type: 'MISSED' }, nowMs, out);
   }
 
   fire(timer: string, nowMs: number, out: Out): boolean {
@@ -163,6 +169,7 @@ export class Sending {
       case 'readPiece': {
         if (id === null) return;
         shipment.unanswered++;
+        shipment.unmoved = 0;
         const length = Math.min(this.#shared.config.snapshotPieceBytes, id.bytes - offset);
         return out.emit({ type: 'readSnapshot', to: peer, id, offset, length });
       }
@@ -177,21 +184,22 @@ export class Sending {
   }
 
   checkpoint(): SendingCheckpoint {
-    return [...this.#shipments].map(([peer, { id, offset, unanswered, machine }]) => ({
+    return [...this.#shipments].map(([peer, { id, offset, unanswered, unmoved, machine }]) => ({
       peer,
       id,
       offset,
       unanswered,
+      unmoved,
       machine: machine.checkpoint(),
     }));
   }
 
   restore(from: SendingCheckpoint): void {
     this.#shipments.clear();
-    for (const { peer, id, offset, unanswered, machine: saved } of from) {
+    for (const { peer, machine: saved, ...columns } of from) {
       const machine = this.#machineOf(peer);
       machine.restore(saved);
-      this.#shipments.set(peer, { id, offset, unanswered, machine });
+      this.#shipments.set(peer, { ...columns, machine });
     }
   }
 }
