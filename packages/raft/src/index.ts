@@ -35,7 +35,20 @@ export { type Placed, type Rules, thesisRules } from './core/rules.ts';
 export type { CoreConfig } from './core/state.ts';
 export type { RaftMessage } from './core/messages.ts';
 export type { RaftEffect, RaftInput } from './core/inputs-and-effects.ts';
-export type { AppliedEntry, Entry, EntryKind, HardState, LogBase, Role, SessionChange, SessionKey, SessionRecord, SnapshotId, SnapshotMeta, Transition } from './core/types.ts';
+export type {
+  AppliedEntry,
+  Entry,
+  EntryKind,
+  HardState,
+  LogBase,
+  Role,
+  SessionChange,
+  SessionKey,
+  SessionRecord,
+  SnapshotId,
+  SnapshotMeta,
+  Transition,
+} from './core/types.ts';
 export { crc32c } from './crc32c.ts';
 export { MemoryLogStorage } from './memory-storage.ts';
 export type {
@@ -55,7 +68,7 @@ export { Raft, type WaitOptions } from './raft.ts';
 export type { ProposalResult } from './calls.ts';
 export { RaftReplica } from './replica.ts';
 export { SnapshotFiles, type SnapshotFilesOptions } from './snapshots/snapshot-files.ts';
-export type { Flush, FlushPurpose } from './wal/recovery.ts';
+export type { Flush, FlushPurpose } from './wal/flushing.ts';
 export { cutWal, inspectWal, type WalReport, type WalSegmentReport } from './wal/repair.ts';
 export { WriteAheadLog, type WriteAheadLogOptions } from './wal/write-ahead-log.ts';
 export { decodeMessage, type Decoded, encodeMessage, type Envelope, raftCodecHash } from './wire.ts';

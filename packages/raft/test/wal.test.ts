@@ -381,6 +381,7 @@ describe('recovery', () => {
     'recoveredNames',
     'folderName',
     'removedName',
+    'spareZeros',
   ];
   for (const purpose of purposes) {
     it(`loses something when the flush for ${purpose} is left out`, () => {

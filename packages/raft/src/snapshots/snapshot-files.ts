@@ -7,7 +7,7 @@ import type { SnapshotId, SnapshotMeta } from '../core/types.ts';
 import { crc32c } from '../crc32c.ts';
 import { groupInUse, snapshotDamaged } from '../errors.ts';
 import type { ByteSource, SnapshotStorage, StoredSnapshot } from '../ports.ts';
-import type { Flush } from '../wal/recovery.ts';
+import type { Flush } from '../wal/flushing.ts';
 import { encodeHead, encodeTrailer, trailerBytes } from './format.ts';
 import { checkWhole, imageOf, inspect } from './reading.ts';
 

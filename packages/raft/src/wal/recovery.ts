@@ -7,29 +7,10 @@ import { type Disk, type DiskFile, type Task, wait } from '@cluster/core';
 import { logDamaged } from '../errors.ts';
 import type { Highest } from './coverage.ts';
 import { type Chain, readRecords, type RecordVisitor, segmentNumber } from './format.ts';
+import type { Flush } from './flushing.ts';
 import { Groups } from './groups.ts';
 import { type ScannedSegment, scanSegment } from './segment-scan.ts';
-
-/** Why a flush is made; each is needed, and the simulator shows it by leaving one out. */
-export type FlushPurpose =
-  /** A frame, with everything that queued for it. */
-  | 'commit'
-  /** The name of a new segment, with its first frame. */
-  | 'segmentName'
-  /** What an earlier process wrote and may not have synced, and the removal of what it left unfinished. */
-  | 'recoveredFrame'
-  /** The names of segments that an earlier process made, and the removal of an unfinished one. */
-  | 'recoveredNames'
-  /** The name of the log's folder. */
-  | 'folderName'
-  /** The removal of a segment that nobody needs any more, before the next one goes. */
-  | 'removedName'
-  /** The bytes of a snapshot, before it gets its name. */
-  | 'snapshotData'
-  /** The name of a snapshot, before anything rests on it. */
-  | 'snapshotName';
-
-export type Flush = (purpose: FlushPurpose, path: string) => void;
+import { spareName } from './spare.ts';
 
 export interface Segment {
   readonly number: number;
@@ -122,6 +103,7 @@ function* listSegments(disk: Disk, directory: string): Task<readonly Segment[]> 
   const names = yield* wait<readonly string[]>((done) => disk.list(directory, done));
   const segments: Segment[] = [];
   for (const name of names) {
+    if (name === spareName) yield* wait<void>((done) => disk.remove(`${directory}/${name}`, done));
     const number = segmentNumber(name);
     if (number === undefined) continue;
     const path = `${directory}/${name}`;

@@ -21,7 +21,8 @@ import {
   segmentHeaderBytes,
 } from './format.ts';
 
-const windowBytes = 1024 * 1024;
+// A start on a busy machine waits at each read.
+const windowBytes = 4 * 1024 * 1024;
 
 export interface ScannedSegment {
   /** Where the next frame goes. */
@@ -147,6 +148,15 @@ function* findSoundFrame(reader: WindowReader, from: number, sequence: number): 
   return null;
 }
 
+/** A segment's tail may be 64 MiB of zeros: four bytes at a time, where they are aligned. */
+function isZero(bytes: Uint8Array): boolean {
+  const wordsEnd = bytes.byteOffset % 4 === 0 ? bytes.length - (bytes.length % 4) : 0;
+  const words = new Uint32Array(bytes.buffer, wordsEnd === 0 ? 0 : bytes.byteOffset, wordsEnd / 4);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  for (let i = wordsEnd; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
 /** Reads a file in order through a window, so that a large segment costs little memory. */
 class WindowReader {
   readonly size: number;
@@ -169,7 +179,7 @@ class WindowReader {
     if (offset >= end) return new Uint8Array(0);
     const held = this.held(offset, end - offset);
     if (held !== null) return held;
-    const count = Math.max(windowBytes, end - offset);
+    const count = Math.min(Math.max(windowBytes, end - offset), this.size - offset);
     this.#window = yield* wait<Uint8Array>((done) => this.#file.read(offset, count, done));
     this.#start = offset;
     return this.#window.subarray(0, end - offset);
@@ -184,7 +194,7 @@ class WindowReader {
   *hasDataFrom(offset: number): Task<boolean> {
     for (let at = offset; at < this.size; at += windowBytes) {
       const window = yield* this.read(at, windowBytes);
-      for (let i = 0; i < window.length; i++) if (window[i] !== 0) return true;
+      if (!isZero(window)) return true;
     }
     return false;
   }

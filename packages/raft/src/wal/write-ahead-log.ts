@@ -5,7 +5,8 @@
  * not depend on the number of writers. A frame, all that it holds, is durable when its sync is done, and only then are its writes
  * told so. After any error nothing more is written: what a failed sync has left behind is not known.
  *
- * Segments that hold nothing but what snapshots cover go, oldest first, after a write has moved the base of a group.
+ * Segments that hold nothing but what snapshots cover go, oldest first, after a write has moved the base of a group; one of them is kept
+ * to become the next.
  */
 import {
   type ClusterError,
@@ -33,7 +34,9 @@ import {
   writeSegmentHeader,
 } from './format.ts';
 import type { Groups } from './groups.ts';
-import { type Flush, type OpenSegment, recoverWal, type Segment } from './recovery.ts';
+import { type Flush, writeDurably } from './flushing.ts';
+import { type OpenSegment, recoverWal, type Segment } from './recovery.ts';
+import { SpareSegment } from './spare.ts';
 
 export interface WriteAheadLogOptions extends WalConfigInput {
   readonly disk: Disk;
@@ -53,6 +56,7 @@ export class WriteAheadLog implements LogStorage {
   readonly #disk: Disk;
   readonly #config: WalConfig;
   readonly #flush: Flush;
+  readonly #spare: SpareSegment;
   readonly #bytesWritten: Counter | undefined;
   readonly #flushes: Counter | undefined;
   #writer = new ByteWriter(64 * 1024);
@@ -80,6 +84,8 @@ export class WriteAheadLog implements LogStorage {
       this.#flushes?.add();
       onFlush?.(purpose, path);
     };
+    const { directory, segmentBytes } = this.#config;
+    this.#spare = new SpareSegment(disk, directory, segmentBytes, this.#flush);
   }
 
   /** Oldest first. */
@@ -172,10 +178,11 @@ export class WriteAheadLog implements LogStorage {
     if (count === 0) return;
     yield* this.#commit(this.#coverage.restated());
     for (const { path } of this.#segments.splice(0, count)) {
-      yield* wait<void>((done) => this.#disk.remove(path, done));
+      yield* this.#spare.keep(path);
       this.#flush('removedName', this.#config.directory);
       yield* wait<void>((done) => this.#disk.syncDirectory(this.#config.directory, done));
     }
+    this.#spare.prepare();
   }
 
   /** What shares the next frame: everything that is queued, up to the bound. */
@@ -208,8 +215,7 @@ export class WriteAheadLog implements LogStorage {
     }
     const bytes = writer.view();
     yield* this.#grow(segment, segment.end + bytes.length);
-    this.#flush('commit', segment.path);
-    yield* writeDurably(segment.file, segment.end, bytes);
+    yield* writeDurably(segment.file, segment.end, bytes, () => this.#flush('commit', segment.path));
     if (isFirst) {
       this.#flush('segmentName', this.#config.directory);
       yield* wait<void>((done) => this.#disk.syncDirectory(this.#config.directory, done));
@@ -234,10 +240,11 @@ export class WriteAheadLog implements LogStorage {
 
   *#makeSegment(number: number): Task<OpenSegment> {
     const path = `${this.#config.directory}/${segmentName(number)}`;
+    const size = (yield* this.#spare.become(path)) ?? 0;
     const file = yield* wait<DiskFile>((done) => this.#disk.open(path, { create: true }, done));
     const segment = { number, path, highest: new Map() };
     this.#segments.push(segment);
-    return { ...segment, file, end: 0, size: 0 };
+    return { ...segment, file, end: 0, size };
   }
 
   /** Preallocates ahead of the frames: a sync that need not record a new length is a third cheaper. */
@@ -261,16 +268,11 @@ export class WriteAheadLog implements LogStorage {
     const current = this.#current;
     this.#current = null;
     if (done === null) return;
-    if (current === null) return done({ ok: true, value: undefined });
-    current.file.close(done);
+    this.#spare.close(() => {
+      if (current === null) done({ ok: true, value: undefined });
+      else current.file.close(done);
+    });
   }
-}
-
-function* writeDurably(file: DiskFile, offset: number, bytes: Uint8Array): Task<void> {
-  if (file.writeDurably !== undefined)
-    return yield* wait<void>((done) => file.writeDurably?.(offset, bytes, done));
-  yield* wait<void>((done) => file.write(offset, bytes, done));
-  yield* wait<void>((done) => file.sync(done));
 }
 
 /** Damage keeps its own code; the rest is the disk's. */
