@@ -120,11 +120,14 @@ export const u32At = (bytes: Uint8Array, at: number): number =>
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
+  readonly #lends: boolean;
   #at = 0;
   #failed = false;
 
-  constructor(bytes: Uint8Array) {
+  /** @param lends whether blobs are views of the bytes, and no copies: what is kept of them keeps all of the bytes. */
+  constructor(bytes: Uint8Array, lends = false) {
     this.#bytes = bytes;
+    this.#lends = lends;
   }
 
   get failed(): boolean {
@@ -174,12 +177,13 @@ export class ByteReader {
     return byte === 1;
   }
 
-  /** A copy, so that what is kept does not hold a whole packet in memory. */
+  /** A copy, unless the reader lends, so that what is kept does not hold a whole packet in memory. */
   blob(): Uint8Array {
     const length = this.u32();
     if (!this.#has(length)) return new Uint8Array(0);
     this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+    const start = this.#at - length;
+    return this.#lends ? this.#bytes.subarray(start, this.#at) : this.#bytes.slice(start, this.#at);
   }
 
   name(): string {

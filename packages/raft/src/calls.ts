@@ -8,7 +8,15 @@ import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
 import type { MemberChange } from './core/configuration-changes.ts';
 import type { RaftInput } from './core/inputs-and-effects.ts';
-import type { Answer, ChangeOutcome, Draft, Proposal, SnapshotOutcome, TransferOutcome, Transition } from './core/types.ts';
+import type {
+  Answer,
+  ChangeOutcome,
+  Draft,
+  Proposal,
+  SnapshotOutcome,
+  TransferOutcome,
+  Transition,
+} from './core/types.ts';
 import * as errors from './errors.ts';
 import type { RaftMetrics } from './metrics.ts';
 

@@ -45,7 +45,7 @@ export interface StateMachine {
    */
   restore(done: Done<{ readonly appliedIndex: number; readonly sessions: readonly SessionRecord[] }>): void;
   /**
-   * Gives one result per entry. One batch at a time; a duplicate of a session's command never gets here. A command that the
+   * Gives one result per entry. A command may be a view of a larger buffer: copy what is kept of it for long. One batch at a time; a duplicate of a session's command never gets here. A command that the
    * application refuses is a result like any other: an error here stops the replica.
    */
   apply(batch: ApplyBatch, done: Done<readonly Uint8Array[]>): void;

@@ -7,7 +7,13 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
 import { type ForwardedDraft, type RaftMessage, snapshotStatuses } from './core/messages.ts';
-import { type Entry, refusalStatuses, type RefusalStatus, type SnapshotId, type Verdict } from './core/types.ts';
+import {
+  type Entry,
+  refusalStatuses,
+  type RefusalStatus,
+  type SnapshotId,
+  type Verdict,
+} from './core/types.ts';
 import { entryBodyBytesMin, readDraft, readEntryBody, writeEntryBody } from './entry-codec.ts';
 
 const version = 1;

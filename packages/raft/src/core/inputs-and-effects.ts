@@ -3,7 +3,24 @@ import type { TimerEffect } from '@cluster/core';
 import type { Configuration } from './configuration.ts';
 import type { MemberChange } from './configuration-changes.ts';
 import type { RaftMessage } from './messages.ts';
-import type { Answer, AppliedEntry, ChangeOutcome, Entry, FailureCause, HardState, LogBase, Proposal, Role, SessionChange, SessionRecord, SnapshotId, SnapshotMeta, SnapshotOutcome, TransferOutcome, Transition } from './types.ts';
+import type {
+  Answer,
+  AppliedEntry,
+  ChangeOutcome,
+  Entry,
+  FailureCause,
+  HardState,
+  LogBase,
+  Proposal,
+  Role,
+  SessionChange,
+  SessionRecord,
+  SnapshotId,
+  SnapshotMeta,
+  SnapshotOutcome,
+  TransferOutcome,
+  Transition,
+} from './types.ts';
 
 export type RaftInput =
   | {

@@ -83,13 +83,7 @@ export class Parts {
       (peer) => this.replication.matchOf(peer),
       () => this.readRounds.lease.giveUp(),
     );
-    this.leading = new Leading(
-      this.shared,
-      this.replication,
-      this.sending,
-      this.readRounds,
-      this.transfers,
-    );
+    this.leading = new Leading(this.shared, this.replication, this.sending, this.readRounds, this.transfers);
     this.changes = new Changes(this.shared, this.replication);
     this.announcements = new Announcements(this.shared);
     this.reception = new Reception(this, raise);

@@ -334,7 +334,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   }
 
   #settle(results: readonly Uint8Array[], nowMs: number, out: Out): void {
-    this.#parts.applying.complete(results, (entry, verdict) => this.#parts.proposals.settle(entry, verdict, out));
+    this.#parts.applying.complete(results, (entry, verdict) =>
+      this.#parts.proposals.settle(entry, verdict, out),
+    );
     this.#parts.proposals.applied(this.appliedIndex, nowMs, out);
   }
 

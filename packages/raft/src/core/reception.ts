@@ -10,7 +10,15 @@ import type { Replication } from './replication.ts';
 import type { RoleEvent } from './role.machine.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { Shared } from './state.ts';
-import type { Append, Commit, Confirm, RaftMessage, SnapshotPiece, TimeoutNow, VoteResponse } from './messages.ts';
+import type {
+  Append,
+  Commit,
+  Confirm,
+  RaftMessage,
+  SnapshotPiece,
+  TimeoutNow,
+  VoteResponse,
+} from './messages.ts';
 import type { RaftEffect } from './inputs-and-effects.ts';
 
 type Out = Sink<RaftEffect>;

@@ -113,9 +113,7 @@ export function readFrameHeader(bytes: Uint8Array): FrameHeader | undefined {
   // Whatever it is: that it is out of range is for the checksum to say.
   const sequence = u32At(bytes, 8) + u32At(bytes, 12) * 0x1_0000_0000;
   const isPlausible = length % 8 === 0 && length <= maxFrameBytes;
-  return isPlausible
-    ? { length, sequence, previousCrc: u32At(bytes, 16), crc: u32At(bytes, 20) }
-    : undefined;
+  return isPlausible ? { length, sequence, previousCrc: u32At(bytes, 16), crc: u32At(bytes, 20) } : undefined;
 }
 
 /** Whether a whole frame is as it was written; where it belongs is another question. */
@@ -167,9 +165,13 @@ export interface RecordVisitor {
   entry(groupId: number, entry: Entry): void;
 }
 
-/** @returns false when the records make no sense, though their checksum is right. */
+/**
+ * Commands are views of the records: nearly all of a log is commands, and a buffer for each would be most of the cost of a start.
+ *
+ * @returns false when the records make no sense, though their checksum is right.
+ */
 export function readRecords(records: Uint8Array, visitor: RecordVisitor): boolean {
-  const reader = new ByteReader(records);
+  const reader = new ByteReader(records, true);
   while (reader.remaining > 0 && !reader.failed) {
     const type = reader.u32();
     const groupId = reader.u32();

@@ -90,7 +90,9 @@ export class AwayRun {
     });
     const load = (): Promise<number[]> => this.#slices(() => !returned);
     const returning =
-      profile === undefined ? await load() : await cluster.profiledOne(leader, `${profile}/raft-return-leader.cpuprofile`, load);
+      profile === undefined
+        ? await load()
+        : await cluster.profiledOne(leader, `${profile}/raft-return-leader.cpuprofile`, load);
     await back;
     const { snapshot, firstIndex } = await cluster.status(this.#absent);
     say(`away: level again after ${returnMs.toFixed(0)} ms`);

@@ -233,7 +233,16 @@ class RaftBench {
     const { lone: program } = this.#programs;
     const say = this.#say;
     const place = this.#place;
-    this.#restarts = await measureRestart({ place, program, dataDir, entries, valueBytes, trials, say, profile });
+    this.#restarts = await measureRestart({
+      place,
+      program,
+      dataDir,
+      entries,
+      valueBytes,
+      trials,
+      say,
+      profile,
+    });
   }
 
   async away(): Promise<void> {

@@ -18,6 +18,9 @@ export interface Restarted {
   readonly startedMs: number;
   /** It leads, has applied its log and takes a write: an election timeout is in it. */
   readonly servesMs: number;
+  /** What the process has used of the cores until then, over all its threads. */
+  readonly startedCpuMs: number;
+  readonly servesCpuMs: number;
   readonly entries: number;
 }
 
@@ -42,10 +45,16 @@ serveParent({
   },
   restart: async (dataDir: string): Promise<Restarted> => {
     const begunMs = performance.now();
+    const begun = process.cpuUsage();
+    const cpuMs = (): number => {
+      const { user, system } = process.cpuUsage(begun);
+      return (user + system) / 1000;
+    };
     const raft = await start(dataDir);
     const startedMs = performance.now() - begunMs;
+    const startedCpuMs = cpuMs();
     const entries = raft.status().lastIndex;
     await raft.propose(putCommand('restarted', new Uint8Array(1)));
-    return { startedMs, servesMs: performance.now() - begunMs, entries };
+    return { startedMs, servesMs: performance.now() - begunMs, startedCpuMs, servesCpuMs: cpuMs(), entries };
   },
 });

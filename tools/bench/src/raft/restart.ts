@@ -63,6 +63,8 @@ export function restartRows(results: readonly Restarted[], entries: number): Ben
   };
   return [
     row('log read', ({ startedMs }) => startedMs),
+    row('log read, CPU', ({ startedCpuMs }) => startedCpuMs),
     row('leads, all applied', ({ servesMs }) => servesMs),
+    row('leads, all applied, CPU', ({ servesCpuMs }) => servesCpuMs),
   ];
 }
