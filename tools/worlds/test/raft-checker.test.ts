@@ -208,7 +208,8 @@ describe('the checker of Raft objects to', () => {
   test('4.3: a commit by one majority of two, and not one by both', () => {
     const both = stage([1], ['a', 'b', 'd', 'e']);
     const one = stage([1], ['a', 'b', 'c']);
-    for (const { a, look } of [both, one]) {
+    for (const { a, b, look } of [both, one]) {
+      b.log = [entry(1)];
       a.configuration = { voters: ['a', 'd', 'e'], outgoing: ['a', 'b', 'c'] };
       a.configurationIndex = 1;
       a.log = [entry(1)];
@@ -244,8 +245,9 @@ describe('the checker of Raft objects to', () => {
   });
 
   test('3.6.2: a commit that leaves somebody without the entry who would still be elected', () => {
-    const { a, c, look } = stage([1, 1], ['a', 'b']);
+    const { a, b, c, look } = stage([1, 1], ['a', 'b']);
     a.log = [entry(1), entry(1)];
+    b.log = [...a.log];
     c.log = [entry(1), entry(2)];
     expect(look()).toBeNull();
     a.commitIndex = 2;
@@ -253,8 +255,9 @@ describe('the checker of Raft objects to', () => {
   });
 
   test('3.6.1: and not to one that leaves behind only those whose logs are too old', () => {
-    const { a, c, look } = stage([1, 1, 3], ['a', 'b']);
+    const { a, b, c, look } = stage([1, 1, 3], ['a', 'b']);
     a.log = [entry(1), entry(1), entry(3)];
+    b.log = [...a.log];
     c.log = [entry(1), entry(2)];
     expect(look()).toBeNull();
     a.commitIndex = 2;

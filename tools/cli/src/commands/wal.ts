@@ -35,7 +35,8 @@ function lines({ segments, behindDamage, problem }: WalReport, isCut: boolean): 
   });
   const behind = behindDamage.map((path) => `${path}: behind the damage, not judged`);
   const verdict = ((): string => {
-    if (isCut) return 'Cut off where the damage began; the rest is beside it, under names that end in .damaged.';
+    if (isCut)
+      return 'Cut off where the damage began; the rest is beside it, under names that end in .damaged.';
     if (problem !== null) return `DAMAGED: ${problem}`;
     if (behind.length > 0 || segments.some(({ damage }) => damage !== null))
       return 'The log is damaged and not opened as it is. Restore the file from a sound copy if there is one.';

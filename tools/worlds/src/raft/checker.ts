@@ -290,7 +290,12 @@ export class RaftChecker {
     );
   }
 
-  #commit(node: string, index: number, term: number, { view, configuration, logged, loggedBefore }: Seen): void {
+  #commit(
+    node: string,
+    index: number,
+    term: number,
+    { view, configuration, logged, loggedBefore }: Seen,
+  ): void {
     this.#committed[index] = { term, byTerm: view.term };
     const filed = this.#filed.get(index)?.get(term);
     const configured = filed === undefined ? null : configurationIn(index, filed);
