@@ -37,7 +37,7 @@ class HostTimer implements TimerHandle {
 
   #arm(localMs: number): TimerHandle {
     const wake = (): void => this.#wake();
-    return this.#kernel.after(localMs / this.#host.time.rate, wake, this.#host, this.#incarnation);
+    return this.#kernel.after(localMs / this.#host.time.rate, wake, this.#host, this.#incarnation, true);
   }
 
   #wake(): void {

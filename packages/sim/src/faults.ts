@@ -9,6 +9,7 @@ export interface FaultTarget {
   restart(node: string): void;
   pause(node: string): void;
   resume(node: string): void;
+  block(node: string, blocked: boolean): void;
   slow(node: string, meanMs: number): void;
   starve(node: string, times: { readonly runMs: number; readonly stallMs: number }): void;
   setClockRate(node: string, rate: number): void;
@@ -41,6 +42,8 @@ export type Fault =
   | { readonly type: 'restart'; readonly node: string }
   | { readonly type: 'pause'; readonly node: string }
   | { readonly type: 'resume'; readonly node: string }
+  /** What it sends and receives waits; its timers run. */
+  | { readonly type: 'block'; readonly node: string; readonly blocked: boolean }
   | { readonly type: 'slow'; readonly node: string; readonly meanMs: number }
   /** It runs and stalls in turn; a stall of 0 ends it. */
   | { readonly type: 'starve'; readonly node: string; readonly runMs: number; readonly stallMs: number }
@@ -91,6 +94,8 @@ export function performFault(world: FaultTarget, fault: Fault): void {
       return world.pause(fault.node);
     case 'resume':
       return world.resume(fault.node);
+    case 'block':
+      return world.block(fault.node, fault.blocked);
     case 'slow':
       return world.slow(fault.node, fault.meanMs);
     case 'starve':
@@ -140,6 +145,7 @@ function calm(world: FaultTarget): void {
     disk.failRate = 0;
     disk.nextWrite = 'sound';
     disk.disarm();
+    world.block(node, false);
     world.slow(node, 0);
     world.starve(node, { runMs: 0, stallMs: 0 });
     world.setClockRate(node, 1);

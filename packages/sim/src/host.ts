@@ -1,4 +1,5 @@
 import { LocalTime } from './local-time.ts';
+import { SocketBuffer } from './socket-buffer.ts';
 
 /** The side of a host that no partition names. */
 export const anySide = 0;
@@ -18,6 +19,11 @@ export class Host {
   pausedMs = 0;
   /** For the moment it gets no processor: see `starvation.ts`. */
   stalled = false;
+  /** What it sends and what comes for it waits; its timers run. */
+  blocked = false;
+  /** Datagrams that wait for the process, and those that wait to leave the host. */
+  readonly received: SocketBuffer;
+  readonly unsent: SocketBuffer;
   readonly time = new LocalTime();
   /** Mean time the process needs for one event; 0 = none. */
   slowMs = 0;
@@ -26,10 +32,17 @@ export class Host {
   /** The side of the partition it is on. */
   side = anySide;
 
-  constructor(name: string, id: number) {
+  constructor(name: string, id: number, socketBufferBytes: number) {
     this.name = name;
     this.id = id;
+    this.received = new SocketBuffer(socketBufferBytes);
+    this.unsent = new SocketBuffer(socketBufferBytes);
     this.address = `10.0.${(id + 1) >> 8}.${(id + 1) & 255}`;
+  }
+
+  /** The process does nothing at all for now. */
+  get isHeld(): boolean {
+    return this.paused || this.stalled;
   }
 
   runs(incarnation: number): boolean {

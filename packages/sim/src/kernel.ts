@@ -8,7 +8,8 @@ import type { Prng, TimerHandle, Tracer } from '@cluster/core';
 import { Counters } from './counters.ts';
 import { InvariantBroken, SimulationFailure } from './failure.ts';
 import type { Host } from './host.ts';
-import { anyIncarnation, Schedule, type Scheduled } from './schedule.ts';
+import { anyIncarnation, Schedule, Scheduled } from './schedule.ts';
+import type { SocketBuffer } from './socket-buffer.ts';
 
 /**
  * Virtual time goes in steps of about a microsecond, and up: so sums of times are exact, and the smallest delay is one. Without
@@ -77,21 +78,39 @@ export class Kernel {
     run: () => void,
     host: Host | null = null,
     incarnation: number = anyIncarnation,
+    isTimer = false,
   ): TimerHandle {
     // A delay of less than nothing is none; NaN would break the order of the heap.
     const atMs = delayMs > 0 ? toTick(this.#nowMs + delayMs) : this.#nowMs;
-    return this.#schedule.add(atMs, run, host, incarnation, this.tracer?.cause ?? null);
+    return this.#schedule.add(atMs, run, host, incarnation, this.tracer?.cause ?? null, isTimer);
   }
 
-  /** Events held for a host become due now, in the order they were due. */
+  /** Something has come in for the process of a host: it is handled now, or waits in the socket until the process gets to it. */
+  receive(host: Host, bytes: number, run: () => void): void {
+    if (host.isHeld || host.blocked || host.slowMs > 0) this.#wait(host, host.received, bytes, run);
+    else run();
+  }
+
+  /** The process of a host sends something; it leaves the host now, or waits in the socket while the host is blocked. */
+  transmit(host: Host, bytes: number, run: () => void): void {
+    if (host.blocked) this.#wait(host, host.unsent, bytes, run);
+    else run();
+  }
+
+  /**
+   * Events held for a host become due now, in the order in which an event loop comes to them: its timers in the order they were
+   * due, then what has come in meanwhile in the order it came.
+   */
   release(host: Host): void {
     const held = this.#held.get(host) ?? [];
     this.#held.delete(host);
-    for (const event of held) {
-      if (event.run === null) continue;
-      // The handle its owner may cancel is the old event: the new one asks it first.
-      const moved = (): void => event.run?.();
-      this.#schedule.add(this.#nowMs, moved, event.host, event.incarnation, event.cause);
+    for (const turn of [true, false]) {
+      for (const event of held) {
+        if (event.run === null || event.isTimer !== turn) continue;
+        // The handle its owner may cancel is the old event: the new one asks it first.
+        const moved = (): void => event.run?.();
+        this.#schedule.add(this.#nowMs, moved, event.host, event.incarnation, event.cause, event.isTimer);
+      }
     }
   }
 
@@ -118,19 +137,36 @@ export class Kernel {
     const { host } = event;
     if (host === null) return false;
     if (event.incarnation !== anyIncarnation && !host.runs(event.incarnation)) return true;
-    if (host.paused || host.stalled) {
-      const held = this.#held.get(host);
-      if (held === undefined) this.#held.set(host, [event]);
-      else held.push(event);
+    if (host.isHeld) {
+      this.#hold(host, event);
       return true;
     }
     if (host.slowMs > 0 && !event.waited) {
       host.readyAtMs = toTick(Math.max(host.readyAtMs, event.atMs) + this.prng.exponential(host.slowMs));
       const late = (): void => event.run?.();
-      this.#schedule.add(host.readyAtMs, late, host, event.incarnation, event.cause, true);
+      this.#schedule.add(host.readyAtMs, late, host, event.incarnation, event.cause, event.isTimer, true);
       return true;
     }
     return false;
+  }
+
+  #wait(host: Host, buffer: SocketBuffer, bytes: number, run: () => void): void {
+    if (!buffer.take(bytes)) return this.counters.add('droppedByBuffer');
+    const handle = (): void => {
+      buffer.give(bytes);
+      // Blocked once more, or still, where it was paused besides.
+      if (host.blocked) this.#wait(host, buffer, bytes, run);
+      else run();
+    };
+    const cause = this.tracer?.cause ?? null;
+    if (host.blocked) this.#hold(host, new Scheduled(this.#nowMs, 0, handle, host, anyIncarnation, cause));
+    else this.#schedule.add(this.#nowMs, handle, host, anyIncarnation, cause);
+  }
+
+  #hold(host: Host, event: Scheduled): void {
+    const held = this.#held.get(host);
+    if (held === undefined) this.#held.set(host, [event]);
+    else held.push(event);
   }
 
   #fire(event: Scheduled, run: () => void): void {

@@ -30,6 +30,8 @@ export type NemesisFault =
   /** The machine comes back with an empty disk. */
   | 'wipe'
   | 'pause'
+  /** What a node sends and receives waits, again and again, as in Lifeguard's experiments. */
+  | 'block'
   | 'slow'
   | 'starve'
   | 'drift'
@@ -63,6 +65,8 @@ const usualWeights: Readonly<Record<NemesisFault, number>> = {
   cut: 2,
   network: 3,
   link: 1,
+  // Off unless asked for: it lasts long, and is for failure detectors.
+  block: 0,
   // Off unless asked for: a node whose disk fails, lies or is lost is entitled to stop for good.
   wipe: 0,
   rot: 0,
@@ -157,6 +161,13 @@ function draw(
         [0, { type: 'pause', node }],
         [1, { type: 'resume', node }],
       ];
+    case 'block': {
+      const times = 1 + prng.below(4);
+      return Array.from({ length: times }, (_, i): Timed[] => [
+        [i / times, { type: 'block', node, blocked: true }],
+        [(i + 0.5 + 0.45 * prng.float()) / times, { type: 'block', node, blocked: false }],
+      ]).flat();
+    }
     case 'slow':
       return [
         [0, { type: 'slow', node, meanMs: 1 + 10 * prng.float() }],

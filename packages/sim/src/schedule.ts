@@ -16,6 +16,8 @@ export class Scheduled implements TimerHandle {
   readonly incarnation: number;
   /** The traced step that brought it about. */
   readonly cause: number | null;
+  /** Of the process's clock: where several things are due at once, an event loop looks at these first. */
+  readonly isTimer: boolean;
   /** It has already waited for a slow host. */
   readonly waited: boolean;
 
@@ -26,7 +28,8 @@ export class Scheduled implements TimerHandle {
     host: Host | null,
     incarnation: number,
     cause: number | null,
-    waited: boolean,
+    isTimer = false,
+    waited = false,
   ) {
     this.atMs = atMs;
     this.seq = seq;
@@ -34,6 +37,7 @@ export class Scheduled implements TimerHandle {
     this.host = host;
     this.incarnation = incarnation;
     this.cause = cause;
+    this.isTimer = isTimer;
     this.waited = waited;
   }
 
@@ -59,9 +63,10 @@ export class Schedule {
     host: Host | null,
     incarnation: number,
     cause: number | null,
+    isTimer = false,
     waited = false,
   ): Scheduled {
-    const event = new Scheduled(atMs, this.#seq++, run, host, incarnation, cause, waited);
+    const event = new Scheduled(atMs, this.#seq++, run, host, incarnation, cause, isTimer, waited);
     const heap = this.#heap;
     let at = heap.length;
     heap.push(event);

@@ -25,7 +25,7 @@ import { type Fault, performFault, type ScriptedFault } from './faults.ts';
 import { anySide, Host } from './host.ts';
 import { Kernel } from './kernel.ts';
 import { Fabric } from './network/fabric.ts';
-import type { Links, NetworkOptions } from './network/links.ts';
+import { type Links, type NetworkOptions, quietNetwork } from './network/links.ts';
 import { Network } from './network/network.ts';
 import type { NodePorts, Process } from './process.ts';
 import { Starvation } from './starvation.ts';
@@ -132,7 +132,8 @@ export class World {
     { down = false }: { readonly down?: boolean } = {},
   ): void {
     assert(!this.#nodes.has(name), `node ${name} is new`);
-    const host = new Host(name, this.#nodes.size);
+    const { socketBufferBytes } = { ...quietNetwork, ...this.#options.network };
+    const host = new Host(name, this.#nodes.size, socketBufferBytes);
     const disk = new SimulatedDisk(this.#kernel, host, this.#diskSeeds.fork(name), this.#options.disk ?? {});
     const starvation = new Starvation(this.#kernel, host, this.#starvationSeeds.fork(name));
     this.#nodes.set(name, { host, disk, starvation, boot, process: null });
@@ -188,6 +189,16 @@ export class World {
     host.paused = false;
     host.pausedMs += this.nowMs - host.pausedAtMs;
     this.#kernel.release(host);
+  }
+
+  /** Holds up what a node sends and what comes for it, or lets it all go; its timers run (Lifeguard, section V). */
+  block(name: string, blocked: boolean): void {
+    const { host } = this.#node(name);
+    if (!host.up || host.blocked === blocked) return;
+    this.#note(name, { type: blocked ? 'BLOCKED' : 'UNBLOCKED' });
+    if (blocked) this.counters.add('blocks');
+    host.blocked = blocked;
+    if (!blocked) this.#kernel.release(host);
   }
 
   /** Gives a process this mean time for each event; 0 makes it as fast as the others. */
@@ -362,6 +373,7 @@ export class World {
     this.#network.crash(host);
     host.up = false;
     host.paused = false;
+    host.blocked = false;
     node.process = null;
     this.#kernel.release(host);
   }

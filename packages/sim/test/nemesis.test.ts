@@ -52,8 +52,8 @@ describe('a fault script', () => {
     };
     expect(kindsOf({ pause: 0 })).not.toContain('pause');
     expect(kindsOf({ diskFailing: 2, diskFull: 2 })).toContain('diskFailing');
-    const lies = ['wipe', 'rot', 'badWrite'] as const;
-    for (const kind of lies) {
+    const unusual = ['wipe', 'rot', 'badWrite', 'block'] as const;
+    for (const kind of unusual) {
       expect(kindsOf({})).not.toContain(kind);
       expect(kindsOf({ [kind]: 2 })).toContain(kind);
     }

@@ -103,6 +103,124 @@ describe('processes', () => {
     expect(seen).toEqual(['timer 100', 'later timer', 'message']);
   });
 
+  test('a process that goes on looks at its timers first, and then at what has come in before they were due', () => {
+    const world = new World({ seed: 1 });
+    const seen: string[] = [];
+    world.spawn('a', ({ clock, messages }) => {
+      clock.setTimer(50, () => {
+        seen.push('timer');
+        clock.setTimer(0, () => seen.push('timer of the timer'));
+      });
+      messages('x').onMessage(() => seen.push('message'));
+      return {};
+    });
+    world.spawn('b', ({ clock, messages }) => {
+      clock.setTimer(10, () => messages('x').send('a', Uint8Array.of(1)));
+      return {};
+    });
+    world.pause('a');
+    world.runFor(100);
+    world.resume('a');
+    world.runFor(1);
+    expect(seen).toEqual(['timer', 'message', 'timer of the timer']);
+  });
+
+  test('the timers of a blocked process run; what it sends and what comes for it waits, and goes on at once', () => {
+    const world = new World({ seed: 1 });
+    const seen: string[] = [];
+    for (const name of ['a', 'b']) {
+      world.spawn(name, ({ clock, messages }) => {
+        const other = name === 'a' ? 'b' : 'a';
+        messages('x').onMessage((from) => seen.push(`${from} to ${name} at ${Math.round(clock.nowMs())}`));
+        clock.setTimer(20, () => {
+          seen.push(`${name} sends at ${clock.nowMs()}`);
+          messages('x').send(other, Uint8Array.of(1));
+        });
+        return {};
+      });
+    }
+    world.block('a', true);
+    world.runFor(100);
+    expect(seen).toEqual(['a sends at 20', 'b sends at 20']);
+    // Stopped besides: it goes on when it is neither.
+    world.pause('a');
+    world.resume('a');
+    world.runFor(100);
+    expect(seen).toHaveLength(2);
+    world.block('a', false);
+    world.runFor(10);
+    expect(seen.slice(2).map((line) => line.split(' at ')[0])).toEqual(['b to a', 'a to b']);
+    expect(world.counters.get('blocks')).toBe(1);
+  });
+
+  test.each(['pause', 'starve', 'slow', 'block'] as const)(
+    'what waits in the socket of a process that does not get to it is bounded (%s)',
+    (fault) => {
+      const world = new World({ seed: 1, network: { socketBufferBytes: 10 * (768 + 100) } });
+      let heard = 0;
+      const bound = { host: '', port: 9 };
+      const handlers = { onMessage: () => void heard++, onError: () => undefined };
+      world.spawn('a', ({ datagrams }) => {
+        datagrams.bind(bound, handlers, () => undefined);
+        return {};
+      });
+      world.spawn('b', ({ clock, datagrams }) => {
+        datagrams.bind(bound, handlers, (outcome) => {
+          if (!outcome.ok) return;
+          const send = (): void =>
+            outcome.value.send(new Uint8Array(100), { host: world.addressOf('a'), port: 9 });
+          for (let i = 0; i < 25; i++) clock.setTimer(10, send);
+        });
+        return {};
+      });
+      world.runFor(5);
+      if (fault === 'pause') world.pause('a');
+      else if (fault === 'starve') world.starve('a', { runMs: 0.001, stallMs: 1e9 });
+      else if (fault === 'slow') world.slow('a', 1e6);
+      else world.block('a', true);
+      world.runFor(100);
+      expect([heard, world.counters.get('droppedByBuffer')]).toEqual([0, 15]);
+      world.perform({ type: 'calm' });
+      world.runFor(1e8);
+      expect(heard).toBe(10);
+      // There is room again.
+      world.pause('a');
+      world.resume('a');
+      expect(world.counters.get('droppedByBuffer')).toBe(15);
+    },
+  );
+
+  test('a stream to a blocked process stalls, and does not break', () => {
+    const world = new World({ seed: 1 });
+    const got: string[] = [];
+    const quiet = { onEnd: () => undefined, onClose: () => void got.push('closed') };
+    world.spawn('a', ({ streams }) => {
+      streams.listen(
+        { host: '', port: 9 },
+        (stream) => {
+          stream.handlers = { ...quiet, onData: (bytes) => void got.push(`${bytes.length} bytes`) };
+        },
+        () => undefined,
+      );
+      return {};
+    });
+    world.spawn('b', ({ clock, streams }) => {
+      clock.setTimer(5, () =>
+        streams.dial({ host: world.addressOf('a'), port: 9 }, { ...quiet, onData: () => undefined }, 1000, (outcome) => {
+          if (outcome.ok) clock.setTimer(50, () => outcome.value.write(Uint8Array.of(1)));
+        }),
+      );
+      return {};
+    });
+    world.runFor(40);
+    world.block('a', true);
+    world.runFor(20_000);
+    expect(got).toEqual([]);
+    world.block('a', false);
+    world.runFor(1000);
+    expect(got).toEqual(['1 bytes']);
+  });
+
   test('what a paused process had waiting is lost when it is killed', () => {
     const world = new World({ seed: 1 });
     const ticks: number[] = [];

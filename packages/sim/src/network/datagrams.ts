@@ -6,6 +6,7 @@ import {
   type DatagramSocket,
 } from '@cluster/core';
 import type { Host } from '../host.ts';
+import { datagramOverheadBytes } from '../socket-buffer.ts';
 import { addressInUse, addressNotHere, datagramTooLarge } from './errors.ts';
 import type { BoundSocket, Fabric } from './fabric.ts';
 
@@ -52,7 +53,13 @@ function bind(
       const target = fabric.hostAt(to.host);
       // An address nobody has: the packet goes nowhere, and nobody says so.
       if (target === undefined) return fabric.kernel.counters.add('droppedNoReceiver');
-      fabric.links.send(host, target, bytes.length, () => arrive(fabric, bytes, local, target, to.port));
+      const arrive = (): void => {
+        const receive = (): void => deliver(fabric, bytes, local, target, to.port);
+        fabric.kernel.receive(target, bytes.length + datagramOverheadBytes, receive);
+      };
+      fabric.kernel.transmit(host, bytes.length + datagramOverheadBytes, () =>
+        fabric.links.send(host, target, bytes.length, arrive),
+      );
     },
     close: () => {
       if (isOpen()) bound.delete(local.port);
@@ -60,7 +67,7 @@ function bind(
   };
 }
 
-function arrive(fabric: Fabric, bytes: Uint8Array, from: Address, to: Host, port: number): void {
+function deliver(fabric: Fabric, bytes: Uint8Array, from: Address, to: Host, port: number): void {
   const socket = fabric.socketsOf(to).get(port);
   if (socket === undefined) return fabric.kernel.counters.add('droppedNoReceiver');
   fabric.kernel.fold(bytes.length);

@@ -130,7 +130,7 @@ export class Endpoint implements Duplex {
   /** The oldest segment reaches the other end, unless the link is cut: then all wait, and it is tried again. */
   #arrive(peer: Endpoint): void {
     if (this.#stalledSinceMs !== null) return;
-    if (this.#fabric.links.reaches(this.#host, peer.#host)) return this.#deliverOne(peer);
+    if (this.#fabric.links.carries(this.#host, peer.#host)) return this.#deliverOne(peer);
     this.#stalledSinceMs = this.#fabric.kernel.nowMs;
     this.#fabric.kernel.counters.add('streamsStalled');
     this.#retryLater(peer);
@@ -140,13 +140,16 @@ export class Endpoint implements Duplex {
     const { kernel, links } = this.#fabric;
     const retry = (): void => {
       if (this.#stalledSinceMs === null || this.#segments.length === 0) return;
-      if (links.reaches(this.#host, peer.#host)) {
+      if (links.carries(this.#host, peer.#host)) {
         this.#stalledSinceMs = null;
         // Those whose arrival found the link cut have no event of their own any more.
         while (this.#segments.length > 0) this.#deliverOne(peer);
         return;
       }
-      if (kernel.nowMs - this.#stalledSinceMs < links.of(this.#host, peer.#host).streamPatienceMs)
+      // A blocked host's system still acknowledges what its process does not read.
+      const isPatient = links.reaches(this.#host, peer.#host);
+      const stalledMs = kernel.nowMs - this.#stalledSinceMs;
+      if (isPatient || stalledMs < links.of(this.#host, peer.#host).streamPatienceMs)
         return this.#retryLater(peer);
       this.fail(reset(this.remote, 'the peer did not acknowledge'));
     };

@@ -43,7 +43,10 @@ export class Network {
       send: (to, bytes) => {
         const target = this.#fabric.hosts.get(to);
         if (target === undefined || !host.runs(incarnation)) return;
-        this.#fabric.links.send(host, target, bytes.length, () => this.#arrive(host, target, topic, bytes));
+        const { kernel, links } = this.#fabric;
+        // No bytes of a socket's buffer: what a transport has accepted waits as long as it has to.
+        const arrive = (): void => kernel.receive(target, 0, () => this.#arrive(host, target, topic, bytes));
+        kernel.transmit(host, 0, () => links.send(host, target, bytes.length, arrive));
       },
     };
   }

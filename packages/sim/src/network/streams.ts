@@ -90,7 +90,7 @@ class Dial {
     const target = this.#fabric.hostAt(this.#remote.host);
     const gets =
       target !== undefined &&
-      links.reaches(this.#host, target) &&
+      links.carries(this.#host, target) &&
       !links.chance(links.of(this.#host, target).lossRate);
     if (gets) kernel.after(links.delayMs(this.#host, target), () => this.#knock(target), target);
     else kernel.after(dialRetryMs, () => this.attempt(), this.#host, this.#incarnation);
@@ -100,7 +100,7 @@ class Dial {
   #knock(target: Host): void {
     if (this.#settled) return;
     const { kernel, links } = this.#fabric;
-    if (!links.reaches(this.#host, target) || !links.reaches(target, this.#host)) {
+    if (!links.carries(this.#host, target) || !links.carries(target, this.#host)) {
       kernel.after(dialRetryMs, () => this.attempt(), this.#host, this.#incarnation);
       return;
     }
