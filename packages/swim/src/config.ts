@@ -137,6 +137,12 @@ const shape = z.object({
     'Bound of the local health score: the probe period grows up to this factor.',
   ),
 
+  buddySystem: z
+    .boolean()
+    .default(true)
+    .describe('A ping to a suspected member says so, so that it can refute at once (Lifeguard).')
+    .meta({ advice: 'Off for comparisons only: it costs a few bytes of a ping to a suspect.' }),
+
   gossipPeriodMs: ms(5, 60_000, 200).describe('Time between gossip rounds.').meta({ unit: 'ms' }),
   gossipFanout: whole(1, 32, 3).describe('Members gossiped to in a round.'),
   retransmitMult: whole(1, 32, 4)

@@ -138,6 +138,14 @@ describe('probing', () => {
     nextPing(rig);
     expect(rig.sent('suspect')).toContainEqual({ to: addressOf('a').host, message: suspect('a', 1, 'me') });
   });
+
+  it('leaves that to gossip where the buddy system is off', () => {
+    const rig = CoreRig.with(['a'], { buddySystem: false });
+    rig.hear(suspect('a'));
+    rig.take();
+    nextPing(rig);
+    expect(rig.sent('suspect').map(({ message }) => message.from)).not.toContain('me');
+  });
 });
 
 describe('our own health', () => {

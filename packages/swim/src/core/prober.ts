@@ -252,7 +252,7 @@ export class Prober {
     this.#incarnation = row.incarnation;
     const messages: Message[] = [this.#ping(seqNo, target)];
     // The suspected hears of it with the ping, so that it can refute at once (Lifeguard, buddy system).
-    if (row.state === 'suspect')
+    if (row.state === 'suspect' && this.#pool.options.config.buddySystem)
       messages.push({
         type: 'suspect',
         incarnation: row.incarnation,
