@@ -340,6 +340,29 @@ describe('metadata', () => {
     for (const on of ['a', 'b', 'c']) expect(net.get(on, 'a', 'k')).toBe('true');
   });
 
+  it('forged at the end of the range is refused by its owner, who could not go above it', () => {
+    const net = new Net();
+    const more = { incarnationJumpMax: 0x7fff_ffff };
+    for (const name of ['a', 'b']) net.add(name, 1, more);
+    net.set('a', 'k', 'true');
+    net.run(5000);
+    const versions = (epoch: number): MetadataMessage => ({
+      type: 'offer',
+      from: 'b',
+      versions: [{ owner: 'a', epoch, boot: 1, counter: 1 }],
+    });
+    net.hear('a', versions(0x7fff_ffff));
+    net.run(5000);
+    net.hear('a', versions(0xffff_fffe));
+    expect(net.core('a').map('a').version.epoch).toBe(0xffff_ffff);
+    net.run(5000);
+    expect(net.refused).toEqual([]);
+    net.hear('a', versions(0xffff_ffff));
+    expect(net.refused).toEqual(['incarnation']);
+    expect(net.core('a').map('a').version.epoch).toBe(0xffff_ffff);
+    expect(net.get('b', 'a', 'k')).toBe('true');
+  });
+
   it('of a stranger, or from one, is not listened to', () => {
     const net = netOf('a', 'b');
     const from = (name: string, owner: string): MetadataMessage => ({

@@ -12,6 +12,9 @@ export interface Life {
   readonly boot: number;
 }
 
+/** The last one, of 32 bits on the wire. */
+export const epochMax = 0xffff_ffff;
+
 export interface Version extends Life {
   /** Writes of this life so far. */
   readonly counter: number;

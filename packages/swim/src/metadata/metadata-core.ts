@@ -23,7 +23,7 @@ import {
 import type { SwimConfig } from '../config.ts';
 import { retransmitLimit } from '../core/scaling.ts';
 import type { MetadataEffect, MetadataInput } from './effects.ts';
-import { compareLives, compareVersions, type Life, noVersion, type Version } from './life.ts';
+import { compareLives, compareVersions, epochMax, type Life, noVersion, type Version } from './life.ts';
 import { Maps, type MapsCheckpoint } from './maps.ts';
 import { metadataMachine } from './metadata.machine.ts';
 import type { Deltas, Digest, MapDelta, MetadataMessage, OwnerVersion } from './messages.ts';
@@ -283,7 +283,8 @@ export class MetadataCore implements ProtocolCore<MetadataInput, MetadataEffect>
   #heardOfOurselves(heard: Version, nowMs: number, out: Out): void {
     const own = this.#own.version;
     const isForeign = compareLives(heard, own) !== 0 || heard.counter > own.counter;
-    if (!isForeign || this.#isAbsurd(heard, own, out)) return;
+    // We have to be able to go above it.
+    if (!isForeign || this.#isAbsurd(heard, own, out, epochMax - 1)) return;
     const isAbove = compareVersions(heard, own) > 0;
     if (!isAbove && own.counter > 0) return;
     const epoch = isAbove ? heard.epoch + 1 : own.epoch;
@@ -294,8 +295,8 @@ export class MetadataCore implements ProtocolCore<MetadataInput, MetadataEffect>
   }
 
   /** So far ahead that the owner could hardly get above it: a forgery. */
-  #isAbsurd({ epoch }: Life, known: Life, out: Out): boolean {
-    if (epoch <= known.epoch + this.#config.incarnationJumpMax) return false;
+  #isAbsurd({ epoch }: Life, known: Life, out: Out, ceiling: number = epochMax): boolean {
+    if (epoch <= Math.min(known.epoch + this.#config.incarnationJumpMax, ceiling)) return false;
     out.emit({ type: 'countRefused', reason: 'incarnation' });
     return true;
   }
