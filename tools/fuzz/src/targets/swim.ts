@@ -7,6 +7,7 @@ import { VirtualClock } from '@cluster/sim';
 import { parseSwimConfig, SwimEngine } from '@cluster/swim';
 import { keyring } from '@cluster/swim/node';
 import { forgedClaims } from '../forged-claims.ts';
+import { forgedMetadata, overStream } from '../forged-metadata.ts';
 import { hostile, join, pieces } from '../hostile.ts';
 import { lzwBomb } from '../lzw-bomb.ts';
 import { DeafStream, MemoryNet } from '../memory-net.ts';
@@ -16,6 +17,9 @@ const key = Buffer.alloc(32, 3).toString('base64');
 const membersMax = 100;
 const metadataBytesMax = 65_536;
 const bombRate = 0.0005;
+const metadataRate = 0.1;
+// A life of a map is of 32 bits: one above could not be told to anybody.
+const lifeMax = 0xffff_ffff;
 // Unfolding takes time in proportion; the bound is the same at any size.
 const inflateBytesMax = 1 << 20;
 // What every long run has to have reached: each layer of the wire, and each way to be refused there.
@@ -27,6 +31,9 @@ const mustReach: readonly string[] = [
   'packets/too_large',
   'taken/clear',
   'taken/holder',
+  // Forged versions, names and deletions in metadata: refused for what they are, and some believed.
+  'metadata/refused',
+  'metadata/believed',
 ];
 const hosts = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
 const latin = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
@@ -38,8 +45,11 @@ class Pool {
   readonly victim: SwimEngine;
   readonly packets: readonly Uint8Array[];
   readonly streams: readonly Uint8Array[];
+  readonly #ownMetadata: string;
   bug: string | null = null;
   rejections = 0;
+  /** Keys of others' maps that changed. */
+  metadataChanges = 0;
   /** How often what was refused, by channel and reason. */
   readonly reasons = new Map<string, number>();
 
@@ -72,6 +82,9 @@ class Pool {
     others[1]?.leave(() => undefined);
     this.clock.advance(5000);
     demand(victim.members().length === 3, 'the engines have found each other');
+    victim.metadata?.onChange(() => void this.metadataChanges++);
+    this.#ownMetadata = ownText(victim);
+    demand(this.#ownMetadata.includes('long'), 'the victim has written');
     // Alone from here on: what it says is lost, and all it hears is hostile.
     this.net.isOpen = false;
     this.packets = gossipKeys.length > 0 ? this.net.packets : [...this.net.packets, ...forgedClaims(hosts)];
@@ -122,6 +135,17 @@ class Pool {
     };
   }
 
+  /** Whoever is believed may change what is known of others, within bounds, and never what the victim says of itself. */
+  checkMetadata(): void {
+    const { metadata } = this.victim;
+    if (metadata === null) return;
+    demand(metadata.bytes <= metadataBytesMax, 'metadata is bounded');
+    demand(metadata.owners().length <= membersMax, 'owners of metadata are members');
+    for (const owner of metadata.owners())
+      demand(metadata.map(owner).version.epoch <= lifeMax, 'lives of maps fit the wire');
+    demand(ownText(this.victim) === this.#ownMetadata, 'nobody else writes our map');
+  }
+
   say(prng: Prng, bytes: Uint8Array, isPacket: boolean): void {
     if (isPacket) {
       this.net.receivers.get('10.0.0.1')?.onMessage(bytes, stranger);
@@ -155,6 +179,11 @@ export const swimTarget: FuzzTarget = {
     const genuinePackets = new Set(sealed.packets.map(latin));
     const genuineStreams = sealed.streams.map(latin);
     const taken = { clear: 0, holder: 0 };
+    const metadata = { refused: 0, believed: 0 };
+    const forge = (prng: Prng, isPacket: boolean): Uint8Array => {
+      const packet = forgedMetadata(prng, hosts);
+      return isPacket ? packet : overStream(packet);
+    };
     /** A stream is genuine when its beginning is: what follows its one message is not looked at. */
     const isGenuine = (bytes: Uint8Array, isPacket: boolean): boolean => {
       const text = latin(bytes);
@@ -173,12 +202,19 @@ export const swimTarget: FuzzTarget = {
       return 'rejected';
     };
     const feedBelieving = (prng: Prng, pool: Pool, isPacket: boolean): Verdict => {
-      const bytes = make(prng, clear, isPacket);
+      const isForged = prng.chance(metadataRate);
+      const bytes = isForged ? forge(prng, isPacket) : make(prng, clear, isPacket);
       const rejectionsBefore = pool.rejections;
+      const changesBefore = pool.metadataChanges;
       pool.say(prng, pool === held ? seal(ring, bytes, isPacket) : bytes, isPacket);
       demand(pool.bug === null, `the engine failed: ${pool.bug}`);
       pool.clock.advance(1);
       demand(pool.victim.members().length <= membersMax, 'members are bounded');
+      if (isForged) {
+        pool.checkMetadata();
+        if (pool.rejections > rejectionsBefore) metadata.refused++;
+        if (pool.metadataChanges > changesBefore) metadata.believed++;
+      }
       if (pool.rejections > rejectionsBefore) return 'rejected';
       taken[pool === held ? 'holder' : 'clear']++;
       return 'taken';
@@ -193,6 +229,8 @@ export const swimTarget: FuzzTarget = {
         const sum = new Map([
           ['taken/clear', taken.clear],
           ['taken/holder', taken.holder],
+          ['metadata/refused', metadata.refused],
+          ['metadata/believed', metadata.believed],
         ]);
         for (const { reasons } of [clear, sealed, held])
           for (const [reason, count] of reasons) sum.set(reason, (sum.get(reason) ?? 0) + count);
@@ -201,6 +239,15 @@ export const swimTarget: FuzzTarget = {
     };
   },
 };
+
+/** What a member has written of itself. */
+function ownText(engine: SwimEngine): string {
+  const { metadata } = engine;
+  const entries = metadata === null ? [] : [...metadata.map(engine.self().name).entries];
+  // Deletions are forgotten in time.
+  const shown = entries.filter(([, { value }]) => value !== null);
+  return JSON.stringify(shown.map(([key, { value }]) => [key, value?.length]));
+}
 
 /** As a holder of the key would send it. */
 function seal(ring: ReturnType<typeof keyring>, bytes: Uint8Array, isPacket: boolean): Uint8Array {
