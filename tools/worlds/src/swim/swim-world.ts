@@ -57,6 +57,7 @@ const counted = [
   'partitions',
   'cuts',
   'pauses',
+  'blocks',
   'slowdowns',
   'starvations',
   'stalls',
@@ -109,7 +110,7 @@ class SwimRun {
       everyMs: 350,
       lastsMaxMs: 2500,
       // An empty disk keeps no incarnation.
-      weights: { crashAtDisk: 0, crashTwice: 0, wipe: this.#keepsIncarnation ? 0 : 1 },
+      weights: { crashAtDisk: 0, crashTwice: 0, wipe: this.#keepsIncarnation ? 0 : 1, block: 1 },
     });
     world.schedule(script);
     const cuts = script.filter(({ type }) => type === 'partition').map(({ atMs }) => atMs);
