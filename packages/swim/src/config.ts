@@ -147,7 +147,7 @@ const shape = z.object({
   gossipFanout: whole(1, 32, 3).describe('Members gossiped to in a round.'),
   retransmitMult: whole(1, 32, 4)
     .describe(
-      'A broadcast is sent this many times log10 of the pool size, rounded up; below ten members up to twice as often.',
+      'Who has heard a broadcast sends it this many times, and as often again for each power of ten of the pool size.',
     )
     .meta({ advice: 'More bytes, fewer members that have to wait for push/pull.' }),
   gossipToTheDeadMs: ms(0, day, 30_000)

@@ -62,7 +62,15 @@ describe('the length of a suspicion', () => {
 
 describe('what grows with the pool', () => {
   it('is the number of transmissions, by log10', () => {
-    expect([1, 10, 99, 100, 999].map((n) => retransmitLimit(4, n))).toEqual([4, 8, 8, 12, 12]);
+    expect([1, 10, 40, 99, 100, 1000].map((n) => retransmitLimit(4, n))).toEqual([4, 8, 11, 12, 12, 16]);
+  });
+
+  it('is the number of transmissions, so that at no size somebody misses one change in 350', () => {
+    for (let size = 12; size <= 10_000; size++) {
+      // Each of the others sends it so often, to one of the others at a time.
+      const missed = (1 - 1 / (size - 1)) ** (retransmitLimit(4, size) * (size - 2));
+      expect(missed * (size - 1)).toBeLessThan(1 / 350);
+    }
   });
 
   it('is the number of transmissions, in a pool below ten as many as there are others', () => {
