@@ -206,9 +206,14 @@ describe('processes', () => {
     });
     world.spawn('b', ({ clock, streams }) => {
       clock.setTimer(5, () =>
-        streams.dial({ host: world.addressOf('a'), port: 9 }, { ...quiet, onData: () => undefined }, 1000, (outcome) => {
-          if (outcome.ok) clock.setTimer(50, () => outcome.value.write(Uint8Array.of(1)));
-        }),
+        streams.dial(
+          { host: world.addressOf('a'), port: 9 },
+          { ...quiet, onData: () => undefined },
+          1000,
+          (outcome) => {
+            if (outcome.ok) clock.setTimer(50, () => outcome.value.write(Uint8Array.of(1)));
+          },
+        ),
       );
       return {};
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { detections, disseminations, packetsPerPeriod } from '../src/sim/figures.ts';
+import { falsePositives, lifeguardExperiment } from '../src/sim/false-positives.ts';
 import { expectedPeriods } from '../src/sim/first-detection.ts';
 import { SwimPool } from '../src/sim/pool.ts';
 import { quantile } from '../src/statistics.ts';
@@ -11,6 +12,20 @@ describe('a pool in the simulator', () => {
     const mean = periods.reduce((sum, one) => sum + one, 0) / periods.length;
     expect(Math.abs(mean / expectedPeriods(8) - 1)).toBeLessThan(0.05);
   }, 240_000);
+
+  // Sent as often as memberlist sends it, one of the ninety arrivals did not reach somebody, who waited for push/pull.
+  test('of ninety that start at once, all know all by gossip alone', () => {
+    const config = { pushPullPeriodMs: 3_600_000, metadata: { enabled: false } };
+    const pool = new SwimPool({ seed: 2, size: 90, startWithinMs: 2000, config });
+    pool.await('a whole pool', () => pool.isWhole, 8000);
+  }, 60_000);
+
+  test('with one slow member in eight takes healthy ones for dead fifty times less often than plain SWIM does', () => {
+    const experiment = { ...lifeguardExperiment, blockMs: [4096], intervalMs: [16, 1024], seeds: [1] };
+    const swim = falsePositives(experiment, 'SWIM').atHealthy;
+    expect(swim).toBeGreaterThanOrEqual(50);
+    expect(falsePositives(experiment, 'Lifeguard').atHealthy).toBeLessThanOrEqual(swim / 50);
+  }, 60_000);
 
   test.each([8, 32])('of %i sends two packets per member and period: a ping and an answer', (size) => {
     const packets = packetsPerPeriod(new SwimPool({ seed: 1, size }), 10, 1000);
