@@ -49,6 +49,10 @@ export interface RaftStatus {
   readonly voters: readonly string[];
   /** All of it: learners, and who decides as well while it is joint. */
   readonly configuration: Configuration;
+  /** Its place in the log; agreed on once that is committed. 0 for the one that the group begins with. */
+  readonly configurationIndex: number;
+  /** Others say that the members agreed on leave this node out; its own log may not tell. */
+  readonly leftOut: boolean;
 }
 
 export type RaftEvent =
@@ -67,6 +71,11 @@ export type RaftEvent =
   | { readonly type: 'SnapshotFailed'; readonly reason: string }
   /** These members are agreed on; `index` is the place of that in the log, 0 for what the configuration says. */
   | { readonly type: 'MembersChanged'; readonly configuration: Configuration; readonly index: number }
+  /**
+   * Others say that they have agreed, up to this index of the log, on members without this node, which its own log does not tell. It
+   * stands in no election until its log tells of something later, and is added again like any other.
+   */
+  | { readonly type: 'LeftOut'; readonly index: number }
   /** The replica has stopped for good. */
   | { readonly type: 'Failed'; readonly error: ClusterError }
   /** The reader was too slow; so many events are missing here. */

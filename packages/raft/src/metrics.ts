@@ -20,6 +20,7 @@ export interface RaftMetrics {
   readonly messagesSent: Counter;
   readonly messagesReceived: Counter;
   readonly messagesRejected: (reason: string) => Counter;
+  readonly leftOutTold: Counter;
   readonly entriesAppended: Counter;
   readonly bytesAppended: Counter;
   readonly proposalMs: Histogram;
@@ -60,6 +61,10 @@ export function raftMetrics(metrics: Metrics = silentMetrics, groupId = 0): Raft
     messagesReceived: counter('raft_messages_received', 'Messages from the channel, bad ones included.'),
     messagesRejected: (reason) =>
       metrics.counter('raft_messages_rejected', { help: 'Messages refused.', labels: { ...labels, reason } }),
+    leftOutTold: counter(
+      'raft_left_out_told',
+      'Candidates that were told that the members agreed on leave them out.',
+    ),
     entriesAppended: counter('raft_entries_appended', 'Entries written to the log.'),
     bytesAppended: counter('raft_bytes_appended', 'Bytes of commands written to the log.'),
     proposalMs: histogram('raft_proposal_duration_ms', 'From a proposal at this node to its result.'),

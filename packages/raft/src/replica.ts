@@ -179,7 +179,9 @@ export class RaftReplica {
     const { firstIndex, bytes: logBytes } = log;
     const snapshot = this.core.snapshot && sizeOf(this.core.snapshot);
     const where = { nodeId, groupId, role, term, leaderId, voters: configuration.voters, configuration };
-    return { ...where, commitIndex, appliedIndex, firstIndex, lastIndex, logBytes, snapshot };
+    const { isLeftOut: leftOut, configurationIndex } = this.core;
+    const members = { configurationIndex, leftOut };
+    return { ...where, ...members, commitIndex, appliedIndex, firstIndex, lastIndex, logBytes, snapshot };
   }
 
   /** @param listener must not throw. @returns a function that ends it. */
@@ -256,6 +258,7 @@ export class RaftReplica {
         return this.#persist(effect);
       case 'send':
         this.#metrics.messagesSent.add();
+        if (effect.message.type === 'leftOut') this.#metrics.leftOutTold.add();
         return this.#ports.channel.send(
           effect.to,
           encodeMessage({ groupId: this.config.groupId, message: effect.message }),
@@ -290,6 +293,9 @@ export class RaftReplica {
           configuration: effect.configuration,
           index: effect.index,
         });
+      case 'leftOut':
+        this.#logger.log('warn', 'The members agreed on leave this node out.', { index: effect.index });
+        return this.#publish({ type: 'LeftOut', index: effect.index });
       case 'roleChanged':
         this.#meter.follow(this.core, this.#calls.size);
         return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });

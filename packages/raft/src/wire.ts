@@ -36,6 +36,7 @@ message: version u8, group u32, type u8, term u64, body
 13 timeoutNow:
 14 snapshotPiece: index u64, term u64, length u64, crc u32, offset u64, bytes blob
 15 snapshotAnswer: index u64, offset u64, status u8: ${snapshotStatuses.join(', ')}
+16 leftOut: index u64, indexTerm u64
 body: kind u8 + 0x80 with session, [clientId u64, sequence u64], command blob
 kind: 0 noop, 1 command, 2 openSession, 3 barrier, 4 configuration
 configuration: (voters, outgoing, learners, learnersNext, staging: count u16, name*), autoLeave flag
@@ -60,6 +61,7 @@ const types = [
   'timeoutNow',
   'snapshotPiece',
   'snapshotAnswer',
+  'leftOut',
 ] as const satisfies readonly RaftMessage['type'][];
 
 const headerBytes = 14;
@@ -145,6 +147,9 @@ function writeFields(writer: ByteWriter, message: RaftMessage): void {
       writer.u64(message.index);
       writer.u64(message.offset);
       return writer.u8(snapshotStatuses.indexOf(message.status));
+    case 'leftOut':
+      writer.u64(message.index);
+      return writer.u64(message.indexTerm);
   }
 }
 
@@ -246,6 +251,8 @@ function readFields(reader: ByteReader, type: RaftMessage['type'], term: number)
       if (status === undefined) reader.fail();
       return { type, term, index, offset, status: status ?? 'busy' };
     }
+    case 'leftOut':
+      return { type, term, index: reader.u64(), indexTerm: reader.u64() };
   }
 }
 

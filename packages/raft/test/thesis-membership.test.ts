@@ -255,6 +255,91 @@ describe('the removal of a node', () => {
     expect(cluster.node('a').core.role).toBe('leader');
   });
 
+  it.each([true, false])(
+    '4.2.3: a removed node that was not told asks once, and hears it (preVote: %s)',
+    (preVote) => {
+      const cluster = trio({ preVote });
+      const c = cluster.node('c');
+      cluster.node('a').change({ c: 'removed' });
+      cluster.settle(({ to }) => to !== 'c');
+      c.clear();
+      for (let ms = 0; c.core.role !== 'learner' && ms < 1000; ms++) cluster.pass(1);
+      expect(c.core.isLeftOut).toBe(true);
+      expect(c.of('leftOut')).toEqual([{ type: 'leftOut', index: 2 }]);
+      const { currentTerm, electionsStarted } = c.core;
+      expect(electionsStarted).toBe(preVote ? 0 : 1);
+      cluster.pass(3000);
+      expect([c.core.role, c.core.currentTerm, c.core.electionsStarted]).toEqual([
+        'learner',
+        currentTerm,
+        electionsStarted,
+      ]);
+      expect(cluster.node('a').core.role).toBe('leader');
+    },
+  );
+
+  it('4.2.3: a removed node that has its removal and not the word that it is agreed on hears that', () => {
+    const node = new Bench();
+    node.receive('b', append([...log(1), configurationEntry(2, 1, { voters: ['b', 'c'] })]));
+    expect(node.core.role).toBe('follower');
+    node.passElectionTimeout();
+    node.clear();
+    node.receive('c', { type: 'leftOut', term: 1, index: 2, indexTerm: 1 });
+    expect([node.core.role, node.core.commitIndex, node.core.isLeftOut]).toEqual(['learner', 2, false]);
+    expect(node.of('membersChanged')).toHaveLength(1);
+    expect(node.of('leftOut')).toEqual([]);
+  });
+
+  it('4.2.3: one that was added again is not silenced by old news of its removal', () => {
+    const node = new Bench();
+    node.receive('b', append([...log(1, 1), configurationEntry(3, 1, {})]));
+    node.passElectionTimeout();
+    // Of a log that is not the same up to there.
+    node.receive('c', { type: 'leftOut', term: 1, index: 2, indexTerm: 2 });
+    expect([node.core.role, node.core.isLeftOut]).toEqual(['preCandidate', false]);
+    expect(node.of('leftOut')).toEqual([]);
+  });
+
+  it('4.2.3: one that is silent stands again once its log tells that it was added', () => {
+    const node = new Bench();
+    node.passElectionTimeout();
+    node.receive('b', { type: 'leftOut', term: 1, index: 2, indexTerm: 1 });
+    node.receive('c', { type: 'leftOut', term: 1, index: 2, indexTerm: 1 });
+    expect(node.of('leftOut')).toHaveLength(1);
+    expect(node.core.role).toBe('learner');
+    const removed = configurationEntry(2, 1, { voters: ['b', 'c'] });
+    node.receive('b', append([...log(1), removed], { commit: 2 }));
+    expect([node.core.role, node.core.isLeftOut]).toEqual(['learner', true]);
+    node.receive('b', append([configurationEntry(3, 1, {})], { prevIndex: 2, prevTerm: 1 }));
+    expect([node.core.role, node.core.isLeftOut]).toEqual(['follower', false]);
+    node.passElectionTimeout();
+    expect(node.core.role).toBe('preCandidate');
+  });
+
+  it('4.2.3: nobody is told that it is left out while that is not agreed on, nor in one half of a joint configuration', () => {
+    const asks = { type: 'voteRequest', term: 2, pre: true, lastIndex: 1, lastTerm: 1 } as const;
+    const told = (more: Partial<Configuration>, commit: number): number => {
+      const node = new Bench();
+      node.receive('b', append([...log(1), configurationEntry(2, 1, more)], { commit }));
+      node.receive('c', asks);
+      return node.sent('leftOut', 'c').length;
+    };
+    expect(told({ voters: ['a', 'b'] }, 1)).toBe(0);
+    expect(told({ voters: ['a', 'b'] }, 2)).toBe(1);
+    expect(told({ voters: ['a', 'b'], outgoing: ['a', 'b', 'c'] }, 2)).toBe(0);
+    expect(told({ voters: ['a', 'b'], learners: ['c'] }, 2)).toBe(0);
+  });
+
+  it('4.2.3: who belongs to no group yet leaves nobody out, and a stranger’s word that it is left out counts for nothing', () => {
+    const newcomer = new Bench({ voters: [] });
+    newcomer.receive('c', { type: 'voteRequest', term: 2, pre: false, lastIndex: 1, lastTerm: 1 });
+    expect(newcomer.sent('leftOut')).toEqual([]);
+    const node = new Bench();
+    node.passElectionTimeout();
+    node.receive('x', { type: 'leftOut', term: 1, index: 2, indexTerm: 1 });
+    expect([node.core.role, node.core.rejections]).toEqual(['preCandidate', 1]);
+  });
+
   it('a node that was removed can be added again', () => {
     const cluster = trio();
     cluster.node('a').change({ c: 'removed' });

@@ -10,6 +10,8 @@ export {
   type Mutant,
   notingFlushes,
   leaseTrustedAcrossPause,
+  leftOutForEver,
+  leftOutUntold,
   oldTermsCounted,
   readWithoutQuorum,
   secondChangeWhileOpen,
@@ -19,7 +21,15 @@ export {
   voteNotPersisted,
   withoutFlush,
 } from './raft/mutants.ts';
-export { epochIgnored, fencesForgotten, leaseWithoutMargin, rosterFromView } from './quorum/mutants.ts';
+export {
+  epochIgnored,
+  fencesForgotten,
+  leaseByLocalClock,
+  leaseGrantedTwice,
+  leaseTrustedTooLong,
+  leaseWithoutMargin,
+  rosterFromView,
+} from './quorum/mutants.ts';
 export { type QuorumMutant, quorumWorld, quorumWorldWith } from './quorum/quorum-world.ts';
 export { collectionUntold } from './metadata/mutants.ts';
 export { type MetadataMutant, metadataWorld, metadataWorldWith } from './metadata/metadata-world.ts';

@@ -6,6 +6,8 @@ import {
   inForceAtCommit,
   learnerCounted,
   leaseTrustedAcrossPause,
+  leftOutForEver,
+  leftOutUntold,
   type Mutant,
   notingFlushes,
   raftWorldWith,
@@ -43,9 +45,10 @@ function hunt(
   mutant: Mutant,
   seeds: number,
   faults: NemesisOptions['weights'] = weights,
+  first = 1,
 ): { seed: number; invariant: string } | null {
   const world = raftWorldWith(mutant, faults);
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (let seed = first; seed <= seeds; seed++) {
     try {
       world.run(seed, { trace: false, started: () => undefined });
     } catch (error) {
@@ -87,6 +90,16 @@ describe('planted bugs are found', () => {
 
   test('4.3: a joint configuration in which the new voters decide alone', () => {
     expect(hunt(singleMajorityInJoint, 20, {})).toMatchObject({ invariant: 'committed is durable' });
+  });
+
+  test('4.2.3: a removed node that nobody tells so', () => {
+    expect(hunt(leftOutUntold, 40, weights, 14)).toMatchObject({
+      invariant: 'who is no member asks for no votes',
+    });
+  });
+
+  test('4.2.3: a removed node that is silent though it was added again', () => {
+    expect(hunt(leftOutForEver, 40, weights, 14)).toMatchObject({ invariant: 'every voter may stand' });
   });
 
   test('a snapshot without the sessions', () => {

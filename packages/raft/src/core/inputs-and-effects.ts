@@ -137,6 +137,8 @@ export type RaftEffect =
   | { readonly type: 'changed'; readonly ref: number; readonly outcome: ChangeOutcome }
   /** The configuration in effect is a committed one; `index` is its place in the log. */
   | { readonly type: 'membersChanged'; readonly configuration: Configuration; readonly index: number }
+  /** Another says that the members agreed on up to `index` leave this node out, whose own log does not say so yet. */
+  | { readonly type: 'leftOut'; readonly index: number }
   | { readonly type: 'roleChanged'; readonly role: Role; readonly term: number }
   | { readonly type: 'leaderChanged'; readonly leaderId: string | null; readonly term: number }
   /** A message was refused; nothing changed. */

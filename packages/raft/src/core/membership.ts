@@ -17,6 +17,7 @@ export interface MembershipCheckpoint {
   readonly commitIndex: number;
   readonly version: number;
   readonly isCommitted: boolean;
+  readonly leftOutUpTo: number;
 }
 
 /** The contents of a `configuration` entry. */
@@ -38,6 +39,8 @@ export class Membership {
   #inForce: Placed;
   #commitIndex = 0;
   #isCommitted = false;
+  // Others have agreed up to here on members without this node.
+  #leftOutUpTo = -1;
   /** Counts what came into effect, or back into it. */
   version = 0;
   /** All who get the log, or are still told that they do not any more, without this node. */
@@ -71,6 +74,30 @@ export class Membership {
   /** Whether this node knows it to be committed. */
   get isCommitted(): boolean {
     return this.#isCommitted;
+  }
+
+  /** Others have agreed on leaving this node out, and its own log does not tell of anything later. */
+  get isLeftOut(): boolean {
+    return this.#leftOutUpTo >= this.index;
+  }
+
+  /** Whether it is agreed on that a node is no member. Of a group that nobody has been added to yet nothing is. */
+  leavesOut(id: string): boolean {
+    return this.index > 0 && this.#isCommitted && id !== this.#self && !this.peers.includes(id);
+  }
+
+  /**
+   * Up to `index` the log is committed, and its members leave this node out. What is committed stays so: if it was added again, that
+   * is later in the log, which has to reach it before it could be elected by anybody (leader completeness, thesis 3.6.3). So it
+   * loses nothing by standing in no election until then, however old the news may be.
+   *
+   * @returns whether that is news.
+   */
+  leftOutUpTo(index: number): boolean {
+    const wasLeftOut = this.isLeftOut;
+    this.#leftOutUpTo = Math.max(this.#leftOutUpTo, index);
+    this.#derive();
+    return this.isLeftOut && !wasLeftOut;
   }
 
   /** The one in effect at an index that is in the log, or at its base. */
@@ -142,7 +169,8 @@ export class Membership {
     ];
     this.quorum = this.#rules.votersOf(configuration);
     this.isVoter = hasVote(configuration, this.#self);
-    this.mayStand = this.isVoter || (before !== undefined && hasVote(before, this.#self));
+    const hadVote = before !== undefined && hasVote(before, this.#self);
+    this.mayStand = (this.isVoter || hadVote) && !this.isLeftOut;
     this.electorate = others([...configuration.voters, ...configuration.outgoing]);
     this.peers = others([...membersOf(configuration), ...(before === undefined ? [] : membersOf(before))]);
   }
@@ -153,10 +181,12 @@ export class Membership {
       commitIndex: this.#commitIndex,
       version: this.version,
       isCommitted: this.#isCommitted,
+      leftOutUpTo: this.#leftOutUpTo,
     };
   }
 
-  restore({ placed, commitIndex, version, isCommitted }: MembershipCheckpoint): void {
+  restore({ placed, commitIndex, version, isCommitted, leftOutUpTo }: MembershipCheckpoint): void {
+    this.#leftOutUpTo = leftOutUpTo;
     this.#placed = placed;
     this.#commitIndex = commitIndex;
     this.#inForce = this.#chosen;

@@ -102,6 +102,17 @@ export interface TimeoutNow {
   readonly term: number;
 }
 
+/**
+ * To a candidate: the log is committed up to `index`, an entry of `indexTerm`, and the members agreed on there leave it out. Who was
+ * not told of its removal would ask for votes for ever (thesis 4.2.3).
+ */
+export interface LeftOut {
+  readonly type: 'leftOut';
+  readonly term: number;
+  readonly index: number;
+  readonly indexTerm: number;
+}
+
 /** A piece of a snapshot (thesis 5.1). Without bytes it asks how far the follower is, and is a heartbeat. */
 export interface SnapshotPiece {
   readonly type: 'snapshotPiece';
@@ -140,4 +151,5 @@ export type RaftMessage =
   | ReadAnswer
   | TimeoutNow
   | SnapshotPiece
-  | SnapshotAnswer;
+  | SnapshotAnswer
+  | LeftOut;

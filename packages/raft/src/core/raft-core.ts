@@ -90,6 +90,10 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   get configurationIndex(): number {
     return this.#parts.shared.membership.index;
   }
+  /** Others have agreed on members without this node, and its own log does not tell of it yet. */
+  get isLeftOut(): boolean {
+    return this.#shared.membership.isLeftOut;
+  }
   get lastIndex(): number {
     return this.#parts.shared.log.lastIndex;
   }
@@ -307,7 +311,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   #fitRole(nowMs: number, out: Out): void {
     const { role, membership } = this.#parts.shared;
     const { mayStand, isVoter, isCommitted } = membership;
-    if (role === 'follower' && !mayStand) this.#raise({ type: 'BECAME_LEARNER' }, nowMs, out);
+    const isWaitingOrStanding = role !== 'leader' && role !== 'learner';
+    if (isWaitingOrStanding && !mayStand) this.#raise({ type: 'BECAME_LEARNER' }, nowMs, out);
     else if (role === 'learner' && mayStand) this.#raise({ type: 'BECAME_VOTER' }, nowMs, out);
     else if (role === 'leader' && !isVoter && isCommitted) {
       this.#parts.replication.inviteSuccessor(out);

@@ -14,6 +14,7 @@ import type {
   Append,
   Commit,
   Confirm,
+  LeftOut,
   RaftMessage,
   SnapshotPiece,
   TimeoutNow,
@@ -86,6 +87,8 @@ export class Reception {
     const { shared, following } = this.#parts;
     const isKnown = shared.peers.includes(from) || (isForAnybody(message) && from !== shared.config.nodeId);
     if (!isKnown) return this.reject(from, 'notAMember', out);
+    // It is answered all the same: it may know of members that this node has not heard of.
+    if (message.type === 'voteRequest') this.#tellIfLeftOut(from, out);
     const standing = message.type === 'voteRequest' && !message.pre && message.invited !== true;
     // While a leader is at work, a candidate is ignored, its term too (thesis 4.2.3), unless that leader wants it (thesis 3.10).
     if (standing && message.term > shared.term && shared.hearsLeader(nowMs)) return;
@@ -153,6 +156,8 @@ export class Reception {
         if (!isOld) following.commit(message.index);
         reads.answered(message, message.index);
         return null;
+      case 'leftOut':
+        return this.#leftOut(message, out);
     }
   }
 
@@ -197,6 +202,23 @@ export class Reception {
     if (result === 'pending') return null;
     if (response.pre) this.#raise({ type: result === 'won' ? 'PRE_VOTE_WON' : 'PRE_VOTE_LOST' }, nowMs, out);
     else this.#raise({ type: result === 'won' ? 'VOTE_WON' : 'VOTE_LOST' }, nowMs, out);
+    return null;
+  }
+
+  #tellIfLeftOut(to: string, out: Out): void {
+    const { shared } = this.#parts;
+    const { membership, commitIndex: index, log, term } = shared;
+    const indexTerm = membership.leavesOut(to) ? log.termAt(index) : undefined;
+    if (indexTerm === undefined) return;
+    shared.sendWhenTermIsDurable(out, to, { type: 'leftOut', term, index, indexTerm });
+  }
+
+  // True whenever it was said: what is committed stays so.
+  #leftOut({ index, indexTerm }: LeftOut, out: Out): null {
+    const { shared } = this.#parts;
+    // The same entry, and so the same log up to there (log matching, thesis 3.5), which says the rest.
+    if (shared.log.has(index, indexTerm)) shared.commitIndex = Math.max(shared.commitIndex, index);
+    else if (shared.membership.leftOutUpTo(index)) out.emit({ type: 'leftOut', index });
     return null;
   }
 

@@ -45,7 +45,7 @@ export type RoleEvent =
   | { readonly type: 'QUORUM_COUNTED'; readonly isInContact: boolean }
   /** The members changed: this node has a vote now. */
   | { readonly type: 'BECAME_VOTER' }
-  /** The members changed, for good as far as a leader is concerned: this node has no vote any more. */
+  /** The members changed, for good as far as a leader is concerned, or others say that they have: this node has no vote any more. */
   | { readonly type: 'BECAME_LEARNER' }
   /** The disk or the state machine failed. */
   | { readonly type: 'FAILED' };
@@ -159,6 +159,7 @@ export const roleMachine = setup({
         PRE_VOTE_LOST: backToFollower,
         LEADER_HEARD: backToFollower,
         HIGHER_TERM: backToFollower,
+        BECAME_LEARNER: 'learner',
       },
     },
     candidate: {
@@ -176,6 +177,7 @@ export const roleMachine = setup({
         VOTE_LOST: backToFollower,
         LEADER_HEARD: backToFollower,
         HIGHER_TERM: backToFollower,
+        BECAME_LEARNER: 'learner',
       },
     },
     leader: {

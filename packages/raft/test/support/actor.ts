@@ -103,6 +103,7 @@ export class Actor {
       case 'changed':
       case 'keepSnapshots':
       case 'leaderChanged':
+      case 'leftOut':
       case 'membersChanged':
       case 'rejected':
       case 'respond':

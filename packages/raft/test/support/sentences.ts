@@ -107,5 +107,7 @@ export function messageInWords(message: RaftMessage): string {
       if (message.status === 'more') return `Term ${term}: go on from byte ${message.offset}.`;
       if (message.status === 'done') return `Term ${term}: I have all up to ${message.index}.`;
       return `Term ${term}: ${message.status}.`;
+    case 'leftOut':
+      return `The members agreed on up to ${place(message.index, message.indexTerm)} leave you out.`;
   }
 }

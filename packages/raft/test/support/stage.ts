@@ -322,6 +322,8 @@ export class Stage {
         return this.#say(name, `answers ${labels.get(effect.ref)}: ${effect.outcome.status}`);
       case 'membersChanged':
         return this.#say(name, `knows as agreed on: members ${membersInWords(effect.configuration)}`);
+      case 'leftOut':
+        return this.#say(name, `hears that it is left out, as agreed on up to ${effect.index}`);
       case 'snapshotTaken':
       case 'snapshotInstalled': {
         const what = effect.type === 'snapshotTaken' ? 'has taken' : 'now rests on';

@@ -10,12 +10,19 @@ const transitions: readonly Transition[] = ['auto', 'auto', 'auto', 'joint', 'ex
 export class Churn {
   readonly #world: World;
   readonly #nodes: readonly string[];
+  readonly #replicas: ReadonlyMap<string, RaftReplica>;
   readonly #leader: () => RaftReplica | undefined;
   #askedMs = 0;
 
-  constructor(world: World, nodes: readonly string[], leader: () => RaftReplica | undefined) {
+  constructor(
+    world: World,
+    nodes: readonly string[],
+    replicas: ReadonlyMap<string, RaftReplica>,
+    leader: () => RaftReplica | undefined,
+  ) {
     this.#world = world;
     this.#nodes = nodes;
+    this.#replicas = replicas;
     this.#leader = leader;
   }
 
@@ -41,6 +48,22 @@ export class Churn {
       );
       this.begin(untilMs);
     });
+  }
+
+  /** Whether those that the leader's members leave out have given up standing, whatever they were told of their removal. */
+  get outsidersRest(): boolean {
+    const leader = this.#leader()?.core;
+    if (leader === undefined || leader.configurationIndex > leader.commitIndex) return false;
+    const { voters, outgoing, learners } = leader.configuration;
+    const members = new Set([...voters, ...outgoing, ...learners]);
+    return [...this.#replicas].every(([node, { core }]) => members.has(node) || core.role === 'learner');
+  }
+
+  /** Everybody is a voter again: nobody may rest on old news of its removal. */
+  checkSilenced(): void {
+    for (const [node, { core }] of this.#replicas)
+      if (core.isLeftOut || core.role === 'learner')
+        this.#world.fail('every voter may stand', `${node} is a ${core.role}, left out: ${core.isLeftOut}`);
   }
 
   /** Has the leader make everybody a voter again. @returns whether all are, and agreed on. */

@@ -219,3 +219,29 @@ export const oldTermsCounted: Mutant = {
   name: 'entries of earlier terms committed by counting',
   rules: { ...thesisRules, mayCommit: () => true },
 };
+
+/** Changes what a node that was removed is told of it; null: nothing. */
+const tellingTheLeftOut =
+  (told: (index: number) => number | null) =>
+  (channel: RaftChannel): RaftChannel => ({
+    onMessage: (receive) => channel.onMessage(receive),
+    send: (to, bytes) => {
+      const decoded = decodeMessage(bytes, bytes.length);
+      if (!('message' in decoded) || decoded.message.type !== 'leftOut') return channel.send(to, bytes);
+      const { groupId, message } = decoded;
+      const index = told(message.index);
+      if (index !== null) channel.send(to, encodeMessage({ groupId, message: { ...message, index } }));
+    },
+  });
+
+/** Nobody tells a candidate that it is no member any more. */
+export const leftOutUntold: Mutant = {
+  name: 'a removed node that is not told',
+  channel: tellingTheLeftOut(() => null),
+};
+
+/** News of a removal holds for whatever comes later in the log: who is added again stays silent. */
+export const leftOutForEver: Mutant = {
+  name: 'a removal that outlasts being added again',
+  channel: tellingTheLeftOut((index) => index + 1_000_000),
+};

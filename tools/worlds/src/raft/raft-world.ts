@@ -50,6 +50,7 @@ const counted = [
   'jointConfigurations',
   'changesRefused',
   'learners',
+  'leftOut',
   'transfers',
   'snapshots',
   'installs',
@@ -145,7 +146,7 @@ class RaftRun {
     this.#history = new History(this.#world);
     for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
     this.#checker = new RaftChecker(this.#world, this.#nodes, this.#witnesses, this.#voters);
-    this.#churn = new Churn(this.#world, this.#nodes, () =>
+    this.#churn = new Churn(this.#world, this.#nodes, this.#replicas, () =>
       this.#replicas.get(this.#prng.pick(this.#checker.leaders) ?? ''),
     );
   }
@@ -179,6 +180,9 @@ class RaftRun {
   /** Calm has come: what must finally happen. */
   #settle(): void {
     const world = this.#world;
+    if (!world.runWhileNot(() => this.#churn.outsidersRest, progressMs)) {
+      world.fail('who is no member asks for no votes', `not within ${progressMs} ms: ${this.#describe()}`);
+    }
     if (!world.runWhileNot(() => this.#churn.restores(), progressMs)) {
       world.fail(
         'members can be changed after the network has healed',
@@ -198,6 +202,7 @@ class RaftRun {
     if (!world.runWhileNot(() => !behind(), catchUpMs)) {
       world.fail('every replica catches up', `not within ${catchUpMs} ms: ${this.#describe()}`);
     }
+    this.#churn.checkSilenced();
     this.#checker.compareLogs();
     for (const node of this.#nodes) this.#history.verify(node, this.#states.get(node)?.operations ?? []);
     world.runFor(0);
@@ -318,6 +323,7 @@ class RaftRun {
     );
     replica.onEvent((event) => {
       if (event.type === 'Failed') this.#failed(ports, event.error);
+      if (event.type === 'LeftOut') this.#world.counters.add('leftOut');
       if (event.type === 'SnapshotTaken') this.#world.counters.add('snapshots');
       if (event.type === 'SnapshotInstalled') this.#world.counters.add('installedFromLeader');
     });
