@@ -61,7 +61,13 @@ export {
   type QuorumConfigInput,
   quorumConfigSchema,
 } from './quorum/config.ts';
-export { type LeaseAnswer, LeaseLedger, type LeaseRequest } from './quorum/lease-ledger.ts';
+export {
+  type LeaseAnswer,
+  LeaseLedger,
+  type LeaseLedgerState,
+  type LeaseRequest,
+} from './quorum/lease-ledger.ts';
+export { LeaseReplica, LoggedLease, type LoggedLeaseOptions } from './quorum/lease-log.ts';
 export { type PartitionMode, type Permission, permits, type Standing } from './quorum/modes.ts';
 export type { StandDownReason } from './quorum/partition.machine.ts';
 export { QuorumCore } from './quorum/quorum-core.ts';

@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest';
 import {
   epochIgnored,
   fencesForgotten,
+  leaseByLocalClock,
+  leaseGrantedTwice,
+  leaseTrustedTooLong,
   leaseWithoutMargin,
   type QuorumMutant,
   quorumWorldWith,
@@ -32,6 +35,9 @@ describe('planted bugs of quorum are found', () => {
     { mutant: fencesForgotten, first: 41, last: 60, invariant: notGone },
     { mutant: epochIgnored, first: 56, last: 75, invariant: split },
     { mutant: leaseWithoutMargin, first: 1, last: 5, invariant: notGone },
+    { mutant: leaseGrantedTwice, first: 1, last: 10, invariant: notGone },
+    { mutant: leaseTrustedTooLong, first: 1, last: 10, invariant: notGone },
+    { mutant: leaseByLocalClock, first: 1, last: 10, invariant: 'every replica of the lease says the same' },
   ])('$mutant.name', ({ mutant, first, last, invariant }) => {
     expect(hunt(mutant, first, last)).toBe(invariant);
   });

@@ -3,6 +3,7 @@ import { changeRoster, LeaseLedger, type Roster, type RosterChange } from '@clus
 import type { Clock, Done } from '@cluster/core';
 import type { LeaseAnswer, LeasePort, RosterPort } from '@cluster/swim';
 import type { NodePorts, World } from '@cluster/sim';
+import { LeaseLog, type LeaseLogOptions } from './lease-log.ts';
 
 export interface CoordinatorOptions {
   readonly world: World;
@@ -10,6 +11,9 @@ export interface CoordinatorOptions {
   readonly leaseOutlastMs: number;
   /** Every side reaches it, as an outside store; otherwise it sits with one node and shares its fate. */
   readonly isOutside: boolean;
+  /** The lease is kept in a replicated log, and not by one process. */
+  readonly isLogged: boolean;
+  readonly replica?: LeaseLogOptions['replica'];
 }
 
 const pollMs = 200;
@@ -17,7 +21,8 @@ const missRate = 0.3;
 
 export class Coordinator {
   readonly #options: CoordinatorOptions;
-  readonly #ledger: LeaseLedger;
+  readonly #ledger = new LeaseLedger();
+  readonly #log: LeaseLog;
   /** What each node knew last: kept over restarts, as the port promises. */
   readonly #known = new Map<string, Roster>();
   #roster: Roster;
@@ -27,7 +32,8 @@ export class Coordinator {
     this.#options = options;
     this.#roster = { epoch: 1, members: options.members };
     this.#seat = options.members[0] ?? '';
-    this.#ledger = new LeaseLedger(options.leaseOutlastMs);
+    const { world, leaseOutlastMs: outlastMs, replica } = options;
+    this.#log = new LeaseLog({ world, outlastMs, replica, reached: (node) => this.#reached(node) });
   }
 
   get roster(): Roster {
@@ -58,13 +64,15 @@ export class Coordinator {
     };
   }
 
-  leasePort({ name, clock }: NodePorts): LeasePort {
-    const { world } = this.#options;
+  leasePort(ports: NodePorts): LeasePort {
+    const { world, isLogged, leaseOutlastMs } = this.#options;
+    const { name, clock } = ports;
+    if (isLogged) return this.#log.leasePort(ports);
     return {
       take: (request, done) => {
         if (!this.#reached(name)) return;
         clock.setTimer(world.prng.float() * 5, () => {
-          const value: LeaseAnswer = this.#ledger.take(request, world.nowMs);
+          const value: LeaseAnswer = this.#ledger.take(request, world.nowMs, world.nowMs - leaseOutlastMs);
           clock.setTimer(world.prng.float() * 5, () => done({ ok: true, value }));
         });
       },

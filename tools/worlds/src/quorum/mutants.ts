@@ -1,5 +1,5 @@
 /** Planted bugs of quorum, put around the ports so that production code stays as it is. The checker has to find each of them. */
-import type { QuorumChannel, Roster } from '@cluster/swim';
+import { type LeaseAnswer, LeaseReplica, type QuorumChannel, type Roster } from '@cluster/swim';
 import type { QuorumMutant } from './quorum-world.ts';
 
 interface Raw {
@@ -91,4 +91,70 @@ export const leaseWithoutMargin: QuorumMutant = {
   name: 'lease given before the last one has run out',
   strategies: ['lease-majority'],
   leaseOutlastMs: 0,
+};
+
+const readAnswer = (bytes: Uint8Array): LeaseAnswer => JSON.parse(decoder.decode(bytes)) as LeaseAnswer;
+const writeAnswer = (answer: LeaseAnswer): Uint8Array => encoder.encode(JSON.stringify(answer));
+
+/** A life that was fenced gets the lease again. */
+export const leaseGrantedTwice: QuorumMutant = {
+  name: 'lease granted to a life that was fenced',
+  strategies: ['lease-majority'],
+  replica: () => {
+    const replica = new LeaseReplica();
+    return {
+      image: () => replica.image(),
+      install: (image) => replica.install(image),
+      apply: (index, command) => {
+        const answer = replica.apply(index, command);
+        if (answer.length === 0) return answer;
+        const read = readAnswer(answer);
+        return read.reason === 'fenced' ? writeAnswer({ ...read, granted: true, reason: null }) : answer;
+      },
+    };
+  },
+};
+
+/** Each replica looks at its own clock for what has run out. */
+export const leaseByLocalClock: QuorumMutant = {
+  name: 'lease expires by the clock of each replica',
+  strategies: ['lease-majority'],
+  replica: (clock) => {
+    const replica = new LeaseReplica();
+    const appliedAtMs: number[] = [];
+    return {
+      image: () => replica.image(),
+      install: (image) => replica.install(image),
+      apply: (index, command) => {
+        appliedAtMs[index] = clock.nowMs();
+        const outlasted = Math.max(
+          0,
+          appliedAtMs.findLastIndex((atMs) => atMs <= clock.nowMs() - 550),
+        );
+        const request = JSON.parse(decoder.decode(command)) as object;
+        return replica.apply(index, encoder.encode(JSON.stringify({ ...request, outlasted })));
+      },
+    };
+  },
+};
+
+/** A node that holds the lease goes on as if it had been renewed, whether it was or not. */
+export const leaseTrustedTooLong: QuorumMutant = {
+  name: 'lease trusted after its time',
+  strategies: ['lease-majority'],
+  lease: (lease, { clock }) => {
+    let last: { readonly answer: LeaseAnswer; readonly atMs: number; readonly boot: string } | null = null;
+    return {
+      take: (request, done) => {
+        const { boot } = request;
+        lease.take(request, (outcome) => {
+          if (outcome.ok && outcome.value.granted)
+            last = { answer: outcome.value, atMs: clock.nowMs(), boot };
+          done(outcome);
+        });
+        if (last?.boot === boot && clock.nowMs() - last.atMs < 2000)
+          done({ ok: true, value: { ...last.answer, pending: true } });
+      },
+    };
+  },
 };

@@ -16,6 +16,7 @@ import {
 import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '../world-kind.ts';
 import { QuorumChecker } from './checker.ts';
 import { Coordinator } from './coordinator.ts';
+import type { LeaseLogOptions } from './lease-log.ts';
 
 const sizes = [3, 4, 5, 5, 6, 7, 9];
 const swimPort = 7946;
@@ -59,6 +60,8 @@ export interface QuorumMutant {
   readonly roster?: (roster: RosterPort, ports: NodePorts, reached: () => readonly string[]) => RosterPort;
   readonly lease?: (lease: LeasePort, ports: NodePorts) => LeasePort;
   readonly leaseOutlastMs?: number;
+  /** Of the lease in a log, which is then where it is kept. */
+  readonly replica?: LeaseLogOptions['replica'];
 }
 
 const strategies: readonly Strategy[] = [
@@ -108,6 +111,8 @@ const always = [
   'drifts',
   'bridges',
   'oddLinks',
+  'lateLeaseRequests',
+  'leaseImages',
 ];
 const kinds = [...new Set(strategies)].map((strategy) => `seeds.${strategy}`);
 
@@ -140,6 +145,8 @@ class QuorumRun {
       members: this.#names.slice(0, size),
       leaseOutlastMs: mutant.leaseOutlastMs ?? ttlMs * (1 + clockMargin),
       isOutside: this.#strategy === 'lease-majority' && prng.chance(0.7),
+      isLogged: mutant.replica !== undefined || (this.#strategy === 'lease-majority' && prng.chance(0.7)),
+      replica: mutant.replica,
     });
     // A grant may have been asked for just before the cut, by a clock that is slow; and the look comes a little after it.
     this.#checker = new QuorumChecker(this.#world, {
