@@ -91,13 +91,28 @@ export interface LogStatus {
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly lastIndex: number;
+  /** Members in effect here, agreed on or not. */
   readonly voters: readonly string[];
+  readonly learners: readonly string[];
+  /** Where the log says so: agreed on once that is committed. 0 = the configuration says so. */
+  readonly membersIndex: number;
+  /** What this node is among them, as far as it knows. */
+  readonly standing: 'voter' | 'learner' | 'none';
 }
 
 export type LogChange =
   | { readonly type: 'LeaderChanged'; readonly leaderId: string | null; readonly term: number }
   | { readonly type: 'RoleChanged'; readonly role: RaftRole; readonly term: number }
   | { readonly type: 'Failed'; readonly error: ClusterError }
+  /** Agreed on, at `index` of the log. */
+  | {
+      readonly type: 'MembersChanged';
+      readonly voters: readonly string[];
+      readonly learners: readonly string[];
+      readonly index: number;
+    }
+  /** Others say that they have agreed on members without this node. */
+  | { readonly type: 'LeftOut'; readonly index: number }
   | { readonly type: 'SnapshotTaken' | 'SnapshotInstalled'; readonly index: number; readonly bytes: number }
   | { readonly type: 'SnapshotFailed'; readonly reason: string }
   | { readonly type: 'Overflow' };
@@ -106,6 +121,12 @@ export interface Committed {
   readonly index: number;
   readonly term: number;
   readonly result: Uint8Array;
+}
+
+export interface MemberChange {
+  readonly nodeId: string;
+  /** `staged`: a learner that becomes a voter by itself. */
+  readonly becomes: 'staged' | 'learner' | 'removed';
 }
 
 export interface LogComponent {
@@ -128,6 +149,11 @@ export interface LogComponent {
     readonly signal?: AbortSignal | undefined;
   }): Promise<number>;
   status(): LogStatus;
+  /** Where this node leads; resolves when it is agreed on. One change at a time. */
+  changeMembers(
+    changes: readonly MemberChange[],
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<void>;
   onEvent(listener: (change: LogChange) => void): void;
   stop(): Promise<void>;
 }

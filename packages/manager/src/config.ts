@@ -95,15 +95,14 @@ export const managerConfigSchema = z
       .meta(meta('Folder of the durable log and identity; without it the log is lost with the process.')),
     voters: z
       .array(label)
-      .min(1)
       .max(31)
       .refine((ids) => new Set(ids).size === ids.length, 'name each voter once')
       .readonly()
       .optional()
       .meta(
-        meta('Node ids that vote on the replicated log, the same list everywhere.', {
+        meta('Node ids that vote on the replicated log when it begins, the same list everywhere.', {
           advice:
-            'Odd counts; 3 survive one failure, 5 two. Default: this node alone, until it joins others.',
+            'Odd counts; 3 survive one failure, 5 two. Empty: a replica that waits for addNode(). Default: this node alone, until it joins others. Once the members have changed, the log says who they are.',
         }),
       ),
     peers: z
@@ -140,6 +139,12 @@ export const managerConfigSchema = z
     ),
     queryTimeoutMs: milliseconds(1, 3_600_000, 10_000).meta(
       meta('Default deadline of query, propose and read.', { unit: 'ms' }),
+    ),
+    rosterTimeoutMs: milliseconds(100, 3_600_000, 60_000).meta(
+      meta('Default deadline of addNode and removeNode.', {
+        unit: 'ms',
+        advice: 'A node that is added first copies all there is.',
+      }),
     ),
     attemptTimeoutMs: milliseconds(10, 600_000, 2_000).meta(
       meta('How long one node may take before a query is tried elsewhere.', {

@@ -69,7 +69,22 @@ export const managerErrors = {
     fault: 'caller',
     advice: 'Name the voters of the replicated log in `voters`, the same list on every node.',
   },
-  MANAGER_NOT_VOTER: { fault: 'caller', advice: 'Call a voter, or add this node to `voters` on every node.' },
+  MANAGER_NOT_VOTER: {
+    fault: 'caller',
+    advice:
+      'Call a member of the replicated log, or add this node: start it with `voters: []`, and addNode().',
+  },
+  MANAGER_CHANGE_UNFINISHED: {
+    fault: 'environment',
+    advice:
+      'It may still happen: repeat the call to go on waiting, or removeNode() to take an addition back. Check that a majority of the voters runs, and that the node does, with `voters: []`.',
+    retry: 'safe',
+  },
+  MANAGER_ROSTER_CHANGED: {
+    fault: 'environment',
+    advice: 'Look at the roster as it is now, and propose what still makes sense.',
+    retry: 'useless',
+  },
   MANAGER_NO_LEADER: {
     fault: 'environment',
     advice: 'Wait until a majority of the voters is up and connected.',
@@ -171,8 +186,6 @@ export const notAvailable = {
   'transactions.run': 'distributed transactions',
   'transactions.inDoubt': 'distributed transactions',
   rollingRestart: 'rolling restart',
-  addNode: 'changes of roster and voters by agreement',
-  removeNode: 'changes of roster and voters by agreement',
 } as const;
 
 export type UnavailableMethod = keyof typeof notAvailable;

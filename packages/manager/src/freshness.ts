@@ -42,7 +42,8 @@ export class Freshness {
   get isFresh(): boolean {
     const { clock, log, maxStalenessMs } = this.#options;
     if (maxStalenessMs === 0) return true;
-    if (!this.#isCaughtUp) return false;
+    // Only a voter that has lost touch notices, by its election timeout.
+    if (!this.#isCaughtUp || log.status().standing !== 'voter') return false;
     const nowMs = clock.nowMs();
     if (this.#leaderlessMs !== null && nowMs - this.#leaderlessMs > maxStalenessMs) return false;
     const { appliedIndex, commitIndex } = log.status();
@@ -79,6 +80,8 @@ export class Freshness {
         await log.barrier({ timeoutMs: barrierTimeoutMs });
         this.#isCaughtUp = true;
       } catch (error) {
+        // Who is no member any more gets no answer.
+        if (log.status().standing === 'none') return;
         if (!ClusterError.is(error) || error.code === 'RAFT_STOPPED' || error.retry === 'useless') return;
         await new Promise<void>((wake) => void clock.setTimer(pauseMs, wake));
       }

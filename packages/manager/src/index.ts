@@ -11,6 +11,7 @@ export type {
   LogChange,
   LogComponent,
   LogStatus,
+  MemberChange,
   MembershipChange,
   MembershipComponent,
   MemberView,
@@ -88,5 +89,6 @@ export type {
   PeerEvent,
   Priority,
   RaftRole,
+  RosterEvent,
   RoutingStrategy,
 } from './types.ts';

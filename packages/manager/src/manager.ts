@@ -22,6 +22,7 @@ import { toNodeInfo } from './node-info.ts';
 import type { ProposeOptions, ProposeResult, ReadOptions, RouteOptions } from './options.ts';
 import type { QueryOptions } from './query-service.ts';
 import { type JoinRequest, Runtime } from './runtime.ts';
+import type { RosterChanges } from './roster.ts';
 import type { Services } from './services.ts';
 import type { QueryResult, QueryRows } from './sql.ts';
 import type { CallOptions, ClusterEvent, LifecycleState, NodeInfo, RoutingStrategy } from './types.ts';
@@ -305,14 +306,27 @@ export class ClusterNetworkManager implements AsyncDisposable {
     return Promise.reject(unavailable('rollingRestart'));
   }
 
-  /** @throws ClusterError `NOT_AVAILABLE` */
-  addNode(_node: NodeInfo, _options?: CallOptions & { readonly voter?: boolean }): Promise<void> {
-    return Promise.reject(unavailable('addNode'));
+  /**
+   * Makes a node a member of the replicated log, by agreement: it gets the log, counts nowhere until it has nearly caught up, and
+   * votes from then on; with `voter: false` it never does. It has to run, joined and with `voters: []`. Call it at any member; to
+   * repeat the call is safe. Default deadline `rosterTimeoutMs`.
+   * @throws ClusterError `MANAGER_NOT_VOTER` on a node that is no member, `RAFT_CHANGE_UNDER_WAY`, `RAFT_CHANGE_INVALID`,
+   * `MANAGER_CHANGE_UNFINISHED` when the time is up: it may still happen; or the transport's when the node cannot be reached.
+   */
+  async addNode(
+    { id }: Pick<NodeInfo, 'id'>,
+    { voter = true, ...options }: CallOptions & { readonly voter?: boolean } = {},
+  ): Promise<void> {
+    await this.#roster('addNode').add(id, voter, this.#rosterDeadline(options));
   }
 
-  /** @throws ClusterError `NOT_AVAILABLE` */
-  removeNode(_nodeId: string, _options?: CallOptions): Promise<void> {
-    return Promise.reject(unavailable('removeNode'));
+  /**
+   * Takes a node out of the replicated log, by agreement; the leader too, which another follows. It is told, serves as a gateway
+   * from then on, and may be added again. Default deadline `rosterTimeoutMs`.
+   * @throws ClusterError as {@link ClusterNetworkManager.addNode}; of the last voter `RAFT_CHANGE_INVALID`.
+   */
+  async removeNode(nodeId: string, options: CallOptions = {}): Promise<void> {
+    await this.#roster('removeNode').remove(nodeId, this.#rosterDeadline(options));
   }
 
   /** Tells the others that this node goes. Calls are refused from here on; `stop()` closes. */
@@ -334,6 +348,16 @@ export class ClusterNetworkManager implements AsyncDisposable {
     this.#lifecycle.assertOpen(what);
     if (this.#runtime.services === null) throw managerError('MANAGER_INTERNAL', 'running without services.');
     return this.#runtime.services;
+  }
+
+  #roster(what: string): RosterChanges {
+    const { roster } = this.#running(what);
+    if (roster !== null) return roster;
+    throw managerError('MANAGER_NOT_VOTER', `${what} is called at a member of the replicated log.`);
+  }
+
+  #rosterDeadline({ signal, timeoutMs = this.#environment.config.rosterTimeoutMs }: CallOptions): Deadline {
+    return new Deadline(this.#environment.clock, timeoutMs, signal);
   }
 
   #deadline({ signal, timeoutMs }: CallOptions): Deadline {

@@ -164,7 +164,7 @@ export const messageTypeIds = {
 } as const satisfies Record<MessageKind, number>;
 
 /** Transport type ids of what is no ClusterMessage. */
-export const controlTypeIds = { raft: 1, openSession: 32 } as const;
+export const controlTypeIds = { raft: 1, openSession: 32, roster: 33 } as const;
 
 /** Kinds a client (a process outside the cluster) may send; all others are for nodes. */
 export const clientKinds: readonly MessageKind[] = ['Query'];

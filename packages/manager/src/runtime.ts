@@ -33,7 +33,11 @@ export class Runtime {
   readonly events: EventHub<ClusterEvent>;
   readonly metrics: ManagerMetrics;
   services: Services | null = null;
-  /** Logs this node no longer takes part in. */
+  /** This node's log, whether it takes part or not; null once it has given it up, and where there is none. */
+  #log: LogComponent | null = null;
+  /** Whose word it takes on who votes: that of its log, of one that has failed the last. */
+  #informant: LogComponent | null = null;
+  /** Logs this node will not take part in again. */
   readonly #retired: LogComponent[] = [];
   readonly #environment: Environment;
   readonly #notices: RuntimeNotices;
@@ -99,11 +103,16 @@ export class Runtime {
 
   async open(signal: AbortSignal): Promise<void> {
     const components = await this.#environment.open(signal, (error) => this.#notices.componentFailed(error));
-    this.services = new Services(this.#environment, components, this.dispatcher, this.metrics);
+    this.#log = this.#informant = components.log;
+    this.services = this.#compose(components);
     this.dispatcher.bind(components.messenger);
     components.messenger.handle(controlTypeIds.openSession, ['node', 'client'], (bytes, context) =>
       this.#openSession(bytes, context),
     );
+    components.messenger.handle(controlTypeIds.roster, ['node'], (bytes, context) => {
+      if (this.services === null) throw managerError('MANAGER_NOT_RUNNING', 'Nothing is open.');
+      return this.services.changeRoster(bytes, context);
+    });
     components.membership.onEvent((change) => this.#membershipChanged(change));
     components.membership.metadata.onChange((change) =>
       this.events.publish({
@@ -126,9 +135,10 @@ export class Runtime {
     const { membership, messenger } = this.components;
     const { joinTimeoutMs: timeoutMs, joinRetryMs: retryMs } = config;
     const answered = await join({ clock, membership, messenger, timeoutMs, retryMs, ...request });
-    if (config.voters === undefined && this.components.log !== null) {
+    if (config.voters === undefined && this.#log !== null) {
       // Alone it had a log of its own; in company the voters have to be agreed, and nobody has told us who they are.
       logger.log('warn', 'this node joined without `voters`: it takes no part in the replicated log');
+      this.#informant = null;
       await this.#retireLog()?.stop();
     }
     return answered;
@@ -137,12 +147,12 @@ export class Runtime {
   async close(): Promise<void> {
     const components = this.services?.components;
     if (components !== undefined) {
-      const { balancer, log, membership, messenger, paths } = components;
+      const { balancer, membership, messenger, paths } = components;
       paths.stop();
       balancer.stop();
       // Each is closed even when another cannot be.
       const closed = [
-        await settle(log?.stop()),
+        await settle(this.#log?.stop()),
         ...(await Promise.all(this.#retired.map((one) => settle(one.stop())))),
         await settle(membership.stop()),
         await settle(messenger.close()),
@@ -171,17 +181,31 @@ export class Runtime {
 
   /** Goes on without the log. */
   #retireLog(): LogComponent | null {
-    const { log } = this.components;
+    const log = this.#log;
     if (log === null) return null;
     this.#retired.push(log);
-    this.services = new Services(
-      this.#environment,
-      { ...this.components, log: null },
-      this.dispatcher,
-      this.metrics,
-    );
-    this.services.refresh();
+    this.#log = null;
+    this.#fitServices();
     return log;
+  }
+
+  /** A node that is no member goes on as a gateway, and its log stays at hand: it may be added, or added again. */
+  #fitServices(): void {
+    const before = this.services;
+    if (before === null) return;
+    const takesPart = this.#log !== null && this.#log.status().standing !== 'none';
+    if (takesPart === (before.components.log !== null)) return;
+    this.services = this.#compose(before.components);
+    this.services.refresh();
+  }
+
+  #compose(components: Components): Services {
+    const { config } = this.#environment;
+    const log = this.#log?.status().standing === 'none' ? null : this.#log;
+    return new Services(this.#environment, { ...components, log }, this.dispatcher, this.metrics, () => {
+      const voters = this.#informant?.status().voters ?? [];
+      return voters.length === 0 ? (config.voters ?? []) : voters;
+    });
   }
 
   #membershipChanged({ type, member }: MembershipChange): void {
@@ -198,6 +222,7 @@ export class Runtime {
 
   #logChanged(change: LogChange): void {
     const at = this.#environment.wallClock.nowMs();
+    this.#fitServices();
     switch (change.type) {
       case 'LeaderChanged': {
         this.metrics.add('failover_events');
@@ -223,6 +248,14 @@ export class Runtime {
         this.events.publish(event);
         return;
       }
+      case 'MembersChanged': {
+        const { voters, learners, index: epoch } = change;
+        this.events.publish({ type: 'RosterChanged', voters, learners, epoch, at });
+        return;
+      }
+      case 'LeftOut':
+        this.#environment.logger.log('warn', 'this node is no member of the replicated log any more');
+        return;
       case 'SnapshotTaken':
       case 'SnapshotInstalled':
       case 'SnapshotFailed':

@@ -1,10 +1,10 @@
 /** What a running manager consists of, put together once its components are open. */
-import type { Components } from './components.ts';
+import type { Components, PeerContext } from './components.ts';
 import { RetryBudget } from './core/retry-budget.ts';
 import type { Deadline } from './deadline.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Environment } from './environment.ts';
-import { managerError } from './errors.ts';
+import { asClusterError, managerError } from './errors.ts';
 import { Freshness } from './freshness.ts';
 import { LoadMeter } from './load.ts';
 import { type ClusterMessageInput, controlTypeIds, type MessageOf } from './messages.ts';
@@ -13,6 +13,13 @@ import { toEndpoint } from './node-info.ts';
 import { Proposer } from './proposer.ts';
 import { QueryService, type QueryServiceOptions } from './query-service.ts';
 import { RemoteQueries } from './remote.ts';
+import {
+  decodeRosterChange,
+  decodeRosterAnswer,
+  encodeRosterAnswer,
+  encodeRosterChange,
+} from './roster-wire.ts';
+import { RosterChanges } from './roster.ts';
 import { decodeSessionAnswer, encodeSessionRequest, identityOf } from './session-wire.ts';
 
 export class Services {
@@ -22,21 +29,27 @@ export class Services {
   readonly proposer: Proposer | null;
   /** Null without a log. */
   readonly freshness: Freshness | null;
+  /** Null without a log. */
+  readonly roster: RosterChanges | null;
   readonly queries: QueryService;
+  readonly #knownVoters: () => readonly string[];
   readonly #environment: Environment;
   readonly #dispatcher: Dispatcher;
   readonly #remote: RemoteQueries;
   readonly #watched = new Set<string>();
 
+  /** @param knownVoters as far as this node has heard, whether it takes part or not. */
   constructor(
     environment: Environment,
     components: Components,
     dispatcher: Dispatcher,
     metrics: ManagerMetrics,
+    knownVoters: () => readonly string[],
   ) {
     const { clock, config, database, nodeId } = environment;
     const { balancer, log, messenger } = components;
     this.#environment = environment;
+    this.#knownVoters = knownVoters;
     this.self = identityOf('node', nodeId);
     this.#dispatcher = dispatcher;
     this.components = components;
@@ -46,6 +59,23 @@ export class Services {
         : new Proposer({ clock, log, attemptTimeoutMs: config.attemptTimeoutMs, self: this.self });
     const { maxStalenessMs } = config;
     this.freshness = log === null ? null : new Freshness({ clock, log, maxStalenessMs });
+    this.roster =
+      log === null
+        ? null
+        : new RosterChanges({
+            nodeId,
+            clock,
+            log,
+            attemptTimeoutMs: config.attemptTimeoutMs,
+            meet: (id, { leftMs, signal }) => messenger.ping(id, { timeoutMs: leftMs, signal }),
+            forward: async (to, change, call) =>
+              decodeRosterAnswer(
+                await messenger.request(to, controlTypeIds.roster, encodeRosterChange(change), {
+                  ...call,
+                  failFast: true,
+                }),
+              ),
+          });
     const send: QueryServiceOptions['send'] = (to, message, options) => this.#sendQuery(to, message, options);
     this.#remote = new RemoteQueries({
       clock,
@@ -93,11 +123,24 @@ export class Services {
       dispatcher.setBuiltIn('Query', (message, _from, context) => this.queries.serve(message, context));
   }
 
-  /** Nodes that hold the data: the voters. */
+  /** Nodes that hold the data: the voters, this node only while it takes part. */
   replicas(): readonly string[] {
-    const { config, nodeId } = this.#environment;
-    const others = (config.voters ?? []).filter((id) => id !== nodeId);
-    return this.components.log === null ? others : [nodeId, ...others];
+    const { nodeId } = this.#environment;
+    const voters = this.#knownVoters();
+    return this.components.log === null ? voters.filter((id) => id !== nodeId) : voters;
+  }
+
+  /** A change of the roster from another node, for this one as the leader. What stands against it is an answer. */
+  async changeRoster(bytes: Uint8Array, { signal }: PeerContext): Promise<Uint8Array> {
+    const { attemptTimeoutMs: timeoutMs } = this.#environment.config;
+    try {
+      const change = decodeRosterChange(bytes);
+      if (this.roster === null) throw managerError('MANAGER_NOT_VOTER', 'This node holds no log.');
+      await this.roster.serve(change, { timeoutMs, signal });
+      return encodeRosterAnswer(null);
+    } catch (error) {
+      return encodeRosterAnswer(asClusterError(error));
+    }
   }
 
   openSession(owner: string, deadline: Deadline): Promise<number> {

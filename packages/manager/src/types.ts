@@ -44,6 +44,15 @@ export type FailoverEvent =
   /** The replicated log of this node has stopped, e.g. after a disk error; the node goes on as a gateway. */
   | { readonly type: 'LogFailed'; readonly error: ClusterError; readonly at: number };
 
+/** Who the members of the replicated log are, as agreed on at `epoch`, a place in the log. */
+export interface RosterEvent {
+  readonly type: 'RosterChanged';
+  readonly voters: readonly string[];
+  readonly learners: readonly string[];
+  readonly epoch: number;
+  readonly at: number;
+}
+
 export interface PeerEvent {
   readonly type: 'PeerUp' | 'PeerDown';
   readonly nodeId: string;
@@ -77,6 +86,7 @@ export interface OverflowEvent {
 export type ClusterEvent =
   | MembershipEvent
   | FailoverEvent
+  | RosterEvent
   | PeerEvent
   | LifecycleEvent
   | MetadataEvent

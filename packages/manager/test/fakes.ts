@@ -7,6 +7,7 @@ import type {
   LogChange,
   LogComponent,
   LogStatus,
+  MemberChange,
   MemberView,
   MembershipChange,
   MembershipComponent,
@@ -91,6 +92,9 @@ export class FakeLog implements LogComponent {
     appliedIndex: 1,
     lastIndex: 1,
     voters: ['n1', 'n2', 'n3'],
+    learners: [],
+    membersIndex: 0,
+    standing: 'voter',
   };
 
   propose(
@@ -133,6 +137,16 @@ export class FakeLog implements LogComponent {
 
   onEvent(listener: (change: LogChange) => void): void {
     this.#listeners.push(listener);
+  }
+
+  changePlan: (changes: readonly MemberChange[]) => Promise<void> = async () => undefined;
+
+  changeMembers(changes: readonly MemberChange[]): Promise<void> {
+    return this.changePlan(changes);
+  }
+
+  tell(change: LogChange): void {
+    for (const listener of this.#listeners) listener(change);
   }
 
   fail(error: ClusterError): void {

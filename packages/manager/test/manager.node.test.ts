@@ -129,6 +129,68 @@ describe('three nodes on loopback', () => {
     expect(types).toEqual(expect.arrayContaining(['LifecycleChanged', 'Joined', 'PeerUp', 'LeaderChanged']));
   });
 
+  it('become five by addNode and four by removeNode of the leader, and lose nothing that was acknowledged meanwhile', async () => {
+    const nodes = await makeCluster(['n1', 'n2', 'n3']);
+    const seed = formatAddress((nodes[0] as Node).manager.gossipAddress);
+    const leader = leaderOf(nodes);
+    const [writer, other] = nodes.filter((node) => node !== leader) as [Node, Node];
+    const acknowledged: string[] = [];
+    const enough = new AbortController();
+    const writing = (async () => {
+      for (let i = 0; !enough.signal.aborted; i++) {
+        await writer.manager.query(`SET k${i} ${i}`);
+        acknowledged.push(`k${i}`);
+      }
+    })();
+
+    for (const id of ['n4', 'n5']) {
+      const node = await makeNode(id, { voters: [] });
+      nodes.push(node);
+      await node.manager.start();
+      await node.manager.joinCluster([seed]);
+      expect(node.manager.leadership.status().role).toBe('none');
+      await eventually(() => writer.manager.getAliveMembers().some((one) => one.id === id), `${id} is alive`);
+      // At one that does not lead: it passes it on.
+      await other.manager.addNode({ id });
+    }
+    const five = ['n1', 'n2', 'n3', 'n4', 'n5'];
+    expect(other.manager.leadership.status().voters).toEqual(five);
+    await eventually(
+      () => nodes.every(({ manager }) => manager.leadership.status().voters.length === 5),
+      'all know five',
+    );
+
+    await other.manager.removeNode(leader.id);
+    const rest = nodes.filter((node) => node !== leader);
+    await eventually(() => rest.some(({ manager }) => manager.leadership.isLeader), 'another leads');
+    await eventually(() => leader.manager.leadership.status().role === 'none', 'who was removed knows it');
+    const before = acknowledged.length;
+    await eventually(() => acknowledged.length > before + 20, 'writes go on');
+    enough.abort();
+    await writing;
+
+    const last = nodes.at(-1) as Node;
+    await last.manager.read('COUNT');
+    expect(acknowledged.filter((key) => !last.database.values.has(key))).toEqual([]);
+    // Who was removed is a gateway: it serves nothing of its own, and what it is asked goes to the others.
+    const applied = leader.database.values.size;
+    const result = await leader.manager.query('SET after 1');
+    expect(result.nodeId).not.toBe(leader.id);
+    expect((await leader.manager.query('GET after', { minIndex: result.index ?? 0 })).nodeId).not.toBe(
+      leader.id,
+    );
+    expect(leader.database.values.size).toBe(applied);
+    await expect(leader.manager.read('GET after')).rejects.toMatchObject({ code: 'MANAGER_NOT_VOTER' });
+    await expect(leader.manager.addNode({ id: leader.id })).rejects.toMatchObject({
+      code: 'MANAGER_NOT_VOTER',
+    });
+    expect(other.events).toContainEqual(expect.objectContaining({ type: 'RosterChanged', voters: five }));
+    // And it may come back.
+    await other.manager.addNode({ id: leader.id });
+    await eventually(() => leader.database.values.has('after'), 'it has caught up');
+    expect(leader.manager.leadership.status().voters).toEqual(five);
+  }, 30_000);
+
   it('read each other’s metadata', async () => {
     const [a, b] = (await makeCluster(['n1', 'n2', 'n3'])) as [Node, Node, Node];
     a.manager.metadata.set('schema', '7');

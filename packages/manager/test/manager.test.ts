@@ -380,8 +380,6 @@ describe('what is not available', () => {
     'transactions.run': (manager) => manager.transactions.run(async () => 1),
     'transactions.inDoubt': (manager) => manager.transactions.inDoubt(),
     rollingRestart: (manager) => manager.rollingRestart({ restart: async () => undefined }),
-    addNode: (manager) => manager.addNode(manager.getClusterMembers()[0] as NodeInfo),
-    removeNode: (manager) => manager.removeNode('n2'),
   };
 
   it.each(Object.keys(notAvailable) as UnavailableMethod[])('rejects %s, naming it', async (method) => {

@@ -94,6 +94,8 @@ function describe(event: ClusterEvent): { readonly subject: string; readonly tex
         subject: event.nodeId,
         text: `${event.nodeId} ${event.value === null ? 'has deleted' : 'says'} ${event.key}`,
       };
+    case 'RosterChanged':
+      return { subject: '', text: `the voters are ${event.voters.join(', ')}` };
     case 'LogFailed':
       return { subject: '', text: event.error.line };
     case 'Overflow':

@@ -135,6 +135,8 @@ function describe(event: ClusterEvent): string {
         : `${event.leaderId} leads term ${event.term}`;
     case 'RoleChanged':
       return `this node is ${event.role} in term ${event.term}`;
+    case 'RosterChanged':
+      return `the voters are ${event.voters.join(', ')}`;
     case 'LogFailed':
       return event.error.line;
     case 'PeerUp':

@@ -188,8 +188,9 @@ async function openLog(
 ): Promise<LogComponent | null> {
   const { dataDir } = config;
   // A durable log must not begin alone by default: it could never be joined to another.
-  const voters = config.voters ?? (dataDir === undefined ? [nodeId] : []);
-  if (!voters.includes(nodeId)) return null;
+  const voters = config.voters ?? (dataDir === undefined ? [nodeId] : null);
+  // An empty list: a replica that waits to be added.
+  if (voters === null || (voters.length > 0 && !voters.includes(nodeId))) return null;
   const settings: RaftConfigInput = { ...config.raft, nodeId, voters: [...voters] };
   const ports = { channel: raftChannel(transport), stateMachine, logger, metrics, tracer };
   if (dataDir !== undefined) return logComponent(await startRaft({ ...settings, dataDir }, ports), onError);
