@@ -92,7 +92,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   }
   /** Others have agreed on members without this node, and its own log does not tell of it yet. */
   get isLeftOut(): boolean {
-    return this.#shared.membership.isLeftOut;
+    return this.#parts.shared.membership.isLeftOut;
   }
   get lastIndex(): number {
     return this.#parts.shared.log.lastIndex;
