@@ -54,6 +54,8 @@ describe('a replica', () => {
       snapshot: null,
       voters: ['a'],
       configuration: votersOnly(['a']),
+      configurationIndex: 0,
+      leftOut: false,
     });
     group.electLeader();
     expect(events).toEqual([
