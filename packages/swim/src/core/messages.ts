@@ -134,4 +134,6 @@ export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-export const sameAddress = (a: Address, b: Address): boolean => a.host === b.host && a.port === b.port;
+// Addresses of the wire are shared, so most are the same object.
+export const sameAddress = (a: Address, b: Address): boolean =>
+  a === b || (a.host === b.host && a.port === b.port);

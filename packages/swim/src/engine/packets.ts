@@ -1,7 +1,7 @@
 /** UDP: composes packets from messages, encoding what is sent repeatedly only once, and counts. */
 import { type Address, type DatagramSocket } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
-import type { Claim, Message } from '../core/messages.ts';
+import type { Claim, Message, User } from '../core/messages.ts';
 import type { SwimMetrics } from '../metrics.ts';
 import type { PacketCipher } from '../ports.ts';
 import type { Gate } from './gate.ts';
@@ -47,7 +47,7 @@ export class Packets {
   }
 
   send(socket: DatagramSocket, to: Address, messages: readonly Message[], checksum: boolean): void {
-    const parts = messages.map((message) => this.#encode(message));
+    const parts = messages.map((message) => (message.type === 'user' ? message : this.#encode(message)));
     const packet = encodePacket(parts, checksum, this.#wire);
     socket.send(packet, dialable(to));
     if (messages[0]?.type === 'ping') this.#metrics.pings.add();
@@ -63,7 +63,7 @@ export class Packets {
     return this.#gate.packet(decodePacket(bytes, this.#wire));
   }
 
-  #encode(message: Message): Uint8Array {
+  #encode(message: Exclude<Message, User>): Uint8Array {
     switch (message.type) {
       case 'alive':
       case 'suspect':
@@ -79,7 +79,6 @@ export class Packets {
       case 'indirectPing':
       case 'ack':
       case 'nack':
-      case 'user':
         if (this.#last?.message !== message) this.#last = { message, bytes: encodeMessage(message) };
         return this.#last.bytes;
     }

@@ -144,6 +144,8 @@ export class SerfLayer {
   hear(bytes: Uint8Array): void {
     const message = decodeSerf(bytes);
     if (typeof message === 'string') return this.#options.countRejected(message);
+    // Said over and over by everybody: the core is not even asked to handle it.
+    if (this.#core.isOldNews(message)) return;
     const answersTo =
       message.type === 'query' ? message.address : message.type === 'relay' ? message.to : null;
     if (answersTo !== null && !this.#options.allows(answersTo)) return this.#options.countRejected('network');

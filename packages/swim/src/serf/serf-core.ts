@@ -64,6 +64,7 @@ const sameTimeMax = 64;
 const queryTimeoutMult = 16;
 const leaveTimer = 'leave';
 const nowhere: Out = { observer: null, emit: () => undefined };
+const conflictStepper = new Stepper(conflictMachine);
 
 export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
   readonly #options: SerfOptions;
@@ -74,7 +75,7 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
   readonly #intents: Intents;
   readonly #conflict = new MachineInstance<typeof conflictMachine, SerfEffect>(
     'conflict',
-    new Stepper(conflictMachine),
+    conflictStepper,
     (action, _nowMs, out) => out.emit({ type: action.type === 'askPool' ? 'askForVotes' : 'nameLost' }),
   );
   readonly #queries = new Queries();
@@ -94,7 +95,7 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     this.#coordinates = new Coordinates(this.#prng);
     this.#address = config.advertise ?? config.bind;
     this.#tags = config.tags;
-    this.#intents = new Intents(config.membersMax);
+    this.#intents = new Intents(config.membersMax, seed);
     this.#conflict.start(undefined, 0, nowhere);
     this.#recentEvents = new Recent(config.serf.eventBuffer, sameTimeMax);
     this.#recentQueries = new Recent(config.serf.queryBuffer, sameTimeMax);
@@ -109,6 +110,12 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
   alive(): readonly string[] {
     const own = this.#options.config.name;
     return this.#intents.alive().flatMap(({ name }) => (name === own ? [] : [name]));
+  }
+
+  /** Whether to hear this would change nothing and say nothing. */
+  isOldNews(message: SerfMessage): boolean {
+    if (message.type !== 'join' && message.type !== 'leave') return false;
+    return message.lTime < this.#clock.time && this.#intents.isOld(message);
   }
 
   /** Questions of ours that are open. */

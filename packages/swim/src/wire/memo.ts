@@ -10,16 +10,22 @@
 // Longer bytes are seldom repeated, and would make the bound of the memory a large one.
 const keyBytesMax = 512;
 
+interface Entry<T> {
+  readonly key: Uint8Array;
+  readonly value: T;
+}
+
 export class Memo<T> {
   readonly #mask: number;
-  readonly #keys: (Uint8Array | undefined)[];
-  readonly #values: (T | undefined)[];
+  /** Of the entries: one of another hash is not even looked at. */
+  readonly #hashes: Int32Array;
+  readonly #entries: (Entry<T> | undefined)[];
 
   /** @param places a power of two. */
   constructor(places: number) {
     this.#mask = places - 2;
-    this.#keys = Array.from({ length: places });
-    this.#values = Array.from({ length: places });
+    this.#hashes = new Int32Array(places);
+    this.#entries = Array.from({ length: places });
   }
 
   /**
@@ -28,23 +34,26 @@ export class Memo<T> {
    */
   of(bytes: Uint8Array, read: (bytes: Uint8Array) => T, from = 0, to = bytes.length): T {
     if (to - from > keyBytesMax) return read(bytes.slice(from, to));
-    const keys = this.#keys;
-    const first = hash(bytes, from, to) & this.#mask;
-    if (isAt(keys[first], bytes, from, to)) return this.#values[first] as T;
-    if (isAt(keys[first + 1], bytes, from, to)) return this.#values[first + 1] as T;
+    const sum = hash(bytes, from, to);
+    const first = sum & this.#mask;
+    for (let place = first; place <= first + 1; place++) {
+      if (this.#hashes[place] !== sum) continue;
+      const entry = this.#entries[place];
+      if (entry !== undefined && isAt(entry.key, bytes, from, to)) return entry.value;
+    }
     // The packet is its owner's.
     const key = bytes.slice(from, to);
     const value = read(key);
-    keys[first + 1] = keys[first];
-    this.#values[first + 1] = this.#values[first];
-    keys[first] = key;
-    this.#values[first] = value;
+    this.#hashes[first + 1] = this.#hashes[first] as number;
+    this.#entries[first + 1] = this.#entries[first];
+    this.#hashes[first] = sum;
+    this.#entries[first] = { key, value };
     return value;
   }
 }
 
-function isAt(key: Uint8Array | undefined, bytes: Uint8Array, from: number, to: number): boolean {
-  if (key === undefined || key.length !== to - from) return false;
+function isAt(key: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (key.length !== to - from) return false;
   for (let i = 0; i < key.length; i++) if (key[i] !== bytes[from + i]) return false;
   return true;
 }

@@ -263,8 +263,12 @@ export class Writer {
   }
 
   append(bytes: Uint8Array): this {
-    const at = this.#grow(bytes.length);
-    this.#bytes.set(bytes, at);
+    const { length } = bytes;
+    const at = this.#grow(length);
+    const into = this.#bytes;
+    // Short ones, which most are, cost less by hand.
+    if (length > 64) into.set(bytes, at);
+    else for (let i = 0; i < length; i++) into[at + i] = bytes[i] as number;
     return this;
   }
 

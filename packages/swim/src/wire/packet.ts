@@ -4,13 +4,13 @@
  * What is wrong with a packet as a whole rejects the whole of it; a part of a compound that cannot be read is rejected alone, as
  * memberlist does, so that a newer peer's unknown message does not cost the known ones beside it.
  */
-import type { Message, RejectReason } from '../core/messages.ts';
+import type { Message, RejectReason, User } from '../core/messages.ts';
 import { noBytes } from '../core/messages.ts';
 import type { PacketCipher } from '../ports.ts';
 import { crc32 } from './crc32.ts';
 import { inflateLzw } from './lzw.ts';
 import { deflateLzw } from './lzw-encode.ts';
-import { decodeMessage, Fields, wireType } from './messages.ts';
+import { decodeMessage, Fields, userBytes, wireType } from './messages.ts';
 import { Reader, Writer } from './msgpack.ts';
 import { reasonOf, WireError } from './wire-error.ts';
 
@@ -40,14 +40,18 @@ export const envelopeBytes = ({ label, cipher }: WireOptions): number =>
 
 const checksumBytes = 5;
 
-/** @param parts encoded messages, at most {@link compoundPartsMax}. */
-export function encodePacket(
-  parts: readonly Uint8Array[],
-  checksum: boolean,
-  options: WireOptions,
-): Uint8Array {
+/** An encoded message, or a user message, which is its payload behind a byte: too many are sent to make an array for each. */
+export type Part = Uint8Array | User;
+
+const partBytes = (part: Part): number => (part instanceof Uint8Array ? part.length : userBytes(part));
+
+const writePart = (writer: Writer, part: Part): Writer =>
+  part instanceof Uint8Array ? writer.append(part) : writer.u8(wireType.user).append(part.payload);
+
+/** @param parts at most {@link compoundPartsMax}. */
+export function encodePacket(parts: readonly Part[], checksum: boolean, options: WireOptions): Uint8Array {
   const { cipher, label } = options;
-  const body = parts.length === 1 ? (parts[0] as Uint8Array) : compound(parts);
+  const body = parts.length === 1 ? writePart(new Writer(), parts[0] as Part).take() : compound(parts);
   const content = options.compress && body.length >= compressFromBytes ? deflated(body) : null;
   // A cipher's tag does a checksum's work and more.
   if (cipher) return withLabel(cipher.seal(content === null ? body : compressMessage(content), label), label);
@@ -85,10 +89,10 @@ const writeCompressed = (writer: Writer, content: Uint8Array): Writer =>
 
 const compressMessage = (content: Uint8Array): Uint8Array => writeCompressed(new Writer(), content).take();
 
-function compound(parts: readonly Uint8Array[]): Uint8Array {
+function compound(parts: readonly Part[]): Uint8Array {
   const writer = new Writer().u8(wireType.compound).u8(parts.length);
-  for (const part of parts) writer.u16(part.length);
-  for (const part of parts) writer.append(part);
+  for (const part of parts) writer.u16(partBytes(part));
+  for (const part of parts) writePart(writer, part);
   return writer.take();
 }
 
