@@ -14,7 +14,7 @@ export {
 } from './errors.ts';
 export { type Coalescing, EventHub, type EventHubOptions } from './events.ts';
 export { type InstanceCheckpoint, MachineInstance, type Perform } from './machine.ts';
-export { MachineTable, type PerformFor, type TableCheckpoint } from './machine-table.ts';
+export { MachineTable, type PerformFor, type StateColumn, type TableCheckpoint } from './machine-table.ts';
 export type { PendingTimer } from './machine-timers.ts';
 export { memoryDisk, normalizePath } from './memory-disk.ts';
 export { histogramBounds, MetricsRegistry, seriesMax } from './metrics.ts';

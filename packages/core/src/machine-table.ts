@@ -29,6 +29,16 @@ export interface TableCheckpoint {
   readonly timers: readonly PendingTimer[];
 }
 
+/** Where the codes of the entities' states are kept: a Map, unless the owner has a column for them in a table of its own. */
+export interface StateColumn {
+  get(entity: string): number | undefined;
+  set(entity: string, code: number): void;
+  delete(entity: string): void;
+  clear(): void;
+  /** In the order the entities were added. */
+  entries(): Iterable<readonly [entity: string, code: number]>;
+}
+
 interface Waiting<M extends AnyStateMachine> {
   readonly entity: string;
   readonly event: EventFromLogic<M>;
@@ -39,7 +49,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
   readonly #stepper: Stepper<M>;
   readonly #perform: PerformFor<M, E>;
   readonly #timers = new TimerTable();
-  readonly #codes = new Map<string, number>();
+  readonly #codes: StateColumn;
   readonly #snapshots: SnapshotFrom<M>[] = [];
   readonly #names: string[] = [];
   readonly #codeOf = new Map<string, number>();
@@ -47,8 +57,16 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
   #initial: Step<M> | undefined;
   #busy = false;
 
-  /** @param id unique within its core, e.g. `member`; timers are named `<id>:<entity>/…`. */
-  constructor(id: string, stepper: Stepper<M>, perform: PerformFor<M, E>) {
+  /**
+   * @param id unique within its core, e.g. `member`; timers are named `<id>:<entity>/…`.
+   * @param codes of an owner that keeps them: it makes room for an entity before it is added here.
+   */
+  constructor(
+    id: string,
+    stepper: Stepper<M>,
+    perform: PerformFor<M, E>,
+    codes: StateColumn = new Map<string, number>(),
+  ) {
     assert(
       isNamedByState(stepper.machine),
       `the machine of table ${id} has no context, history or parallel regions`,
@@ -56,11 +74,12 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
     this.id = id;
     this.#stepper = stepper;
     this.#perform = perform;
+    this.#codes = codes;
   }
 
   /** Adds an entity in the initial state and performs its entry actions at once. */
   add(entity: string, nowMs: number, out: Sink<E>): void {
-    assert(!this.#codes.has(entity), `${this.id} ${entity} is not in the table yet`);
+    assert(!this.has(entity), `${this.id} ${entity} is not in the table yet`);
     const step = this.#first(out.observer !== null);
     report(out, this.#stepper.machine.id, entity, { type: 'xstate.init' }, null, step);
     this.#settle(entity, step, nowMs, out);
@@ -72,7 +91,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
    * timer of that state armed.
    */
   place(entity: string, value: StateValue): void {
-    assert(!this.#codes.has(entity), `${this.id} ${entity} is not in the table yet`);
+    assert(!this.has(entity), `${this.id} ${entity} is not in the table yet`);
     this.#codes.set(entity, this.#intern(this.#stepper.load({ value, context: {} })));
   }
 
@@ -99,11 +118,11 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
   }
 
   has(entity: string): boolean {
-    return this.#codes.has(entity);
+    return this.#codes.get(entity) !== undefined;
   }
 
   get size(): number {
-    return this.#codes.size;
+    return [...this.#codes.entries()].length;
   }
 
   /** The state as text; undefined for an unknown entity. */
@@ -114,7 +133,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
 
   /** An entity in a final state ignores it. */
   send(entity: string, event: EventFromLogic<M>, nowMs: number, out: Sink<E>): void {
-    assert(this.#codes.has(entity), `${this.id} ${entity} is in the table`);
+    assert(this.has(entity), `${this.id} ${entity} is in the table`);
     this.#waiting.push({ entity, event });
     if (!this.#busy) this.#drain(nowMs, out);
   }
@@ -133,7 +152,8 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
   }
 
   checkpoint(): TableCheckpoint {
-    const states = [...this.#codes].map(
+    const states = Array.from(
+      this.#codes.entries(),
       ([entity, code]) => [entity, (this.#snapshots[code] as AnyMachineSnapshot).value] as const,
     );
     return { states, timers: this.#timers.list() };

@@ -1,6 +1,5 @@
 /** The other members: a row of columns for each, and its state in the machine table, which decides what is believed. */
 import {
-  type Address,
   type ActionOf,
   MachineTable,
   type Sink,
@@ -22,29 +21,15 @@ import {
   type Suspect,
 } from './messages.ts';
 import { incarnationMax } from './incarnation.ts';
+import { type MemberData, type MemberRow, MemberTable } from './member-table.ts';
 import { Forgotten, type ForgottenCheckpoint } from './forgotten.ts';
 import type { Pool } from './pool.ts';
 import { RoundRobin, type RoundRobinCheckpoint } from './round-robin.ts';
 import { versionsAgree } from './versions.ts';
 import { confirm, remainingMs, type Suspicion, suspicionBounds } from './suspicion.ts';
 
-export interface MemberRow {
-  readonly name: string;
-  address: Address;
-  meta: Uint8Array;
-  vsn: Uint8Array;
-  incarnation: number;
-  /** Follows the machine, so that members can be counted and dated without asking it. */
-  state: PeerState;
-  stateChangedMs: number;
-  lastSeenMs: number;
-  suspicion: Suspicion | null;
-  /** Where the name was last claimed from by somebody else: each such place is reported once. */
-  rival: Address | null;
-}
-
 export interface MembershipCheckpoint {
-  readonly rows: readonly MemberRow[];
+  readonly rows: readonly MemberData[];
   readonly states: TableCheckpoint;
   readonly order: RoundRobinCheckpoint;
   readonly forgotten: ForgottenCheckpoint;
@@ -60,15 +45,19 @@ export class Membership {
   readonly forgotten = new Forgotten();
   readonly #pool: Pool;
   readonly #spread: (claim: Claim, out: Out) => void;
-  readonly #rows = new Map<string, MemberRow>();
+  readonly #rows: MemberTable;
   readonly #states: MachineTable<typeof memberMachine, SwimEffect>;
   readonly #counts: Record<PeerState, number> = { alive: 0, suspect: 0, dead: 0, left: 0 };
 
   constructor(pool: Pool, spread: (claim: Claim, out: Out) => void) {
     this.#pool = pool;
     this.#spread = spread;
-    this.#states = new MachineTable('member', stepper, (name, action, nowMs, out) =>
-      this.#perform(this.row(name), action, nowMs, out),
+    this.#rows = new MemberTable(pool.options.seed);
+    this.#states = new MachineTable(
+      'member',
+      stepper,
+      (name, action, nowMs, out) => this.#perform(this.row(name), action, nowMs, out),
+      this.#rows.codes,
     );
   }
 
@@ -83,25 +72,26 @@ export class Membership {
   }
 
   rows(): IterableIterator<MemberRow> {
-    return this.#rows.values();
+    return this.#rows.rows();
   }
 
+  /** Valid until one is forgotten. */
   find(name: string): MemberRow | undefined {
-    return this.#rows.get(name);
+    return this.#rows.find(name);
   }
 
   row(name: string): MemberRow {
-    return this.#rows.get(name) as MemberRow;
+    return this.#rows.find(name) as MemberRow;
   }
 
   isIn(name: string, ...states: readonly PeerState[]): boolean {
-    const row = this.#rows.get(name);
+    const row = this.#rows.find(name);
     return row !== undefined && states.includes(row.state);
   }
 
   /** A claim about somebody else. @returns why it was refused unread, if it was. */
   hear(claim: Claim, nowMs: number, out: Out): RejectReason | undefined {
-    const row = this.#rows.get(claim.node);
+    const row = this.#rows.find(claim.node);
     const known = row?.incarnation ?? incarnationMax - 2 * this.#pool.options.config.incarnationJumpMax;
     if (claim.incarnation > known + this.#pool.options.config.incarnationJumpMax) return 'incarnation';
     // One that speaks what we do not would have every later push/pull refused.
@@ -121,23 +111,22 @@ export class Membership {
 
   /** The layer above knows that a death is a leave. */
   declareLeft(name: string, nowMs: number, out: Out): void {
-    const incarnation = this.#rows.get(name)?.incarnation ?? 0;
+    const incarnation = this.#rows.find(name)?.incarnation ?? 0;
     this.hear({ type: 'dead', incarnation, node: name, from: name }, nowMs, out);
   }
 
   seen(name: string, nowMs: number): void {
-    const row = this.#rows.get(name);
+    const row = this.#rows.find(name);
     if (row !== undefined) row.lastSeenMs = nowMs;
   }
 
   /** Forgets those who have been gone long enough. */
   reap(nowMs: number, out: Out): void {
     const dueMs = nowMs - this.#pool.options.config.reapAfterMs;
-    for (const row of this.#rows.values()) {
-      const isGone = row.state === 'dead' || row.state === 'left';
-      if (isGone && row.stateChangedMs <= dueMs)
-        this.#states.send(row.name, { type: 'REAP_DUE' }, nowMs, out);
-    }
+    const isDue = ({ state, stateChangedMs }: MemberRow): boolean =>
+      (state === 'dead' || state === 'left') && stateChangedMs <= dueMs;
+    const names = [...this.#rows.rows()].filter(isDue).map(({ name }) => name);
+    for (const name of names) this.#states.send(name, { type: 'REAP_DUE' }, nowMs, out);
   }
 
   fire(timer: string, nowMs: number, out: Out): boolean {
@@ -145,7 +134,7 @@ export class Membership {
   }
 
   records(): PeerRecord[] {
-    return Array.from(this.#rows.values(), ({ name, address, meta, incarnation, state, vsn }) => ({
+    return Array.from(this.#rows.rows(), ({ name, address, meta, incarnation, state, vsn }) => ({
       name,
       address,
       meta,
@@ -157,7 +146,7 @@ export class Membership {
 
   checkpoint(): MembershipCheckpoint {
     return {
-      rows: [...this.#rows.values()],
+      rows: Array.from(this.#rows.rows(), (row) => row.data()),
       states: this.#states.checkpoint(),
       order: this.order.checkpoint(),
       forgotten: this.forgotten.checkpoint(),
@@ -168,7 +157,7 @@ export class Membership {
     this.#rows.clear();
     Object.assign(this.#counts, { alive: 0, suspect: 0, dead: 0, left: 0 });
     for (const row of rows) {
-      this.#rows.set(row.name, { ...row });
+      this.#rows.add(row);
       this.#counts[row.state]++;
     }
     this.#states.restore(states);
@@ -180,7 +169,7 @@ export class Membership {
     const { config } = this.#pool.options;
     if (this.#rows.size + 1 >= config.membersMax) return 'members';
     this.forgotten.remove(claim.node);
-    const row: MemberRow = {
+    const row = this.#rows.add({
       name: claim.node,
       address: claim.address,
       meta: this.#shared(claim.meta),
@@ -191,8 +180,7 @@ export class Membership {
       lastSeenMs: nowMs,
       suspicion: null,
       rival: null,
-    };
-    this.#rows.set(row.name, row);
+    });
     this.#counts.alive++;
     this.#states.add(row.name, nowMs, out);
     this.order.insert(row.name, this.#pool.prng);
@@ -276,12 +264,16 @@ export class Membership {
         // Who has left comes back by itself; who is dead may be cut off, and know as little of us.
         if (row.state === 'dead')
           this.forgotten.add(row.name, row.address, this.#pool.options.config.forgottenMax);
-        this.#counts[row.state]--;
-        this.#rows.delete(row.name);
-        this.order.remove(row.name);
-        this.#states.remove(row.name, out);
-        return this.#notify('Reaped', row, out);
+        return this.#forget(row.data(), out);
     }
+  }
+
+  #forget(row: MemberData, out: Out): void {
+    this.#counts[row.state]--;
+    this.order.remove(row.name);
+    this.#states.remove(row.name, out);
+    this.#rows.remove(row.name);
+    this.#notify('Reaped', row, out);
   }
 
   /** Most members of a pool have the tags that we have: they are kept once. */
@@ -293,9 +285,8 @@ export class Membership {
   #acceptAlive(row: MemberRow, claim: Alive, notice: MemberEventType, nowMs: number, out: Out): void {
     const isSame =
       row.state === 'alive' && sameAddress(row.address, claim.address) && bytesEqual(row.meta, claim.meta);
-    row.address = claim.address;
-    if (!bytesEqual(row.meta, claim.meta)) row.meta = this.#shared(claim.meta);
-    row.vsn = claim.vsn;
+    const meta = bytesEqual(row.meta, claim.meta) ? row.meta : this.#shared(claim.meta);
+    row.describe(claim.address, meta, claim.vsn);
     row.incarnation = claim.incarnation;
     row.suspicion = null;
     row.rival = null;
@@ -323,11 +314,10 @@ export class Membership {
     if (row.state === state) return;
     this.#counts[row.state]--;
     this.#counts[state]++;
-    row.state = state;
-    row.stateChangedMs = nowMs;
+    row.enter(state, nowMs);
   }
 
-  #notify(notice: MemberEventType, row: MemberRow, out: Out): void {
+  #notify(notice: MemberEventType, row: MemberData, out: Out): void {
     out.emit({ type: 'notify', notice, member: recordOf(row) });
   }
 }
@@ -344,7 +334,10 @@ export const recordOf = ({
   meta,
   lastSeenMs,
   stateChangedMs,
-}: MemberRow): MemberRecord => ({ name, address, state, incarnation, meta, lastSeenMs, stateChangedMs });
+}: MemberData): MemberRecord => ({ name, address, state, incarnation, meta, lastSeenMs, stateChangedMs });
+
+// Most records are the same for everybody who reads them, and so is what they claim: it is gossiped, and encoded once.
+const aliveClaims = new WeakMap<PeerRecord, Alive>();
 
 /**
  * What a peer's record claims. Its dead are only suspects here: the peer may have been wrong or cut off, and the accused gets the
@@ -357,15 +350,15 @@ export const recordOf = ({
 export function claimOf(record: PeerRecord): Claim {
   const { name: node, incarnation, state } = record;
   switch (state) {
-    case 'alive':
-      return {
-        type: 'alive',
-        incarnation,
-        node,
-        address: record.address,
-        meta: record.meta,
-        vsn: record.vsn,
-      };
+    case 'alive': {
+      let claim = aliveClaims.get(record);
+      if (claim === undefined) {
+        const { address, meta, vsn } = record;
+        claim = { type: 'alive', incarnation, node, address, meta, vsn };
+        aliveClaims.set(record, claim);
+      }
+      return claim;
+    }
     case 'left':
       return { type: 'dead', incarnation, node, from: node };
     case 'suspect':

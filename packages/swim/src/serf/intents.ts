@@ -7,6 +7,7 @@ import {
   Stepper,
   type TableCheckpoint,
 } from '@cluster/core';
+import { Rows } from '../core/rows.ts';
 import type { MemberEventType } from '../member.ts';
 import type { SerfEffect } from './effects.ts';
 import { intentMachine } from './intent.machine.ts';
@@ -15,10 +16,11 @@ import type { JoinIntent, LeaveIntent } from './messages.ts';
 type Out = Sink<SerfEffect>;
 export type Intent = JoinIntent | LeaveIntent;
 
+/** A row as plain data. */
 interface Row {
   readonly name: string;
-  address: Address;
-  lTime: number;
+  readonly address: Address;
+  readonly lTime: number;
 }
 
 export interface IntentsCheckpoint {
@@ -31,40 +33,54 @@ const stepper = new Stepper(intentMachine);
 
 export class Intents {
   readonly #earlyMax: number;
-  readonly #rows = new Map<string, Row>();
+  readonly #addresses: Address[] = [];
+  readonly #lTimes: number[] = [];
+  readonly #rows: Rows;
   readonly #states: MachineTable<typeof intentMachine, SerfEffect>;
   /** Intents of members that membership has not told us of yet: gossip keeps no order. */
   readonly #early = new Map<string, Intent>();
   #accepted = false;
 
-  constructor(earlyMax: number) {
+  constructor(earlyMax: number, salt: number) {
     this.#earlyMax = earlyMax;
-    this.#states = new MachineTable('intent', stepper, (name, action, _nowMs, out) =>
-      this.#perform(name, action, out),
+    this.#rows = new Rows(salt, [this.#addresses, this.#lTimes]);
+    this.#states = new MachineTable(
+      'intent',
+      stepper,
+      (name, action, _nowMs, out) => this.#perform(name, action, out),
+      this.#rows.codes,
     );
+  }
+
+  /** Most of what is heard, passed on by one after the other: nothing would come of it. */
+  isOld({ node, lTime }: Intent): boolean {
+    const row = this.#rows.find(node);
+    return row !== -1 && lTime <= (this.#lTimes[row] as number);
   }
 
   /** @returns whether it is news, to be passed on. */
   hear(intent: Intent, nowMs: number, out: Out): boolean {
-    const row = this.#rows.get(intent.node);
-    if (row === undefined) return this.#keepEarly(intent);
+    const row = this.#rows.find(intent.node);
+    if (row === -1) return this.#keepEarly(intent);
     const { lTime } = intent;
+    const known = this.#lTimes[row] as number;
     // Most of what is heard, passed on by one after the other: no state acts on it, so the machine is not asked.
-    if (lTime <= row.lTime) return false;
+    if (lTime <= known) return false;
     this.#accepted = false;
     const type = intent.type === 'join' ? 'JOIN_INTENT' : 'LEAVE_INTENT';
-    this.#states.send(intent.node, { type, lTime, known: row.lTime }, nowMs, out);
-    if (this.#accepted) row.lTime = lTime;
+    this.#states.send(intent.node, { type, lTime, known }, nowMs, out);
+    if (this.#accepted) this.#lTimes[row] = lTime;
     return this.#accepted;
   }
 
   noticed(notice: MemberEventType, name: string, address: Address, nowMs: number, out: Out): void {
     if (notice === 'Reaped') {
-      this.#rows.delete(name);
-      return this.#states.remove(name, out);
+      this.#states.remove(name, out);
+      return this.#rows.remove(name);
     }
-    const row = this.#rows.get(name) ?? this.#add(name, address, nowMs, out);
-    row.address = address;
+    const row = this.#rows.find(name);
+    if (row === -1) this.#add(name, address, nowMs, out);
+    else this.#addresses[row] = address;
     if (notice === 'Joined') this.#states.send(name, { type: 'ARRIVED' }, nowMs, out);
     if (notice === 'Dead') this.#states.send(name, { type: 'FAILED' }, nowMs, out);
     if (notice === 'Left') this.#states.send(name, { type: 'DEPARTED' }, nowMs, out);
@@ -76,26 +92,26 @@ export class Intents {
 
   /** Members that are there to stay, ourselves among them. */
   alive(): { readonly name: string; readonly address: Address }[] {
-    return [...this.#rows.values()].filter(({ name }) => this.#states.state(name) === 'alive');
+    return this.#list().filter(({ name }) => this.#states.state(name) === 'alive');
   }
 
   lTimes(): readonly (readonly [string, number])[] {
-    return Array.from(this.#rows.values(), ({ name, lTime }) => [name, lTime] as const);
+    return this.#rows.names.map((name, row) => [name, this.#lTimes[row] as number] as const);
   }
 
   lTimeOf(name: string): number {
-    return this.#rows.get(name)?.lTime ?? 0;
+    return this.#lTimes[this.#rows.find(name)] ?? 0;
   }
 
   /** Who said that it leaves, gone already or not: any other member in a push/pull counts as one that said that it joins. */
   left(): readonly string[] {
     const said = (name: string): boolean => ['leaving', 'left'].includes(this.#states.state(name) ?? '');
-    return [...this.#rows.keys()].filter(said);
+    return this.#rows.names.filter(said);
   }
 
   checkpoint(): IntentsCheckpoint {
     return {
-      rows: [...this.#rows.values()],
+      rows: this.#list(),
       states: this.#states.checkpoint(),
       early: [...this.#early],
     };
@@ -103,19 +119,31 @@ export class Intents {
 
   restore({ rows, states, early }: IntentsCheckpoint): void {
     this.#rows.clear();
-    for (const row of rows) this.#rows.set(row.name, { ...row });
+    for (const { name, address, lTime } of rows) this.#addRow(name, address, lTime);
     this.#states.restore(states);
     this.#early.clear();
     for (const [name, intent] of early) this.#early.set(name, intent);
   }
 
-  #add(name: string, address: Address, nowMs: number, out: Out): Row {
-    const row: Row = { name, address, lTime: 0 };
-    this.#rows.set(name, row);
+  #list(): Row[] {
+    return this.#rows.names.map((name, row) => ({
+      name,
+      address: this.#addresses[row] as Address,
+      lTime: this.#lTimes[row] as number,
+    }));
+  }
+
+  #addRow(name: string, address: Address, lTime: number): void {
+    this.#rows.add(name);
+    this.#addresses.push(address);
+    this.#lTimes.push(lTime);
+  }
+
+  #add(name: string, address: Address, nowMs: number, out: Out): void {
+    this.#addRow(name, address, 0);
     this.#states.add(name, nowMs, out);
     const early = this.#early.get(name);
     if (this.#early.delete(name) && early !== undefined) this.hear(early, nowMs, out);
-    return row;
   }
 
   #keepEarly(intent: Intent): boolean {
