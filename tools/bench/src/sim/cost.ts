@@ -38,8 +38,8 @@ export const simCostQuick: SimCostOptions = {
   recordSize: 40,
 };
 
-// Time for everybody to hear of everybody.
-const settleSeconds = 20;
+// Time for everybody to hear of everybody, and for the last word of it to have been passed on: what waits to be sent is no record.
+const settleSeconds = 60;
 
 /**
  * Bytes of a member on record with another, from what pools of one, two and three times a size hold. Records grow as the square of
