@@ -18,6 +18,7 @@ export { MachineTable, type PerformFor, type StateColumn, type TableCheckpoint }
 export type { PendingTimer } from './machine-timers.ts';
 export { memoryDisk, normalizePath } from './memory-disk.ts';
 export { histogramBounds, MetricsRegistry, seriesMax } from './metrics.ts';
+export { scanMsgpack } from './msgpack-scan.ts';
 export { packPlain, parsePlain, plainDifference, plainEqual, stringifyPlain, unpackPlain } from './plain.ts';
 export {
   diskError,

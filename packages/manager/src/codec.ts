@@ -6,10 +6,10 @@
  * wishes). So the bytes are scanned first, and only plain values and the known structures reach the decoder; then the schema of
  * the kind says whether it is a message.
  */
+import { scanMsgpack } from '@cluster/core';
 import { Packr } from 'msgpackr';
 import type { z } from 'zod';
 import { managerError } from './errors.ts';
-import { scan } from './codec-scan.ts';
 import {
   type ClusterMessage,
   type ClusterMessageInput,
@@ -93,7 +93,7 @@ export class MessageCodec {
   decode<K extends MessageKind>(kind: K, bytes: Uint8Array): MessageOf<K> {
     if (bytes.length > this.#bytesMax)
       throw refused(kind, `${bytes.length} bytes are more than ${this.#bytesMax}`);
-    const problem = scan(bytes, fieldCounts);
+    const problem = scanMsgpack(bytes, fieldCounts);
     if (problem !== null) throw refused(kind, problem);
     let value: unknown;
     try {

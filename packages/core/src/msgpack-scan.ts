@@ -5,26 +5,28 @@
  * Every length is compared with what is left before anything is skipped, so the work is bounded by the bytes received.
  */
 const depthMax = 32;
+/** Values still to come at each level of nesting; of one call at a time, and no call leaves anything in it. */
+const pending = new Uint32Array(depthMax);
+
+function number(bytes: Uint8Array, at: number, size: number): number {
+  let value = 0;
+  for (let i = 0; i < size; i++) value = value * 256 + (bytes[at + i] ?? 0);
+  return value;
+}
 
 /** @param fieldCounts fields of each known structure; `0x40 + i` on the wire. */
-export function scan(bytes: Uint8Array, fieldCounts: readonly number[]): string | null {
-  // Values still to come at each level of nesting.
-  const pending: number[] = [1];
+export function scanMsgpack(bytes: Uint8Array, fieldCounts: readonly number[]): string | null {
+  pending[0] = 1;
+  let depth = 1;
   let at = 0;
   const end = bytes.length;
-  const number = (size: number): number => {
-    let value = 0;
-    for (let i = 0; i < size; i++) value = value * 256 + (bytes[at + i] ?? 0);
-    at += size;
-    return value;
-  };
-  while (pending.length > 0) {
-    const left = pending.at(-1) as number;
+  while (depth > 0) {
+    const left = pending[depth - 1] as number;
     if (left === 0) {
-      pending.pop();
+      depth--;
       continue;
     }
-    pending[pending.length - 1] = left - 1;
+    pending[depth - 1] = left - 1;
     if (at >= end) return 'it ends early';
     const token = bytes[at++] as number;
     let skip = 0;
@@ -45,15 +47,18 @@ export function scan(bytes: Uint8Array, fieldCounts: readonly number[]): string 
           break;
         case 0xc4: // bin 8
         case 0xd9: // str 8
-          skip = number(1);
+          skip = number(bytes, at, 1);
+          at += 1;
           break;
         case 0xc5: // bin 16
         case 0xda: // str 16
-          skip = number(2);
+          skip = number(bytes, at, 2);
+          at += 2;
           break;
         case 0xc6: // bin 32
         case 0xdb: // str 32
-          skip = number(4);
+          skip = number(bytes, at, 4);
+          at += 4;
           break;
         case 0xcc: // uint 8
         case 0xd0: // int 8
@@ -74,16 +79,20 @@ export function scan(bytes: Uint8Array, fieldCounts: readonly number[]): string 
           skip = 8;
           break;
         case 0xdc: // array 16
-          children = number(2);
+          children = number(bytes, at, 2);
+          at += 2;
           break;
         case 0xdd: // array 32
-          children = number(4);
+          children = number(bytes, at, 4);
+          at += 4;
           break;
         case 0xde: // map 16
-          children = number(2) * 2;
+          children = number(bytes, at, 2) * 2;
+          at += 2;
           break;
         case 0xdf: // map 32
-          children = number(4) * 2;
+          children = number(bytes, at, 4) * 2;
+          at += 4;
           break;
         case 0xc1:
           return 'it holds the unused type';
@@ -97,8 +106,8 @@ export function scan(bytes: Uint8Array, fieldCounts: readonly number[]): string 
     if (children > 0) {
       // Each child takes a byte at least.
       if (children > end - at) return 'it announces more values than it has bytes';
-      if (pending.length >= depthMax) return 'it is nested too deeply';
-      pending.push(children);
+      if (depth >= depthMax) return 'it is nested too deeply';
+      pending[depth++] = children;
     }
   }
   return at === end ? null : 'bytes follow its end';
