@@ -8,6 +8,7 @@ export { benchStepper, stepperDefaults } from './stepper/bench.ts';
 export {
   benchTransport,
   type TransportBenchOptions,
+  transportCases,
   transportDefaults,
   transportQuick,
 } from './transport/bench.ts';

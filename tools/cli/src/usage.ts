@@ -27,6 +27,21 @@ export const integers = (low: number, high: number): ((text: string) => readonly
   return (text) => text.split(',').map((part) => one(part.trim()));
 };
 
+/** Parses an option that is a list of words, separated by commas; `none` is the empty list. */
+export const words = (text: string): readonly string[] =>
+  text === 'none' ? [] : text.split(',').map((part) => part.trim());
+
+/** @throws ClusterError `CLI_USAGE` when one of them is not among those there are. */
+export function chosenFrom(
+  all: readonly string[],
+  chosen: readonly string[],
+  what: string,
+): readonly string[] {
+  const wrong = chosen.find((one) => !all.includes(one));
+  if (wrong !== undefined) throw usageError(`There is no ${what} '${wrong}': choose from ${all.join(', ')}`);
+  return chosen;
+}
+
 export interface Failure {
   readonly exitCode: number;
   /** Nothing to say when it has been said already, as with `--help`. */

@@ -29,10 +29,14 @@ export interface TransportBenchOptions {
   readonly runMs: number;
   readonly idleConnections: number;
   readonly idleTrials: number;
+  /** Which of `transportCases`. */
+  readonly cases: readonly string[];
   readonly peers: readonly string[];
   /** Where CPU profiles of ours and the limit go, of runs after the last round. */
   readonly profile?: string;
 }
+
+export const transportCases: readonly string[] = [...loadCases.map(({ name }) => name), 'idle'];
 
 export const transportDefaults: TransportBenchOptions = {
   rounds: 12,
@@ -41,6 +45,7 @@ export const transportDefaults: TransportBenchOptions = {
   runMs: 500,
   idleConnections: 250,
   idleTrials: 3,
+  cases: transportCases,
   peers: ['net', 'http2', 'grpc-js', 'nats.js', 'yamux'],
 };
 
@@ -52,6 +57,7 @@ export const transportQuick: TransportBenchOptions = {
   runMs: 60,
   idleConnections: 10,
   idleTrials: 1,
+  cases: transportCases,
   peers: transportDefaults.peers,
 };
 
@@ -90,6 +96,8 @@ class TransportBench {
   readonly #samples: Samples = new Map();
   readonly #idleBytes = { ours: [] as number[], tls: [] as number[] };
   readonly #notes: string[] = [];
+  readonly #cases: readonly LoadCase[];
+  readonly #measuresIdle: boolean;
 
   constructor(
     place: Workplace,
@@ -103,6 +111,8 @@ class TransportBench {
     this.#identities = identities;
     this.#options = options;
     this.#say = say;
+    this.#cases = loadCases.filter(({ name }) => options.cases.includes(name));
+    this.#measuresIdle = options.cases.includes('idle');
   }
 
   /** Ours and the limit in turns; who goes first alternates. */
@@ -111,7 +121,7 @@ class TransportBench {
     const pairs = { ours: await this.#connected('ours'), tls: await this.#connected('tls') };
     for (let round = 0; round < rounds; round++) {
       this.#say(`ours beside raw TLS, round ${round + 1} of ${rounds}`);
-      for (const loadCase of loadCases) {
+      for (const loadCase of this.#cases) {
         const order = round % 2 === 0 ? (['ours', 'tls'] as const) : (['tls', 'ours'] as const);
         for (const name of order) await this.#sample(name, pairs[name], loadCase);
       }
@@ -122,6 +132,7 @@ class TransportBench {
 
   async idle(): Promise<void> {
     const { idleTrials, idleConnections } = this.#options;
+    if (!this.#measuresIdle) return;
     this.#say(`idle connections, ${idleTrials} times ${idleConnections} of each`);
     for (let trial = 0; trial < idleTrials; trial++) {
       for (const name of ['ours', 'tls'] as const) {
@@ -141,7 +152,7 @@ class TransportBench {
     this.#say(`peer ${name}`);
     const pair = await this.#connected(name, broker === null ? {} : { NATS_URL: broker.url });
     for (let round = 0; round < this.#options.peerRounds; round++) {
-      for (const loadCase of loadCases) await this.#sample(name, pair, loadCase);
+      for (const loadCase of this.#cases) await this.#sample(name, pair, loadCase);
     }
     await pair.stop();
     await broker?.process.kill('SIGKILL');
@@ -170,7 +181,10 @@ class TransportBench {
         machine: machine(),
         ours: transportConfigSchema.parse({ nodeId: 'server', clusterName: 'bench', bind: null }),
       },
-      rows: [...loadCases.flatMap((loadCase, i) => this.#rows(loadCase, i)), this.#idleRow()],
+      rows: [
+        ...this.#cases.flatMap((loadCase, i) => this.#rows(loadCase, i)),
+        ...(this.#measuresIdle ? [this.#idleRow()] : []),
+      ],
       ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
     };
   }
@@ -215,9 +229,9 @@ class TransportBench {
   async #sample(name: string, pair: Pair, loadCase: LoadCase): Promise<void> {
     const { warmMs, runMs } = this.#options;
     const result = await pair.run({ ...loadCase.load, warmMs, runMs });
-    const cases = this.#samples.get(name) ?? loadCases.map((): RunResult[] => []);
+    const cases = this.#samples.get(name) ?? this.#cases.map((): RunResult[] => []);
     this.#samples.set(name, cases);
-    cases[loadCases.indexOf(loadCase)]?.push(result);
+    cases[this.#cases.indexOf(loadCase)]?.push(result);
   }
 
   /** Runs that count for nothing else. */
@@ -225,8 +239,7 @@ class TransportBench {
     const { profile, warmMs, runMs } = this.#options;
     if (profile === undefined) return;
     await mkdir(profile, { recursive: true });
-    for (const { load, readings } of loadCases) {
-      const name = readings[0]?.case.replaceAll(' ', '-') ?? '';
+    for (const { name, load } of this.#cases) {
       for (const [contender, pair] of Object.entries(pairs)) {
         await pair.run(
           { ...load, warmMs, runMs: 4 * runMs },

@@ -10,6 +10,8 @@ export interface Reading {
 }
 
 export interface LoadCase {
+  /** By which it is chosen. */
+  readonly name: string;
   readonly load: Omit<Load, 'warmMs' | 'runMs'>;
   readonly readings: readonly Reading[];
 }
@@ -26,6 +28,7 @@ const cpu = (name: string): Reading => ({
 const bulk = (name: string, payloadBytes: number): LoadCase => {
   const gigabytes = ({ perSecond }: RunResult): number => (perSecond * payloadBytes) / 1e9;
   return {
+    name: `bulk-${name.replaceAll(' ', '')}`,
     load: { kind: 'posts', payloadBytes, inFlight: 0 },
     readings: [
       { case: `bulk ${name}`, unit: 'GB/s', higherIsBetter: true, read: gigabytes },
@@ -42,6 +45,7 @@ const bulk = (name: string, payloadBytes: number): LoadCase => {
 
 export const loadCases: readonly LoadCase[] = [
   {
+    name: 'one-way',
     load: { kind: 'posts', payloadBytes: 256, inFlight: 0 },
     readings: [
       {
@@ -54,6 +58,7 @@ export const loadCases: readonly LoadCase[] = [
     ],
   },
   {
+    name: 'in-flight-64',
     load: { kind: 'requests', payloadBytes: 256, inFlight: 64 },
     readings: [
       {
@@ -67,6 +72,7 @@ export const loadCases: readonly LoadCase[] = [
     ],
   },
   {
+    name: 'in-flight-1',
     load: { kind: 'requests', payloadBytes: 256, inFlight: 1 },
     readings: [{ case: '1 in flight, p50', unit: 'ms', higherIsBetter: false, read: ({ p50Ms }) => p50Ms }],
   },

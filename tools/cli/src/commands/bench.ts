@@ -1,8 +1,8 @@
 import { tmpdir } from 'node:os';
-import type { BenchResult, SimBenchOptions, SwimBenchOptions } from '@cluster/bench';
+import type { BenchResult, SimBenchOptions, SwimBenchOptions, TransportBenchOptions } from '@cluster/bench';
 import { Command } from 'commander';
 import type { MakeCommand } from '../context.ts';
-import { integer, integers, usageError } from '../usage.ts';
+import { chosenFrom, integer, integers, usageError, words } from '../usage.ts';
 import { notYet } from './later.ts';
 
 const later = ['balancer'];
@@ -18,6 +18,8 @@ interface Options {
   readonly minutes?: number;
   readonly kills?: number;
   readonly cut?: number;
+  readonly cases?: readonly string[];
+  readonly peers?: readonly string[];
   readonly dir: string;
   readonly profile?: string;
   readonly quick?: boolean;
@@ -62,6 +64,12 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
     .option('--kills <n>', 'members killed, of each pool: swim (10), sim (900)', integer(0, 10_000))
     .option('--cut <seconds>', 'swim: how long the partition lasts (40); 0: none', integer(0, 3600))
+    .option(
+      '--cases <list>',
+      'transport: which of one-way, in-flight-64, in-flight-1, bulk-64KiB, bulk-1MiB, idle',
+      words,
+    )
+    .option('--peers <list>', 'transport: which peers beside raw TLS, e.g. net,http2; or none', words)
     .option('--dir <folder>', 'raft: where the logs are written', tmpdir())
     .option('--profile <folder>', 'transport, raft: where CPU profiles of ours go')
     .option('--json', 'end with one line of JSON per benchmark; tables go to standard error')
@@ -75,7 +83,11 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
         stepper: () => bench.benchStepper({ ...bench.stepperDefaults, ...chosen }),
         transport: () =>
           bench.benchTransport(
-            { ...(quick ? bench.transportQuick : bench.transportDefaults), ...chosen, ...profiled },
+            transportOptions(
+              { ...(quick ? bench.transportQuick : bench.transportDefaults), ...chosen, ...profiled },
+              bench.transportCases,
+              options,
+            ),
             say,
           ),
         raft: () =>
@@ -111,6 +123,16 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
       }
       done(allHeld ? 0 : 1);
     });
+
+const transportOptions = (
+  base: TransportBenchOptions,
+  all: readonly string[],
+  { cases = base.cases, peers = base.peers }: Options,
+): TransportBenchOptions => ({
+  ...base,
+  cases: chosenFrom(all, cases, 'case'),
+  peers: chosenFrom(base.peers, peers, 'peer'),
+});
 
 const swimOptions = (
   base: SwimBenchOptions,
