@@ -130,6 +130,14 @@ export class Transport {
   }
 
   /**
+   * Whether little waits for this peer. A sender that stops at false and awaits `ready()` holds at most `readyBytes` and a message more;
+   * `post` itself takes far more before it drops. False, too, of a peer that is unknown or cannot be reached.
+   */
+  isReady(to: string): boolean {
+    return this.#engine.isReady(to);
+  }
+
+  /**
    * Resolves when what this turn has queued is written and little waits for this peer: `post` in a loop, with `await ready` now and then, goes as fast as
    * the peer takes it and holds little memory. @throws ClusterError when the peer is unknown or cannot be reached.
    */

@@ -259,6 +259,11 @@ export class TransportEngine {
     return call;
   }
 
+  /** Little waits for this peer, and it can be reached or may yet be. */
+  isReady(to: string): boolean {
+    return this.#route(to)?.ready ?? false;
+  }
+
   /**
    * `done` is called when there is room for more to this peer, or (with the reason) when it cannot be reached.
    * @returns the way to stop waiting.

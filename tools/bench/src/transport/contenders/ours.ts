@@ -38,7 +38,7 @@ export const ours: Contender = {
         setImmediate(ask, bytes);
       });
     return {
-      post: (bytes) => transport.post(serverId, types.post, bytes),
+      post: (bytes) => transport.isReady(serverId) && transport.post(serverId, types.post, bytes),
       ready: () => transport.ready(serverId),
       ask,
       close: () => transport.close(),
