@@ -1,6 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { describe, expect, it } from 'vitest';
 import { Prng } from '@cluster/core';
+import { Assembly } from '../src/core/assembly.ts';
+import { CallTable } from '../src/core/call-table.ts';
 import { type Deadline, DeadlineWheel } from '../src/core/deadlines.ts';
 import { Fifo } from '../src/core/fifo.ts';
 import type { Outgoing, Waiter } from '../src/core/outgoing.ts';
@@ -9,6 +11,7 @@ import { SendQueue } from '../src/core/send-queue.ts';
 import { after, ahead } from '../src/core/sequence.ts';
 import { Unacked } from '../src/core/unacked.ts';
 import { frameTypes } from '../src/wire/frame.ts';
+import { Slab } from '../src/wire/slab.ts';
 
 const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoing => ({
   type: frameTypes.message,
@@ -220,6 +223,89 @@ describe('the send queue', () => {
     expect(queue.next()).toBe(second);
     expect([queue.size, queue.bytes]).toEqual([0, 0]);
     expect(queue.next()).toBeUndefined();
+  });
+});
+
+describe('the table of calls', () => {
+  it.each([1, 0xffff_ff00])(
+    'finds each by its number and gives out none that is taken, also round the end (from %i)',
+    (first) => {
+      const prng = Prng.fromSeed(first);
+      const table = new CallTable<{ readonly stream: number }>(first);
+      const model = new Map<number, { readonly stream: number }>();
+      for (let step = 0; step < 6000; step++) {
+        // Some stay for long, most are over soon.
+        if (model.size < 200 && prng.chance(0.52)) {
+          const call = { stream: table.nextStream() };
+          assert.equal(model.has(call.stream), false);
+          assert.notEqual(call.stream, 0);
+          table.add(call);
+          model.set(call.stream, call);
+        } else {
+          const streams = [...model.keys()];
+          const stream = streams[Math.floor(streams.length * prng.float() ** 0.2)] ?? 5;
+          table.delete(stream);
+          model.delete(stream);
+          assert.equal(table.get(stream), undefined);
+        }
+        assert.equal(table.size, model.size);
+      }
+      for (const [stream, call] of model) expect(table.get(stream)).toBe(call);
+      expect(table.all()).toEqual([...model.values()]);
+      expect(model.size).toBeGreaterThan(50);
+      expect(table.get(0)).toBeUndefined();
+      const size = table.size;
+      table.delete(0);
+      expect(table.size).toBe(size);
+    },
+  );
+});
+
+describe('a slab', () => {
+  it('cuts pieces that never overlap from few blocks, each as large as is wanted, up to a bound', () => {
+    const blocks: number[] = [];
+    const slab = new Slab((bytes) => {
+      blocks.push(bytes);
+      return new Uint8Array(bytes);
+    });
+    const taken: Uint8Array[] = [];
+    const cut = (least: number, wanted: number, length: number): void => {
+      const block = slab.reserve(least, wanted);
+      expect(block.length - slab.at).toBeGreaterThanOrEqual(least);
+      block.fill(taken.length, slab.at, slab.at + length);
+      taken.push(slab.take(slab.at + length));
+    };
+    for (let i = 0; i < 40; i++) cut(8000, 300, 300);
+    expect(blocks).toEqual([16_384, 16_384]);
+    for (let i = 0; i < 3; i++) cut(8000, 50_000, 50_000);
+    expect(blocks.splice(2)).toEqual([50_000, 50_000, 50_000]);
+    // The largest are used up.
+    for (let i = 0; i < 20; i++) cut(8000, 1_000_000, 8000);
+    expect(blocks.splice(2)).toEqual([131_072, 131_072]);
+    for (const [i, piece] of taken.entries()) expect(piece.every((byte) => byte === i)).toBe(true);
+    slab.release();
+    cut(10, 10, 10);
+    expect(blocks.splice(2)).toEqual([16_384]);
+  });
+});
+
+describe('the assembly of a large message', () => {
+  it('takes a piece where it was read to, and any other by copying it there', () => {
+    const assembly = new Assembly();
+    expect(assembly.place(2, 3)).toBeNull();
+    expect(assembly.add(2, 8, Uint8Array.of(1, 2))).toBe(true);
+    const place = assembly.place(2, 3) as Uint8Array;
+    place.set([3, 4, 5]);
+    expect(assembly.place(2, 7)).toBeNull();
+    expect(assembly.place(3, 1)).toBeNull();
+    expect(assembly.add(2, 8, place)).toBe(true);
+    expect(assembly.add(2, 8, Uint8Array.of(6))).toBe(true);
+    const last = assembly.place(2, 2) as Uint8Array;
+    last.set([7, 8]);
+    // What was not read to its place counts, and not what was written there before.
+    const whole = assembly.finish(2, Uint8Array.of(9, 10));
+    expect([...(whole ?? [])]).toEqual([1, 2, 3, 4, 5, 6, 9, 10]);
+    expect(whole?.buffer).toBe(place.buffer);
   });
 });
 

@@ -109,6 +109,39 @@ describe('the frame parser', () => {
     expect(seen).toMatchObject({ buffer: bytes.buffer });
   });
 
+  it('gathers a frame that spans chunks where its sink wants it', () => {
+    const place = new Uint8Array(3);
+    const seen: unknown[] = [];
+    const parser = new FrameParser(1024, {
+      onFrame: (...fields) => {
+        seen.push(fields[5]);
+        return true;
+      },
+      place: (type, flags, typeId, stream, sequence, length) => {
+        seen.push([type, flags, typeId, stream, sequence, length]);
+        return typeId === 7 ? place : null;
+      },
+    });
+    const bytes = new Uint8Array(2 * (headerBytes + 3));
+    for (const [i, typeId] of [7, 8].entries()) {
+      const at = i * (headerBytes + 3);
+      writeHeader(bytes, at, 3, frameTypes.chunk, 2, typeId, 300_000, 5);
+      bytes.set([1, 2, 3], at + headerBytes);
+    }
+    for (const byte of bytes) parser.push(Uint8Array.of(byte));
+    expect(seen).toEqual([
+      [frameTypes.chunk, 2, 7, 300_000, 5, 3],
+      place,
+      [frameTypes.chunk, 2, 8, 300_000, 5, 3],
+      Uint8Array.of(1, 2, 3),
+    ]);
+    expect(seen[1]).toBe(place);
+    expect([...place]).toEqual([1, 2, 3]);
+    // One that is there whole need not be gathered.
+    parser.push(bytes.subarray(0, headerBytes + 3));
+    expect(seen).toHaveLength(5);
+  });
+
   it('refuses a length over the limit from the header alone, before anything is allocated', () => {
     for (const length of [1025, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]) {
       const { parser, frames } = collector(1024);

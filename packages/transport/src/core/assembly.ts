@@ -15,12 +15,19 @@ export class Assembly {
     return this.#buffers[lane] === null;
   }
 
+  /** Where the next `length` bytes of a message that has begun will stand, so that they can be read to there; null when they do not fit. */
+  place(lane: number, length: number): Uint8Array | null {
+    const buffer = this.#buffers[lane] ?? null;
+    const have = this.#have[lane] as number;
+    return buffer === null || have + length > buffer.length ? null : buffer.subarray(have, have + length);
+  }
+
   /** A chunk that is not the last. False when it does not fit. */
   add(lane: number, total: number, chunk: Uint8Array): boolean {
     const buffer = (this.#buffers[lane] ??= this.#allocate(total));
     const have = this.#have[lane] as number;
     if (buffer.length !== total || chunk.length === 0 || have + chunk.length >= total) return false;
-    buffer.set(chunk, have);
+    if (!isAt(chunk, buffer, have)) buffer.set(chunk, have);
     this.#have[lane] = have + chunk.length;
     return true;
   }
@@ -30,7 +37,7 @@ export class Assembly {
     const buffer = this.#buffers[lane] ?? null;
     const have = this.#have[lane] as number;
     if (buffer === null || have + chunk.length !== buffer.length) return null;
-    buffer.set(chunk, have);
+    if (!isAt(chunk, buffer, have)) buffer.set(chunk, have);
     this.drop(lane);
     return buffer;
   }
@@ -40,6 +47,10 @@ export class Assembly {
     this.#have[lane] = 0;
   }
 }
+
+/** It was read to where it belongs. */
+const isAt = (chunk: Uint8Array, buffer: Uint8Array, at: number): boolean =>
+  chunk.buffer === buffer.buffer && chunk.byteOffset === buffer.byteOffset + at;
 
 /** For each priority one lane in order, and one aside for large answers. */
 export const laneCount = 8;

@@ -32,7 +32,7 @@ export class Call implements PendingCall, Waiter, Deadline {
     onTimeout: (call: Call) => void,
     done: Done<Uint8Array>,
   ) {
-    this.stream = delivery.nextStream();
+    this.stream = delivery.calls.nextStream();
     this.delivery = delivery;
     this.until = until;
     this.startedMs = nowMs;
@@ -40,7 +40,7 @@ export class Call implements PendingCall, Waiter, Deadline {
     this.#wheel = wheel;
     this.#onTimeout = onTimeout;
     this.#done = done;
-    delivery.calls.set(this.stream, this);
+    delivery.calls.add(this);
     wheel.add(this, nowMs + timeoutMs);
     this.#armed = true;
   }

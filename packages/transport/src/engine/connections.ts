@@ -226,6 +226,8 @@ export class Connections {
           if (type === frameTypes.refused) return this.#refused(connection, payload);
           return this.#owner.frame(connection, delivery, type, flags, typeId, stream, sequence, payload);
         },
+        place: (type, flags, typeId, _stream, sequence, length) =>
+          connection.delivery?.place(type, flags, typeId, sequence, length) ?? null,
       },
       this.#ports.clock.nowMs(),
       this.#ports.allocate,

@@ -8,14 +8,15 @@ import { priorities, type Outgoing, type Priority } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
 import { Assembly } from '../core/assembly.ts';
+import { CallTable } from '../core/call-table.ts';
 import { ReceiveCredit, SendCredit } from '../core/credit.ts';
 import type { PeerLimits } from '../core/handshake.ts';
 import { SendQueue } from '../core/send-queue.ts';
 import { after, ahead } from '../core/sequence.ts';
 import { Tally } from '../core/tally.ts';
 import { Unacked } from '../core/unacked.ts';
-import { frameTypes, headerBytes, writeHeader } from '../wire/frame.ts';
-import type { Allocate, Slab } from '../wire/slab.ts';
+import { flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from '../wire/frame.ts';
+import type { Allocate } from '../wire/slab.ts';
 import type { TokenBucket } from '../core/rate-limit.ts';
 import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
@@ -36,6 +37,7 @@ export interface DeliveryLimits {
 
 /** A call of ours, as the session sees it. */
 export interface PendingCall {
+  readonly stream: number;
   readonly until: 'answer' | 'arrival';
   readonly startedMs: number;
   /** It has been on the wire. */
@@ -52,7 +54,7 @@ export interface Carrier {
   readonly id: number;
   readonly tally: Tally;
   writeControl(frame: Uint8Array): void;
-  flush(slab: Slab, attemptsMax: number): number;
+  flush(attemptsMax: number): number;
 }
 
 // An acknowledgement this late costs nothing: it frees at most this much of the peer's memory.
@@ -69,7 +71,7 @@ export class Delivery {
   /** What the peer may send. Replaced with the session: what handlers of the last one finish counts for nothing. */
   receiveCredit: ReceiveCredit;
   /** Calls of ours that wait, by stream. */
-  readonly calls = new Map<number, PendingCall>();
+  readonly calls = new CallTable<PendingCall>();
   /** Requests of the peer's, by its stream. */
   readonly inbound = new Map<number, InboundRequest>();
   /** Streams of the calls that wait for a PONG. */
@@ -104,7 +106,6 @@ export class Delivery {
   #peerLimits: PeerLimits;
   #unacked: Unacked;
   #received = 0;
-  #nextStream = 1;
   #ackMessages = 0;
   #ackBytes = 0;
   #ackNow = false;
@@ -197,14 +198,6 @@ export class Delivery {
     for (const done of waiting) done(error === null ? { ok: true, value: undefined } : { ok: false, error });
   }
 
-  nextStream(): number {
-    let stream = this.#nextStream;
-    // After 2^32 requests the numbers come round; a call that old has long met its deadline, but nobody need rely on that.
-    while (this.calls.has(stream) || stream === 0) stream = after(stream);
-    this.#nextStream = after(stream);
-    return stream;
-  }
-
   /** The next frame to write: first what has to be sent again. Its number is in `takenSequence`. */
   take(attemptsMax: number): Outgoing | null {
     const unacked = this.#unacked;
@@ -266,6 +259,15 @@ export class Delivery {
     if (distance <= 0) return 'duplicate';
     this.#received = sequence;
     return 'new';
+  }
+
+  /** Where the payload of a frame that comes in pieces is gathered: in its message, when it is the next of one that has begun. */
+  place(type: FrameType, flags: number, typeId: number, sequence: number, length: number): Uint8Array | null {
+    const isChunk = type === frameTypes.chunk;
+    const isLast = type <= frameTypes.error && (flags & flagBits.completes) !== 0;
+    if (!(isChunk || isLast) || sequence !== after(this.#received)) return null;
+    const ofAnswer = isChunk ? typeId === 1 : type >= frameTypes.response;
+    return this.assembly.place((flags & flagBits.priority) + (ofAnswer ? 4 : 0), length);
   }
 
   get owesAck(): boolean {

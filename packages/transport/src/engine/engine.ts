@@ -320,7 +320,7 @@ export class TransportEngine {
     this.#closing = 'draining';
     this.#listener?.close();
     for (const delivery of this.#sessions.all()) {
-      for (const call of delivery.calls.values()) call.close();
+      for (const call of delivery.calls.all()) call.close();
       delivery.wakeWaiting(transportClosed());
       if (delivery.connection === null) delivery.abandonQueued();
     }
@@ -389,7 +389,7 @@ export class TransportEngine {
     this.#calls.stop();
     this.#connections.close();
     for (const delivery of this.#sessions.all()) {
-      for (const call of delivery.calls.values()) call.close();
+      for (const call of delivery.calls.all()) call.close();
     }
     for (const done of this.#whenClosed.splice(0)) done();
   }

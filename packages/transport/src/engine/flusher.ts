@@ -6,13 +6,11 @@
 import type { Clock } from '@cluster/core';
 import type { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
-import { Slab, zeroed } from '../wire/slab.ts';
 import type { Delivery } from './delivery.ts';
 
 export class Flusher {
   #dirty: Delivery[] = [];
   #spare: Delivery[] = [];
-  readonly #slab: Slab;
   readonly #metrics: TransportMetrics;
   readonly #clock: Clock;
   readonly #attemptsMax: number;
@@ -32,7 +30,6 @@ export class Flusher {
     this.#metrics = metrics;
     this.#clock = ports.clock;
     this.#attemptsMax = attemptsMax;
-    this.#slab = new Slab(ports.allocate ?? zeroed);
     this.#soon = ports.soon ?? null;
     this.#defer = ports.defer ?? ((run) => void ports.clock.setTimer(0, run));
     this.#onFlushed = onFlushed;
@@ -67,7 +64,7 @@ export class Flusher {
       delivery.scheduled = false;
       const { connection } = delivery;
       if (connection === null) continue;
-      const bytes = connection.flush(this.#slab, this.#attemptsMax);
+      const bytes = connection.flush(this.#attemptsMax);
       this.#metrics.bytesSent.add(bytes);
       const { taken, resent } = delivery;
       if (bytes > 0) {

@@ -72,10 +72,10 @@ export class Sessions {
   lose(peer: string, why: SessionEnd, keepQueued: boolean, refusal: Refusal | null): void {
     const delivery = this.#deliveries.get(peer);
     if (delivery === undefined) return;
-    for (const call of delivery.calls.values()) call.why = why;
+    for (const call of delivery.calls.all()) call.why = why;
     this.#metrics.messagesDropped.add(delivery.abandonSent());
     delivery.queue.endSession();
-    for (const call of delivery.calls.values()) {
+    for (const call of delivery.calls.all()) {
       if (call.sent) call.fail(maybeDelivered(peer, why, refusal));
     }
     if (!keepQueued) this.giveUp(peer, refusal ?? over);
@@ -86,7 +86,7 @@ export class Sessions {
     if (delivery === undefined) return;
     delivery.refusal = refusal;
     this.#metrics.messagesDropped.add(delivery.abandonQueued());
-    for (const call of delivery.calls.values()) call.fail(refusalError(peer, refusal));
+    for (const call of delivery.calls.all()) call.fail(refusalError(peer, refusal));
     delivery.wakeWaiting(refusalError(peer, refusal));
     delivery.pings.clear();
   }

@@ -1,19 +1,21 @@
 /**
- * One stream with its parser and its writer. Frames are gathered into one block and written at once; a large payload follows its
- * header in slices; and nothing more is written while the socket holds enough, because what is in the socket can no longer
- * be overtaken. A copied frame is sent again from its block, so that the message itself need not be kept.
+ * One stream with its parser and its writer. Frames are gathered into one block; a large payload follows its header from where it
+ * is; all of a turn leaves together, so that headers are no TLS records of their own; and nothing more is written while the socket
+ * holds enough, because what is in the socket can no longer be overtaken. A copied frame is sent again from its block, so that the
+ * message itself need not be kept.
  */
 import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts';
 import { headerBytes, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
-import { type Allocate, type Slab, slabBytes } from '../wire/slab.ts';
+import { type Allocate, Slab, zeroed } from '../wire/slab.ts';
 import { Tally } from '../core/tally.ts';
 import type { SecureStream } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
 
 /** Payloads up to this size are copied into the block; larger ones are written as they are. */
 const copyBytesMax = 8192;
-const blockBytes = slabBytes;
+/** What may wait in the socket. */
+export const socketBytesMax = 131_072;
 
 export class WireConnection {
   readonly id: number;
@@ -41,12 +43,14 @@ export class WireConnection {
   readonly #control: Uint8Array[] = [];
   #payload: Uint8Array | null = null;
   #payloadAt = 0;
+  readonly #slab: Slab;
 
   constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number, allocate?: Allocate) {
     this.id = id;
     this.dialled = dialled;
     this.parser = new FrameParser(helloBytesMax, sink, allocate);
     this.openedMs = nowMs;
+    this.#slab = new Slab(allocate ?? zeroed);
     this.lastHeardMs = nowMs;
     this.#progressMs = nowMs;
     this.#usedMs = nowMs;
@@ -100,36 +104,46 @@ export class WireConnection {
   }
 
   /** Writes what the session has, as far as the socket takes it. Returns the bytes written. */
-  flush(slab: Slab, attemptsMax: number): number {
+  flush(attemptsMax: number): number {
     const { stream } = this;
     let written = 0;
-    if (stream === null) return 0;
+    if (stream === null || !this.writable) return 0;
+    stream.cork?.();
     while (this.writable) {
-      const bytes = this.#nextSlice() ?? this.#control.shift() ?? this.#nextBlock(slab, attemptsMax);
+      const room = socketBytesMax - (stream.unsentBytes ?? 0);
+      const bytes = this.#nextSlice(room) ?? this.#control.shift() ?? this.#nextBlock(room, attemptsMax);
       if (bytes === null) break;
       written += bytes.length;
       if (!stream.write(bytes)) this.#blocked = true;
     }
+    stream.uncork?.();
     return written;
   }
 
-  #nextSlice(): Uint8Array | null {
+  /** Lets go of memory that the next frames would be written to. */
+  release(): void {
+    this.#slab.release();
+  }
+
+  #nextSlice(room: number): Uint8Array | null {
     const payload = this.#payload;
     if (payload === null) return null;
-    const slice = payload.subarray(this.#payloadAt, this.#payloadAt + blockBytes);
+    const slice = payload.subarray(this.#payloadAt, this.#payloadAt + room);
     this.#payloadAt += slice.length;
     if (this.#payloadAt >= payload.length) this.#payload = null;
     return slice;
   }
 
-  #nextBlock(slab: Slab, attemptsMax: number): Uint8Array | null {
+  #nextBlock(room: number, attemptsMax: number): Uint8Array | null {
     const { delivery } = this;
     if (delivery === null) return null;
-    const block = slab.reserve(ackBytesMax + frameBytesMax);
+    const slab = this.#slab;
+    const block = slab.reserve(ackBytesMax + frameBytesMax, ackBytesMax + delivery.queue.bytes);
     const start = slab.at;
+    const end = Math.min(block.length, start + room);
     let at = start;
     let acknowledged = !delivery.owesAck;
-    while (block.length - at >= frameBytesMax) {
+    while (end - at >= frameBytesMax) {
       const item = delivery.take(attemptsMax);
       if (item === null) break;
       if (!acknowledged) {

@@ -29,8 +29,8 @@ export interface TlsStreamOptions {
   readonly handshakesMax: number;
 }
 
-/** Above this nothing more is written: what the socket holds can no longer be overtaken by a more urgent message. */
-const socketQueueBytes = 65_536;
+/** Above this nothing more is written until all has left. With what is written at once it stays below what may wait in a socket. */
+const enoughBytes = 114_688;
 
 export class TlsStreams implements SecureStreamPort {
   #context: SecureContextOptions;
@@ -228,7 +228,15 @@ class TlsStream implements SecureStream {
 
   write(bytes: Uint8Array): boolean {
     // Node's own answer is false from 16 KiB on, which would cost a pause in every block.
-    return this.#socket.write(bytes) || this.#socket.writableLength < socketQueueBytes;
+    return this.#socket.write(bytes) || this.#socket.writableLength < enoughBytes;
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
   }
 
   end(): void {

@@ -15,6 +15,18 @@ export interface FrameSink {
     sequence: number,
     payload: Uint8Array,
   ): boolean;
+  /**
+   * Where the payload of a frame that spans chunks is to be gathered, whose length has been checked; null: in a buffer of its
+   * own. What is written there counts only once `onFrame` has been called with it.
+   */
+  place?(
+    type: FrameType,
+    flags: number,
+    typeId: number,
+    stream: number,
+    sequence: number,
+    length: number,
+  ): Uint8Array | null;
 }
 
 /** Why bytes were rejected: the label of `frames_rejected`. */
@@ -72,7 +84,7 @@ export class FrameParser {
       } else {
         if (header !== this.#header) this.#header.set(header.subarray(from, from + headerBytes));
         this.#have = headerBytes;
-        this.#gathering = this.#allocate(length);
+        this.#gathering = this.#place(length) ?? this.#allocate(length);
         this.#gathered = 0;
       }
     }
@@ -88,6 +100,19 @@ export class FrameParser {
     if (length > this.payloadBytesMax) return 'oversized';
     if (!isFrameType(type)) return 'type';
     return (flags & ~flagBits.all) === 0 ? null : 'flags';
+  }
+
+  #place(length: number): Uint8Array | null {
+    const header = this.#header;
+    const place = this.#sink.place?.(
+      header[4] as FrameType,
+      header[5] as number,
+      ((header[6] as number) << 8) | (header[7] as number),
+      u32(header, 8),
+      u32(header, 12),
+      length,
+    );
+    return place ?? null;
   }
 
   #gather(into: Uint8Array, chunk: Uint8Array, at: number): number {

@@ -1,8 +1,9 @@
 /**
- * Memory for frames, cut from blocks of 64 KiB and never written again: one allocation for many writes. Whoever holds a piece
- * keeps its block alive.
+ * Memory for frames, cut from blocks and never written again: one allocation for many writes. Whoever holds a piece keeps its
+ * block alive, so every connection has blocks of its own: what one peer leaves unacknowledged holds nothing that went to another.
  */
-export const slabBytes = 65_536;
+const blockBytesMin = 16_384;
+const blockBytesMax = 131_072;
 
 /** A buffer that need not be zeroed: every byte is written before anybody reads it. */
 export type Allocate = (bytes: number) => Uint8Array;
@@ -17,10 +18,11 @@ export class Slab {
     this.#allocate = allocate;
   }
 
-  /** The block to write into, with room for `bytes` behind `at`. */
-  reserve(bytes: number): Uint8Array {
-    if (this.#block.length - this.#at < bytes) {
-      this.#block = this.#allocate(slabBytes);
+  /** The block to write into, with room for `least` bytes behind `at`, and for `wanted` if a block is that large. */
+  reserve(least: number, wanted: number): Uint8Array {
+    const left = this.#block.length - this.#at;
+    if (left < least || (left < wanted && this.#block.length < blockBytesMax)) {
+      this.#block = this.#allocate(Math.min(Math.max(least, wanted, blockBytesMin), blockBytesMax));
       this.#at = 0;
     }
     return this.#block;
@@ -35,6 +37,12 @@ export class Slab {
     const piece = this.#block.subarray(this.#at, end);
     this.#at = end;
     return piece;
+  }
+
+  /** Nothing is going to be written for a while. */
+  release(): void {
+    this.#block = none;
+    this.#at = 0;
   }
 }
 
