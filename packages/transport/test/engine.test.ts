@@ -766,6 +766,31 @@ describe('a lone message', () => {
   });
 });
 
+describe('much for one peer', () => {
+  it('begins to leave before the turn is over, if nothing of it waits in the socket', () => {
+    const { world, a, b } = pair();
+    echo(b);
+    call(a, 'b');
+    world.run(50);
+    const sent = (): number => a.metrics.value('messages_sent');
+    const before = sent();
+    const post = (count: number): void => {
+      for (let i = 0; i < count; i++) a.engine.post('b', type, new Uint8Array(984));
+    };
+    post(4);
+    expect(sent() - before).toBe(0);
+    post(6);
+    // Five are enough for a part; the rest leaves together.
+    expect(sent() - before).toBe(5);
+    world.run(0);
+    expect(sent() - before).toBe(10);
+    post(10);
+    expect(sent() - before).toBe(10);
+    world.run(0);
+    expect(sent() - before).toBe(20);
+  });
+});
+
 describe('what a peer may send', () => {
   it('is limited by type: more is counted, answered with an error, and reaches no handler', () => {
     const { world, a, b } = pair();

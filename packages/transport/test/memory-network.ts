@@ -103,6 +103,10 @@ class MemoryStream implements SecureStream {
     this.handlers = handlers;
   }
 
+  get unsentBytes(): number {
+    return this.#inFlight;
+  }
+
   write(bytes: Uint8Array): boolean {
     if (this.#ended || this.closed) return true;
     const { clock, prng, latencyMs } = this.#network;

@@ -53,6 +53,8 @@ export interface PendingCall {
 export interface Carrier {
   readonly id: number;
   readonly tally: Tally;
+  /** Nothing that was written waits in the socket. */
+  readonly isEmpty: boolean;
   writeControl(frame: Uint8Array): void;
   flush(attemptsMax: number): number;
 }
@@ -90,6 +92,8 @@ export class Delivery {
   leaving = false;
   /** It is in the engine's list of those to flush. */
   scheduled = false;
+  /** Since it is in the list nothing has been written. */
+  mayWriteEarly = false;
   ackTimerArmed = false;
   takenSequence = 0;
   readonly tally = new Tally();

@@ -60,6 +60,10 @@ export class WireConnection {
     return this.stream !== null && !this.closed && !this.#blocked;
   }
 
+  get isEmpty(): boolean {
+    return this.writable && (this.stream?.unsentBytes ?? 0) === 0;
+  }
+
   receive(bytes: Uint8Array): FrameFault | null {
     return this.parser.push(bytes);
   }
@@ -138,7 +142,9 @@ export class WireConnection {
     const { delivery } = this;
     if (delivery === null) return null;
     const slab = this.#slab;
-    const block = slab.reserve(ackBytesMax + frameBytesMax, ackBytesMax + delivery.queue.bytes);
+    const least = ackBytesMax + frameBytesMax;
+    // The largest frame has to fit behind all that waits: how long the next is shows only when it is taken.
+    const block = slab.reserve(least, least + delivery.queue.bytes);
     const start = slab.at;
     const end = Math.min(block.length, start + room);
     let at = start;
