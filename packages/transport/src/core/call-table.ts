@@ -20,6 +20,11 @@ export class CallTable<T extends { readonly stream: number }> {
     return this.#size;
   }
 
+  /** Another whenever a number has been given out. */
+  get next(): number {
+    return this.#next;
+  }
+
   /** A number that nobody in the table has. Not 0, which is none. */
   nextStream(): number {
     if (this.#size * 2 >= this.#places.length) this.#grow();

@@ -155,7 +155,7 @@ export class Delivery {
 
   /** Another number as soon as anything of the session has gone either way, or somebody has pinged. */
   get activity(): number {
-    return this.#received + this.takenSequence + this.#nextStream + this.pinged;
+    return this.#received + this.takenSequence + this.calls.next + this.pinged;
   }
 
   /** Of a priority: what the peer has and has not finished with. */

@@ -261,7 +261,7 @@ export class TransportEngine {
 
   /** Little waits for this peer, and it can be reached or may yet be. */
   isReady(to: string): boolean {
-    return this.#route(to)?.ready ?? false;
+    return this.#routes.find(to)?.ready ?? false;
   }
 
   /**
