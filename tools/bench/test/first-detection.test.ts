@@ -7,6 +7,10 @@ describe('mean first detection', () => {
     expect(paperPeriods).toBeCloseTo(1.58, 2);
   });
 
+  test('takes longer where fewer are left to probe, in proportion in a large pool', () => {
+    expect((expectedPeriods(1000, 51) - 1) / (expectedPeriods(1000) - 1)).toBeCloseTo(1 / 0.95, 2);
+  });
+
   test('is what a draw of the schedule gives', () => {
     // The schedule itself, without any protocol: positions in two shuffled rounds, and a phase.
     let state = 1;

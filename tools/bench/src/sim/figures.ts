@@ -2,12 +2,15 @@
 import type { SwimPool } from './pool.ts';
 
 const patienceMs = 300_000;
-// Few enough that those that are left are as good as all.
-const shareKilledAtOnce = 1 / 50;
+// Few enough that relays are seldom among them: who lacks an answer of a relay takes itself for slow, and probes more seldom.
+const shareDying = 1 / 20;
+
+/** Of a large pool a few die in the same period. */
+export const dyingTogether = (size: number): number => Math.max(1, Math.round(size * shareDying));
 
 /**
  * Kills members at random moments, and gives the times to the first suspicion, in periods. Before each kill the pool is whole and
- * well; of a large pool a few die in the same period, each seen for itself.
+ * well; those that die in the same period are each seen for itself.
  */
 export function detections(pool: SwimPool, kills: number, periodMs: number): number[] {
   const { world } = pool;
@@ -20,7 +23,7 @@ export function detections(pool: SwimPool, kills: number, periodMs: number): num
     periods.push((world.nowMs - atMs) / periodMs);
     killedAtMs.delete(member.name);
   });
-  const atOnce = Math.max(1, Math.floor(pool.names.length * shareKilledAtOnce));
+  const atOnce = dyingTogether(pool.names.length);
   while (periods.length < kills) {
     pool.await('a whole pool', () => pool.isWell, patienceMs);
     world.runFor((1 + prng.float()) * periodMs);

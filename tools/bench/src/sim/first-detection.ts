@@ -13,15 +13,19 @@
  *
  *   E = integral over t >= 0 of s(t)^m
  *
- * which tends to 1 for large n. The probe fails at the end of its period, when the relays have been silent too: the first suspicion
+ * which tends to 1 for large n. Where k die together, m - (k - 1) are left to probe, in rounds that are as long. The probe fails at the end of its period, when the relays have been silent too: the first suspicion
  * comes after E + 1 periods. SWIM (4.1) counts whole periods under independent random choices, hence its e/(e - 1) = 1.58: there
  * all probe in step, and a period in which the dead one is chosen counts from the moment of the choice.
  */
 export const paperPeriods = Math.E / (Math.E - 1);
 
-/** Mean time from a death to the first suspicion, in probe periods. */
-export function expectedPeriods(size: number): number {
+/**
+ * Mean time from a death to the first suspicion, in probe periods.
+ * @param dying how many die together.
+ */
+export function expectedPeriods(size: number, dying = 1): number {
   const m = size - 1;
+  const observers = m - (dying - 1);
   const misses = (probes: number): number => {
     let sum = 0;
     for (let left = 0; left < m; left++)
@@ -36,9 +40,9 @@ export function expectedPeriods(size: number): number {
     for (let i = 0; i <= steps; i++) {
       const weight = i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2;
       const f = i / steps;
-      expected += (weight / (3 * steps)) * ((1 - f) * before + f * after) ** m;
+      expected += (weight / (3 * steps)) * ((1 - f) * before + f * after) ** observers;
     }
-    if (before ** m < 1e-9) break;
+    if (before ** observers < 1e-9) break;
   }
   return expected + 1;
 }
