@@ -476,6 +476,34 @@ describe('what is said of ourselves', () => {
     expect(rig.incarnationOf('me')).toBe(6);
   });
 
+  it('an accusation is followed by an exchange with somebody, once in a while: what was said meanwhile has missed us', () => {
+    const rig = CoreRig.with(others, { pushPullPeriodMs: 3_600_000 });
+    rig.answering = true;
+    const exchanges = (): number => rig.take().filter(({ type }) => type === 'startExchange').length;
+    rig.take();
+    rig.hear(suspect('me', 4));
+    rig.hear(suspect('me', 5));
+    expect(exchanges()).toBe(1);
+    rig.run(4000);
+    rig.hear(suspect('me', 6));
+    expect(exchanges()).toBe(0);
+    rig.run(2000);
+    rig.hear(suspect('me', 7));
+    expect(exchanges()).toBe(1);
+    // Somebody quotes us wrongly: we were never out of reach.
+    rig.run(6000);
+    rig.take();
+    rig.hear(alive('me', 9));
+    expect(exchanges()).toBe(0);
+  });
+
+  it('an accusation is followed by no exchange where there is no push/pull', () => {
+    const rig = CoreRig.with(others, { pushPullPeriodMs: 0 });
+    rig.take();
+    rig.hear(suspect('me', 4));
+    expect(rig.said('startExchange')).toEqual([]);
+  });
+
   it('an old accusation changes nothing', () => {
     const rig = CoreRig.with(others);
     rig.answering = true;

@@ -65,6 +65,7 @@ export interface AgentCheckpoint {
   readonly rival: Rival | null;
   readonly isReserving: boolean;
   readonly stateChangedMs: number;
+  readonly caughtUpMs: number;
 }
 
 const stepper = new Stepper(agentMachine);
@@ -78,6 +79,7 @@ export class Agent {
   #rival: Rival | null = null;
   #isReserving = false;
   #stateChangedMs = 0;
+  #caughtUpMs = -Infinity;
 
   constructor(pool: Pool, parts: AgentParts) {
     this.#pool = pool;
@@ -217,6 +219,7 @@ export class Agent {
       rival: this.#rival,
       isReserving: this.#isReserving,
       stateChangedMs: this.#stateChangedMs,
+      caughtUpMs: this.#caughtUpMs,
     };
   }
 
@@ -229,6 +232,7 @@ export class Agent {
     this.#rival = checkpoint.rival;
     this.#isReserving = checkpoint.isReserving;
     this.#stateChangedMs = checkpoint.stateChangedMs;
+    this.#caughtUpMs = checkpoint.caughtUpMs;
   }
 
   #perform(action: ActionOf<typeof agentMachine>, nowMs: number, out: Out): void {
@@ -251,9 +255,12 @@ export class Agent {
         return;
       case 'closeJoin':
         return this.#closeJoin(out);
-      case 'refute':
+      case 'refute': {
+        const { above, accused } = action.params;
         out.emit({ type: 'countRefutation' });
-        return this.#raise(action.params.above, action.params.accused, out);
+        this.#raise(above, accused, out);
+        return accused ? this.#catchUp(nowMs, out) : undefined;
+      }
       case 'reportConflict':
         return this.#reportConflict(action.params.address, nowMs, out);
       case 'announceTags':
@@ -281,6 +288,16 @@ export class Agent {
     out.emit({ type: 'notify', notice: 'Conflict', member: this.record(nowMs) });
     const { checks } = this.#parts;
     if (!checks.has('rival')) checks.begin(address, this.#pool.self.name, { kind: 'rival' }, nowMs, out);
+  }
+
+  /**
+   * Others could not reach us, so what they have said meanwhile may have missed us: a member that was cut off for seconds would hear
+   * of a death or a return by the next push/pull only.
+   */
+  #catchUp(nowMs: number, out: Out): void {
+    if (nowMs - this.#caughtUpMs < this.#pool.options.config.suspectTimeoutMs) return;
+    this.#caughtUpMs = nowMs;
+    this.#parts.schedule.pushPullNow(out);
   }
 
   #closeJoin(out: Out): void {

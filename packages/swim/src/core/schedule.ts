@@ -97,6 +97,11 @@ export class Schedule {
     }
   }
 
+  /** A full exchange before it is due. */
+  pushPullNow(out: Out): void {
+    if (this.#pool.options.config.pushPullPeriodMs > 0) this.#pushPull(out);
+  }
+
   #pushPull(out: Out): void {
     for (const name of this.#sample(1, ({ state }) => state === 'alive'))
       this.#exchanges.start(this.#members.row(name).address, 'sync', out);

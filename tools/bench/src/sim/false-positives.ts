@@ -44,7 +44,7 @@ export const lifeguardExperiment: Experiment = {
   blockMs: [128, 256, 512, 1024, 2048, 4096],
   intervalMs: [1, 4, 16, 64, 256, 1024, 4096],
   durationMs: 60_000,
-  seeds: [1],
+  seeds: [1, 2, 3],
 };
 
 const settleMs = 10_000;
