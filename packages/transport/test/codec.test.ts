@@ -179,7 +179,7 @@ describe('the quick check', () => {
       { numRuns: 1000 },
     );
     for (const name of fields) {
-      const { [name as keyof Order]: _gone, ...rest } = example;
+      const rest = Object.fromEntries(Object.entries(example).filter(([field]) => field !== name));
       expect(check(rest)).toBe(order.safeParse(rest).success);
     }
     expect(seen.yes).toBeGreaterThan(300);

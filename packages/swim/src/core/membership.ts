@@ -1,11 +1,5 @@
 /** The other members: a row of columns for each, and its state in the machine table, which decides what is believed. */
-import {
-  type ActionOf,
-  MachineTable,
-  type Sink,
-  Stepper,
-  type TableCheckpoint,
-} from '@cluster/core';
+import { type ActionOf, MachineTable, type Sink, Stepper, type TableCheckpoint } from '@cluster/core';
 import type { MemberEventType } from '../member.ts';
 import type { MemberRecord, SwimEffect } from './effects.ts';
 import { type MemberEvent, memberMachine } from './member.machine.ts';

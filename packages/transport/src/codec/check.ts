@@ -18,7 +18,7 @@ interface Def {
   readonly catchall?: z.ZodType;
 }
 
-const defOf = (schema: z.ZodType): Def => schema.def as unknown as Def;
+const defOf = (schema: z.ZodType): Def => schema.def;
 
 // What takes a value that is not what comes out.
 const changing = new Set([

@@ -80,11 +80,12 @@ function maybe(inner: Shape): Shape {
 
 function arrayShape(element: Shape): Shape {
   if (element === plain) return plain;
-  const each =
-    (one: (value: unknown) => unknown) =>
-    (value: unknown): unknown =>
-      Array.isArray(value) ? value.map(one) : value;
-  return { toRecord: each(element.toRecord), fromRecord: each(element.fromRecord) };
+  const each = (value: unknown, turn: (item: unknown) => unknown): unknown =>
+    Array.isArray(value) ? value.map(turn) : value;
+  return {
+    toRecord: (value) => each(value, (item) => element.toRecord(item)),
+    fromRecord: (value) => each(value, (item) => element.fromRecord(item)),
+  };
 }
 
 function mapShape(inner: Shape): Shape {
