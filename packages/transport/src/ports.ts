@@ -25,7 +25,10 @@ export interface SecureStream extends Duplex {
    * can be told; the engine refuses it.
    */
   readonly certified: Certified;
-  /** What has been written and has not left. Default: unknown; then only `onDrain` shows that the peer reads. */
+  /**
+   * What has been written and has not left; bytes that have are the writer's again. Default: unknown; then only `onDrain` shows that
+   * the peer reads, and nothing is written to memory a second time.
+   */
   readonly unsentBytes?: number;
   /** Called when what the peer has shown counts no more. Who uses the stream sets it, tells the peer, and closes. */
   onRevoked?: ((refusal: Refusal) => void) | undefined;

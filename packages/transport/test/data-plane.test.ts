@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { Prng } from '@cluster/core';
 import { Assembly } from '../src/core/assembly.ts';
 import { CallTable } from '../src/core/call-table.ts';
@@ -11,7 +11,7 @@ import { SendQueue } from '../src/core/send-queue.ts';
 import { after, ahead } from '../src/core/sequence.ts';
 import { Unacked } from '../src/core/unacked.ts';
 import { frameTypes } from '../src/wire/frame.ts';
-import { Slab } from '../src/wire/slab.ts';
+import { largeBytes, Slab } from '../src/wire/slab.ts';
 
 const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoing => ({
   type: frameTypes.message,
@@ -262,30 +262,68 @@ describe('the table of calls', () => {
 });
 
 describe('a slab', () => {
-  it('cuts pieces that never overlap from few blocks, each as large as is wanted, up to a bound', () => {
+  const progress = { taken: 0, unacknowledged: 1, written: 0, left: 0 as number | null };
+  const cutter = () => {
     const blocks: number[] = [];
     const slab = new Slab((bytes) => {
       blocks.push(bytes);
       return new Uint8Array(bytes);
     });
-    const taken: Uint8Array[] = [];
-    const cut = (least: number, wanted: number, length: number): void => {
-      const block = slab.reserve(least, wanted);
-      expect(block.length - slab.at).toBeGreaterThanOrEqual(least);
-      block.fill(taken.length, slab.at, slab.at + length);
-      taken.push(slab.take(slab.at + length));
+    const cut = (length: number, wanted = length): Uint8Array => {
+      slab.reserve(length, wanted, () => ({ ...progress }));
+      expect(slab.bytes.length - slab.at).toBeGreaterThanOrEqual(length);
+      progress.taken++;
+      progress.written += length;
+      return slab.take(slab.at + length);
     };
-    for (let i = 0; i < 40; i++) cut(8000, 300, 300);
-    expect(blocks).toEqual([16_384, 16_384]);
-    for (let i = 0; i < 3; i++) cut(8000, 50_000, 50_000);
-    expect(blocks.splice(2)).toEqual([50_000, 50_000, 50_000]);
-    // The largest are used up.
-    for (let i = 0; i < 20; i++) cut(8000, 1_000_000, 8000);
-    expect(blocks.splice(2)).toEqual([131_072, 131_072]);
+    return { blocks, slab, cut };
+  };
+  beforeEach(() => Object.assign(progress, { taken: 0, unacknowledged: 1, written: 0, left: 0 }));
+
+  it('cuts pieces that never overlap, from small blocks where little is written and from large ones where much is', () => {
+    const { blocks, slab, cut } = cutter();
+    const taken: Uint8Array[] = [];
+    const fill = (length: number, wanted?: number): void =>
+      void taken.push(cut(length, wanted).fill(taken.length));
+    for (let i = 0; i < 60; i++) fill(300);
+    expect(blocks.splice(0)).toEqual([16_384, 16_384]);
+    for (let i = 0; i < 4; i++) fill(65_600);
+    // What is left of a large one is used, whatever is wanted.
+    fill(3000, 1_000_000);
+    expect(blocks.splice(0)).toEqual([largeBytes, largeBytes]);
     for (const [i, piece] of taken.entries()) expect(piece.every((byte) => byte === i)).toBe(true);
     slab.release();
-    cut(10, 10, 10);
-    expect(blocks.splice(2)).toEqual([16_384]);
+    cut(10);
+    expect(blocks.splice(0)).toEqual([16_384]);
+  });
+
+  it('writes to a large block again once the peer has all that was in it and the stream holds nothing of it', () => {
+    const { blocks, cut } = cutter();
+    const first = cut(65_600);
+    cut(65_600);
+    const isReused = (): boolean => cut(130_000).buffer === first.buffer;
+    expect(isReused()).toBe(false);
+    progress.unacknowledged = 3;
+    progress.left = 131_199;
+    expect(isReused()).toBe(false);
+    Object.assign(progress, { unacknowledged: 2, left: 131_200 });
+    expect(isReused()).toBe(false);
+    progress.unacknowledged = 3;
+    expect(isReused()).toBe(true);
+    // The next in line has not been acknowledged.
+    expect(cut(130_000).buffer).not.toBe(first.buffer);
+    expect(blocks).toHaveLength(5);
+  });
+
+  it('keeps a bounded number for that, and none where it is not known what the stream holds', () => {
+    const { blocks, cut } = cutter();
+    for (let i = 0; i < 100; i++) cut(130_000);
+    Object.assign(progress, { unacknowledged: 101, left: 100 * 130_000 });
+    for (let i = 0; i < 64; i++) cut(130_000);
+    expect(blocks).toHaveLength(100);
+    progress.left = null;
+    for (let i = 0; i < 10; i++) cut(130_000);
+    expect(blocks).toHaveLength(110);
   });
 });
 

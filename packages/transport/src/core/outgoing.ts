@@ -22,7 +22,7 @@ export interface Outgoing {
   flags: number;
   typeId: number;
   stream: number;
-  /** The payload; of a small one, once written, the block that holds it as it went out, so that what the caller gave can go. */
+  /** The payload; once written, the block that holds it as it went out, so that what the caller gave can go. */
   bytes: Uint8Array;
   /** Once written: where in `bytes` it begins, and its length. */
   from: number;

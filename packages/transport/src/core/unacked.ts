@@ -30,6 +30,11 @@ export class Unacked {
     return ahead(this.#next, this.#first);
   }
 
+  /** The oldest sequence that is not acknowledged, or the next there will be. */
+  get first(): number {
+    return this.#first;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }

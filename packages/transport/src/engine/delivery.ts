@@ -149,6 +149,9 @@ export class Delivery {
   get queuedBytes(): number {
     return this.queue.bytes + this.#unacked.bytes;
   }
+  get firstUnacknowledged(): number {
+    return this.#unacked.first;
+  }
   get received(): number {
     return this.#received;
   }

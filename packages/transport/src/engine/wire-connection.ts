@@ -1,19 +1,19 @@
 /**
- * One stream with its parser and its writer. Frames are gathered into one block; a large payload follows its header from where it
- * is; all of a turn leaves together, so that headers are no TLS records of their own; and nothing more is written while the socket
- * holds enough, because what is in the socket can no longer be overtaken. A copied frame is sent again from its block, so that the
- * message itself need not be kept.
+ * One stream with its parser and its writer. Frames are copied into one block and written at once, which is what TLS does with
+ * several buffers anyway; what is sent again is taken from there, so that the messages themselves need not be kept. Nothing more
+ * is written while the socket holds enough, because what is in the socket can no longer be overtaken.
  */
 import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts';
 import { headerBytes, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
-import { type Allocate, Slab, zeroed } from '../wire/slab.ts';
+import { type Allocate, type Progress, Slab, zeroed } from '../wire/slab.ts';
+import type { Outgoing } from '../core/outgoing.ts';
 import { Tally } from '../core/tally.ts';
 import type { SecureStream } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
 
-/** Payloads up to this size are copied into the block; larger ones are written as they are. */
-const copyBytesMax = 8192;
+/** With less room nothing is begun: a frame of which a part must wait cannot be overtaken by what is more urgent, and few are larger. */
+const begunBytesMin = 8208;
 /** What may wait in the socket. */
 export const socketBytesMax = 131_072;
 
@@ -41,8 +41,11 @@ export class WireConnection {
   #usedMs: number;
   #activity = 0;
   readonly #control: Uint8Array[] = [];
-  #payload: Uint8Array | null = null;
-  #payloadAt = 0;
+  #rest: Uint8Array | null = null;
+  /** Taken from the queue, and without room in the block. */
+  #held: Outgoing | null = null;
+  /** Bytes given to the stream. */
+  #written = 0;
   readonly #slab: Slab;
 
   constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number, allocate?: Allocate) {
@@ -68,7 +71,7 @@ export class WireConnection {
     return this.parser.push(bytes);
   }
 
-  /** A frame that is not part of the session. It goes before anything that waits, but never into the middle of a payload. */
+  /** A frame that is not part of the session. It goes before anything that waits, but never into the middle of a frame. */
   writeControl(frame: Uint8Array): void {
     // A peer that pings and does not read must not fill the memory.
     if (this.#control.length < 64) this.#control.push(frame);
@@ -77,10 +80,11 @@ export class WireConnection {
   /** Writes control frames even if the socket is full: for the handshake, and for the last words. */
   flushControl(): number {
     let written = 0;
-    while (this.stream !== null && !this.closed && this.#payload === null) {
+    while (this.stream !== null && !this.closed && this.#rest === null) {
       const frame = this.#control.shift();
       if (frame === undefined) break;
       written += frame.length;
+      this.#written += frame.length;
       if (!this.stream.write(frame)) this.#blocked = true;
     }
     return written;
@@ -115,9 +119,14 @@ export class WireConnection {
     stream.cork?.();
     while (this.writable) {
       const room = socketBytesMax - (stream.unsentBytes ?? 0);
-      const bytes = this.#nextSlice(room) ?? this.#control.shift() ?? this.#nextBlock(room, attemptsMax);
+      let bytes = this.#nextRest() ?? this.#control.shift() ?? this.#nextPiece(room, attemptsMax);
       if (bytes === null) break;
+      if (bytes.length > room) {
+        this.#rest = bytes.subarray(room);
+        bytes = bytes.subarray(0, room);
+      }
       written += bytes.length;
+      this.#written += bytes.length;
       if (!stream.write(bytes)) this.#blocked = true;
     }
     stream.uncork?.();
@@ -129,53 +138,57 @@ export class WireConnection {
     this.#slab.release();
   }
 
-  #nextSlice(room: number): Uint8Array | null {
-    const payload = this.#payload;
-    if (payload === null) return null;
-    const slice = payload.subarray(this.#payloadAt, this.#payloadAt + room);
-    this.#payloadAt += slice.length;
-    if (this.#payloadAt >= payload.length) this.#payload = null;
-    return slice;
+  /** What did not fit into the socket with its beginning: nothing may come between. */
+  #nextRest(): Uint8Array | null {
+    const rest = this.#rest;
+    this.#rest = null;
+    return rest;
   }
 
-  #nextBlock(room: number, attemptsMax: number): Uint8Array | null {
+  /** Frames in one piece, of about `room` bytes: the last one may be cut where they end. */
+  #nextPiece(room: number, attemptsMax: number): Uint8Array | null {
     const { delivery } = this;
     if (delivery === null) return null;
+    let item = this.#held ?? delivery.take(attemptsMax);
+    this.#held = null;
+    if (item === null && !delivery.ackIsDue) return null;
     const slab = this.#slab;
-    const least = ackBytesMax + frameBytesMax;
-    // The largest frame has to fit behind all that waits: how long the next is shows only when it is taken.
-    const block = slab.reserve(least, least + delivery.queue.bytes);
-    const start = slab.at;
-    const end = Math.min(block.length, start + room);
-    let at = start;
-    let acknowledged = !delivery.owesAck;
-    while (end - at >= frameBytesMax) {
-      const item = delivery.take(attemptsMax);
-      if (item === null) break;
-      if (!acknowledged) {
-        acknowledged = true;
-        at = delivery.writeAck(block, at);
-      }
+    const least = ackBytesMax + headerBytes + (item?.length ?? 0);
+    slab.reserve(least, least + delivery.queue.bytes, this.#progress);
+    const { bytes: block, at: start } = slab;
+    let at = item === null || delivery.owesAck ? delivery.writeAck(block, start) : start;
+    while (item !== null) {
       const { bytes, from, length } = item;
-      writeHeader(block, at, length, item.type, item.flags, item.typeId, item.stream, delivery.takenSequence);
-      at += headerBytes;
-      if (length > copyBytesMax) {
-        this.#payload = bytes;
-        this.#payloadAt = 0;
+      if (block.length - at < headerBytes + length) {
+        this.#held = item;
         break;
       }
+      writeHeader(block, at, length, item.type, item.flags, item.typeId, item.stream, delivery.takenSequence);
+      at += headerBytes;
       if (length > 0) {
         block.set(bytes.length === length ? bytes : bytes.subarray(from, from + length), at);
         item.bytes = block;
         item.from = at;
+        at += length;
       }
-      at += length;
+      if (start + room - at < begunBytesMin) break;
+      item = delivery.take(attemptsMax);
     }
-    if (at === start && delivery.ackIsDue) at = delivery.writeAck(block, at);
-    return at === start ? null : slab.take(at);
+    return slab.take(at);
   }
+
+  readonly #progress = (): Progress => {
+    const { delivery, stream } = this;
+    const unsent = stream?.unsentBytes;
+    return {
+      // One that is held counts: a block is free a frame later.
+      taken: delivery?.takenSequence ?? 0,
+      unacknowledged: delivery?.firstUnacknowledged ?? 0,
+      written: this.#written,
+      left: unsent === undefined ? null : this.#written - unsent,
+    };
+  };
 }
 
-const frameBytesMax = headerBytes + copyBytesMax;
 /** ACK, and CREDIT for each priority. */
 const ackBytesMax = 5 * headerBytes;

@@ -1,40 +1,73 @@
 /**
- * Memory for frames, cut from blocks and never written again: one allocation for many writes. Whoever holds a piece keeps its
- * block alive, so every connection has blocks of its own: what one peer leaves unacknowledged holds nothing that went to another.
+ * Memory for frames: they are cut from blocks, and whoever holds a piece keeps its block alive. Every connection has blocks of its own:
+ * what one peer leaves unacknowledged holds nothing that went to another. Large ones are written again once the peer has what was
+ * in them and the socket has let go of them: fresh memory costs more than the copy into it, a page fault for every 4 KiB.
  */
-const blockBytesMin = 16_384;
-const blockBytesMax = 131_072;
+import { Fifo } from '../core/fifo.ts';
+import { ahead } from '../core/sequence.ts';
 
 /** A buffer that need not be zeroed: every byte is written before anybody reads it. */
 export type Allocate = (bytes: number) => Uint8Array;
 export const zeroed: Allocate = (bytes) => new Uint8Array(bytes);
 
+const smallBytes = 16_384;
+/** Two chunks of a large message with what goes before them. */
+export const largeBytes = 135_168;
+/** Large blocks kept until they can be written again; what comes after is left to the collector. */
+const keptMax = 64;
+
+interface Block {
+  readonly bytes: Uint8Array;
+  /** The last frame in it, and how much had been written to the stream with it. */
+  lastSequence: number;
+  writtenTo: number;
+}
+
+/** How far a connection is. */
+export interface Progress {
+  /** The last frame that was taken, and the first that is not acknowledged. */
+  readonly taken: number;
+  readonly unacknowledged: number;
+  /** Bytes given to the stream, and those of them that have left it; null: not known. */
+  readonly written: number;
+  readonly left: number | null;
+}
+
 export class Slab {
   readonly #allocate: Allocate;
-  #block: Uint8Array = none;
+  #block: Block = none;
   #at = 0;
+  #kept = new Fifo<Block>();
 
   constructor(allocate: Allocate) {
     this.#allocate = allocate;
   }
 
-  /** The block to write into, with room for `least` bytes behind `at`, and for `wanted` if a block is that large. */
-  reserve(least: number, wanted: number): Uint8Array {
-    const left = this.#block.length - this.#at;
-    if (left < least || (left < wanted && this.#block.length < blockBytesMax)) {
-      this.#block = this.#allocate(Math.min(Math.max(least, wanted, blockBytesMin), blockBytesMax));
-      this.#at = 0;
-    }
-    return this.#block;
+  /** What is written into, from `at` on. */
+  get bytes(): Uint8Array {
+    return this.#block.bytes;
   }
-
   get at(): number {
     return this.#at;
   }
 
+  /**
+   * Sees that there is room for `least` bytes, at most `largeBytes`, behind `at`.
+   * @param wanted how much is going to be written. @param progress when everything cut so far has been given to the stream.
+   */
+  reserve(least: number, wanted: number, progress: () => Progress): void {
+    const left = this.#block.bytes.length - this.#at;
+    const isLarge = this.#block.bytes.length === largeBytes;
+    if (left >= least && (left >= wanted || isLarge)) return;
+    if (isLarge) this.#keep(progress());
+    this.#block =
+      wanted > smallBytes ? (this.#again(progress()) ?? this.#new(largeBytes)) : this.#new(smallBytes);
+    this.#at = 0;
+  }
+
   /** What was written from `at` up to `end`. */
   take(end: number): Uint8Array {
-    const piece = this.#block.subarray(this.#at, end);
+    const piece = this.#block.bytes.subarray(this.#at, end);
     this.#at = end;
     return piece;
   }
@@ -43,7 +76,28 @@ export class Slab {
   release(): void {
     this.#block = none;
     this.#at = 0;
+    this.#kept = new Fifo();
+  }
+
+  #keep({ taken, written, left }: Progress): void {
+    if (left === null) return;
+    this.#block.lastSequence = taken;
+    this.#block.writtenTo = written;
+    this.#kept.push(this.#block);
+    if (this.#kept.size > keptMax) this.#kept.shift();
+  }
+
+  /** A block that nobody needs any more: frames are acknowledged in order, so the first to be filled is the first to be free. */
+  #again({ unacknowledged, left }: Progress): Block | undefined {
+    const first = this.#kept.peek();
+    if (first === undefined || left === null) return undefined;
+    const isFree = ahead(unacknowledged, first.lastSequence) > 0 && first.writtenTo <= left;
+    return isFree ? this.#kept.shift() : undefined;
+  }
+
+  #new(bytes: number): Block {
+    return { bytes: this.#allocate(bytes), lastSequence: 0, writtenTo: 0 };
   }
 }
 
-const none = new Uint8Array(0);
+const none: Block = { bytes: new Uint8Array(0), lastSequence: 0, writtenTo: 0 };
