@@ -1,6 +1,6 @@
 /** @packageDocumentation What nodes agree on: elections and a replicated, durable log. Runs anywhere; `./node` binds it to Node. */
 export type { ChangeOptions, ProposeOptions, RaftEvent, RaftStatus, ReadOptions } from './api.ts';
-export { groupChannels } from './channels.ts';
+export { groupChannels, type GroupChannelsOptions } from './channels.ts';
 export {
   type RaftConfig,
   type RaftConfigInput,

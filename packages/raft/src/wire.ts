@@ -21,6 +21,7 @@ const version = 1;
 /** The layout as text: its checksum is what two nodes compare before they talk. Change it with any change of the bytes. */
 const layout = `raft/${version}
 message: version u8, group u32, type u8, term u64, body
+together: 0x80 u8, (message blob)*
 1 voteRequest: u8 0 real, 1 pre, 2 real and invited, lastIndex u64, lastTerm u64
 2 voteResponse: pre flag, granted flag
 3 append: prevIndex u64, prevTerm u64, commit u64, count u32, (term u64, body)*
@@ -75,6 +76,31 @@ export interface Envelope {
 export function groupOf(bytes: Uint8Array): number | undefined {
   if (bytes.length < headerBytes || bytes[0] !== version) return undefined;
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1, true);
+}
+
+const togetherMark = 0x80;
+// prevIndex, prevTerm, commit, and a count of none.
+const heartbeatBytes = headerBytes + 28;
+
+/** An append without entries: the one message that may wait a little. */
+export const isHeartbeat = (bytes: Uint8Array): boolean =>
+  bytes.length === heartbeatBytes && bytes[5] === types.indexOf('append') + 1;
+
+/** Messages of any groups to one peer, in order. */
+export function encodeTogether(messages: readonly Uint8Array[]): Uint8Array {
+  const writer = new ByteWriter(messages.reduce((sum, { length }) => sum + length + 4, 1));
+  writer.u8(togetherMark);
+  for (const message of messages) writer.blob(message);
+  return writer.take();
+}
+
+/** Views of the bytes; null when they are one message, or none. What each holds is for its group to check. */
+export function decodeTogether(bytes: Uint8Array): readonly Uint8Array[] | null {
+  const reader = new ByteReader(bytes, true);
+  if (reader.u8() !== togetherMark) return null;
+  const messages: Uint8Array[] = [];
+  while (reader.remaining > 0 && !reader.failed) messages.push(reader.blob());
+  return reader.failed ? null : messages;
 }
 
 export function encodeMessage({ groupId, message }: Envelope): Uint8Array {

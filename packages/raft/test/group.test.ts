@@ -178,7 +178,10 @@ describe('a group of replicas', () => {
     const strays: string[] = [];
     const replicas = three.flatMap((nodeId, n) => {
       const storage = new WriteAheadLog({ disk: disks.get(nodeId) ?? memoryDisk() });
-      const channelOf = groupChannels(network.channel(nodeId), (from) => void strays.push(from));
+      const channelOf = groupChannels(network.channel(nodeId), {
+        clock,
+        onUnknown: (from) => void strays.push(from),
+      });
       return [1, 2].map((groupId) => {
         const stateMachine = new Ledger();
         const ports = { clock, channel: channelOf(groupId), storage, stateMachine, seed: n * 10 + groupId };
