@@ -254,6 +254,15 @@ describe('the checker of Raft objects to', () => {
     expect(look()).toBe('nobody can be elected without what is committed');
   });
 
+  test('3.6.2: a leader that commits an entry of an earlier term by counting', () => {
+    const { a, b, look } = stage([1], ['a', 'b']);
+    Object.assign(a, { role: 'leader', term: 2, log: [entry(1)] });
+    b.log = [entry(1)];
+    expect(look()).toBeNull();
+    a.commitIndex = 1;
+    expect(look()).toBe('a leader commits with an entry of its own term');
+  });
+
   test('3.6.1: and not to one that leaves behind only those whose logs are too old', () => {
     const { a, b, c, look } = stage([1, 1, 3], ['a', 'b']);
     a.log = [entry(1), entry(1), entry(3)];

@@ -10,6 +10,7 @@ import {
   leftOutUntold,
   type Mutant,
   notingFlushes,
+  oldTermsCounted,
   raftWorldWith,
   readWithoutQuorum,
   secondChangeWhileOpen,
@@ -100,6 +101,12 @@ describe('planted bugs are found', () => {
 
   test('4.2.3: a removed node that is silent though it was added again', () => {
     expect(hunt(leftOutForEver, 40, weights, 14)).toMatchObject({ invariant: 'every voter may stand' });
+  });
+
+  test('3.6.2: entries of earlier terms that are committed by counting', () => {
+    expect(hunt(oldTermsCounted, 20, {})).toMatchObject({
+      invariant: 'a leader commits with an entry of its own term',
+    });
   });
 
   test('a snapshot without the sessions', () => {

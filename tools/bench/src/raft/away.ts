@@ -27,6 +27,9 @@ export interface AwayResult {
   readonly returning: readonly number[];
   readonly after: readonly number[];
   readonly returnMs: number;
+  /** Until it has read its own log, and until the snapshot has taken its place. */
+  readonly startedMs: number;
+  readonly installedMs: number;
   readonly entriesAway: number;
   readonly snapshotBytes: number;
   readonly bySnapshot: boolean;
@@ -76,14 +79,17 @@ export class AwayRun {
     const entriesAway = (await this.#commitIndex()) - leftAt;
     say(`away: for ${entriesAway} entries, ${Math.round(quantile(ascending(away), 0.5))} puts/s`);
     let returned = false;
+    let [startedMs, installedMs, returnMs] = [0, 0, 0];
     const begunMs = performance.now();
     const comeBack = async (): Promise<void> => {
       await cluster.restart(this.#absent);
+      startedMs = performance.now() - begunMs;
       while (!(await this.#isLevel())) {
+        const { snapshot } = await cluster.status(this.#absent);
+        if (installedMs === 0 && (snapshot?.index ?? 0) > leftAt) installedMs = performance.now() - begunMs;
         if (performance.now() - begunMs > patienceMs) throw new Error(`not level within ${patienceMs} ms`);
       }
     };
-    let returnMs = 0;
     const back = comeBack().finally(() => {
       returnMs = performance.now() - begunMs;
       returned = true;
@@ -95,13 +101,17 @@ export class AwayRun {
         : await cluster.profiledOne(leader, `${profile}/raft-return-leader.cpuprofile`, load);
     await back;
     const { snapshot, firstIndex } = await cluster.status(this.#absent);
-    say(`away: level again after ${returnMs.toFixed(0)} ms`);
+    say(
+      `away: level again after ${returnMs.toFixed(0)} ms, puts/s meanwhile: ${returning.map(Math.round).join(' ')}`,
+    );
     const after = await this.#slices((done) => done < wholeSlices);
     return {
       whole,
       away,
       returning,
       after,
+      startedMs,
+      installedMs,
       returnMs,
       entriesAway,
       snapshotBytes: snapshot?.bytes ?? 0,
@@ -155,6 +165,7 @@ export class AwayRun {
 
 export function awayRows(result: AwayResult): BenchRow[] {
   const { whole, away, returning, after, returnMs, entriesAway, logBytes, memory, snapshotBytes } = result;
+  const { startedMs, installedMs } = result;
   const common = { limit: null, peers: {}, ratioToLimit: null };
   const rate = (name: string, rates: readonly number[]): BenchRow => {
     // Over all of it, as whoever puts sees it.
@@ -181,7 +192,9 @@ export function awayRows(result: AwayResult): BenchRow[] {
     ...rates,
     one('puts kept while it returns, of those with all three', '%', (100 * of(2)) / of(0), true),
     one('puts kept while it returns, of those with one away', '%', (100 * of(2)) / of(1), true),
-    one('return, from the start of its process until it is level', 'ms', returnMs),
+    one('return, from the start of its process until it has read its log', 'ms', startedMs),
+    one('return, until it has the snapshot in place', 'ms', installedMs),
+    one('return, until it is level', 'ms', returnMs),
     one('snapshot it is sent', 'MiB', snapshotBytes / mebi),
     one("the most in the leader's log", 'MiB', logBytes / mebi),
     one("leader's memory, all three there", 'MiB', memory.whole / mebi),

@@ -253,6 +253,13 @@ export class RaftChecker {
         `${node} went from ${seen.commitIndex} to ${view.commitIndex}`,
       );
     }
+    // What comes of it when it is not so takes three elections in the one wrong order; so it is asked here.
+    if (seen.role === 'leader' && view.termAt(view.commitIndex) !== view.term) {
+      this.#fail(
+        'a leader commits with an entry of its own term',
+        `${node}, leader of term ${view.term}, commits up to ${view.commitIndex} of term ${String(view.termAt(view.commitIndex))}`,
+      );
+    }
     for (let index = seen.commitIndex + 1; index <= view.commitIndex; index++) {
       const term = index < view.firstIndex ? seen.terms[index] : view.termAt(index);
       if (term === undefined)
