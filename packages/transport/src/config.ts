@@ -129,6 +129,18 @@ export const transportConfigSchema = z
         'How long a connection between nodes may be of no use to anybody before it is closed; the next message dials anew. 0: it stays.',
       )
       .meta({ unit: 'ms', advice: 'Pings of the transport itself are no use; those of ping() are.' }),
+    renewAfterRecords: z
+      .int()
+      .min(16)
+      .max(16_777_216)
+      .default(8_388_608)
+      .describe(
+        'TLS records protected with one key in one direction, after which who has dialled makes another connection and then closes this one.',
+      )
+      .meta({
+        unit: 'records',
+        advice: 'RFC 8446 (5.5) allows 2^24.5 for AES-GCM; a record holds up to 16 KiB.',
+      }),
     backoffMinMs: ms(50, 1, 60_000)
       .describe('First bound of the jittered wait between dials.')
       .meta({ unit: 'ms' }),

@@ -25,6 +25,7 @@ const paths = {
   ],
   'open.probing': [{ type: 'ACCEPT', ...good }, { type: 'HELLO', ...good }, { type: 'QUIET' }],
   draining: [{ type: 'ACCEPT', ...good }, { type: 'HELLO', ...good }, { type: 'GOAWAY' }],
+  retired: [{ type: 'ACCEPT', ...good }, { type: 'HELLO', ...good }, { type: 'RETIRED' }],
   refusing: [{ type: 'ACCEPT', ...bad }],
   closed: [{ type: 'DIAL' }, { type: 'STREAM_FAILED' }],
 } satisfies Record<string, ConnectionEvent[]>;
@@ -76,6 +77,10 @@ describe('a connection', () => {
     ['open.live', { type: 'GOAWAY' }, 'draining', ['drain']],
     ['open.live', { type: 'SHUTDOWN' }, 'draining', ['sendGoaway', 'drain']],
     ['open.probing', { type: 'CLOSED' }, 'closed', closing],
+    ['open.live', { type: 'RETIRED' }, 'retired', ['finish', 'retire']],
+    ['open.probing', { type: 'RETIRED' }, 'retired', ['finish', 'retire']],
+    ['retired', { type: 'CLOSED' }, 'closed', closing],
+    ['retired', { type: 'GOAWAY' }, 'retired', []],
     ['draining', { type: 'DRAINED' }, 'closed', closing],
     ['draining', { type: 'BROKEN' }, 'closed', closing],
     ['draining', { type: 'CLOSED' }, 'closed', closing],
@@ -107,6 +112,7 @@ describe('a connection', () => {
     ['open.probing', 'pingTimeout', 2000, 'closed', { refusal: peerSilent }, ['blame', ...closing]],
     ['draining', 'drainTimeout', 1500, 'closed', { refusal: drainTimedOut }, ['blame', ...closing]],
     ['refusing', 'linger', 1000, 'closed', undefined, closing],
+    ['retired', 'linger', 1000, 'closed', undefined, closing],
   ])('in %s, after %s (%i ms), goes to %s', (from, delay, delayMs, to, refusal, actions) => {
     const connection = at(from);
     expect(connection.timers).toEqual({ [delay]: delayMs });

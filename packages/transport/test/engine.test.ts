@@ -664,7 +664,7 @@ describe('the control core', () => {
     const a = world.boot('a', { tracer: new Tracer({ sink: recorder, checkpointEvery: 5 }) });
     const b = world.boot('b');
     echo(b);
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 60; round++) {
       call(a, 'b');
       world.run(100);
       world.network.cutAll();

@@ -11,6 +11,7 @@ const paths = {
   dialing: [{ type: 'NEEDED' }],
   yielding: [{ type: 'NEEDED' }, { type: 'YIELDED' }],
   connected: [{ type: 'ATTACHED' }],
+  renewing: [{ type: 'ATTACHED' }, { type: 'AGED' }],
   retrying: [{ type: 'ATTACHED' }, lost()],
 } satisfies Record<string, PoolEntryEvent[]>;
 type State = keyof typeof paths;
@@ -35,6 +36,13 @@ describe('a place in the pool', () => {
     ['connected', lost(), 'retrying', []],
     ['connected', lost(false), 'idle', []],
     ['connected', { type: 'ATTACHED' }, 'connected', []],
+    ['connected', { type: 'AGED' }, 'renewing', ['dial']],
+    ['renewing', { type: 'AGED' }, 'renewing', []],
+    ['renewing', { type: 'ATTACHED' }, 'connected', []],
+    ['renewing', { type: 'YIELDED' }, 'connected', []],
+    ['renewing', failed(false), 'connected', []],
+    ['renewing', lost(), 'retrying', []],
+    ['renewing', lost(false), 'idle', []],
     ['retrying', { type: 'ATTACHED' }, 'connected', []],
     ['retrying', { type: 'NEEDED' }, 'retrying', []],
   ])('in %s, on %o, goes to %s and does %j', (from, event, to, actions) => {
@@ -55,12 +63,16 @@ describe('a place in the pool', () => {
 
   it('waits as long as it is told, after a loss and after a failed dial', () => {
     expect(at('retrying').timers).toEqual({ backoff: 30 });
+    const renewing = at('renewing');
+    renewing.send(lost());
+    expect(renewing.timers).toEqual({ backoff: 30 });
     const dialing = at('dialing');
     dialing.send(failed());
     expect(dialing.timers).toEqual({ backoff: 70 });
   });
 
   it('has no clock running while there is nothing to wait for', () => {
-    for (const state of ['idle', 'dialing', 'connected'] as const) expect(at(state).timers).toEqual({});
+    for (const state of ['idle', 'dialing', 'connected', 'renewing'] as const)
+      expect(at(state).timers).toEqual({});
   });
 });

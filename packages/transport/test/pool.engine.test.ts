@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '@cluster/core';
 import { encodeFrame, frameTypes } from '@cluster/transport';
-import { type Booted, type BootOptions, EngineWorld, number } from './engine-world.ts';
+import { type Booted, type BootOptions, EngineWorld, number, toNumber } from './engine-world.ts';
 import { greeting } from './greeting.ts';
 
 const type = 64;
@@ -246,5 +246,50 @@ describe('a peer that is dead', () => {
     other.world.run(100);
     expect(outcomes).toMatchObject([{ ok: true }]);
     expect(other.a.engine.peers()).toMatchObject([{ pool: 'connected', breaker: 'closed' }]);
+  });
+});
+
+describe('a connection that has been used enough', () => {
+  it('is followed by another before it is closed, and nothing is lost, comes twice or changes places', () => {
+    const world = new EngineWorld(5);
+    const options = { renewAfterRecords: 40 };
+    const [a, b] = [world.boot('a', options), world.boot('b', options)];
+    const handled: number[] = [];
+    b.engine.handle(type, (bytes, _context, answer) => {
+      handled.push(toNumber(bytes));
+      answer({ ok: true, value: undefined });
+    });
+    const live: number[] = [];
+    for (let i = 0; i < 3000; i++) {
+      a.engine.post('b', type, number(i));
+      world.run(5);
+      live.push(world.network.live);
+    }
+    world.run(5000);
+    expect(handled).toEqual(Array.from({ length: 3000 }, (_, i) => i));
+    expect(world.network.dials).toBeGreaterThan(10);
+    // One on the way and one in use at most, and never none.
+    expect([...new Set(live.slice(10))].toSorted()).toEqual([1, 2]);
+    expect([...reasons(a), ...reasons(b)]).toEqual(['up connected', 'up connected']);
+    expect(b.engine.peers()).toMatchObject([{ pool: 'connected', breaker: 'closed' }]);
+  });
+
+  it('goes on when the next cannot be made, and nobody is told', () => {
+    const { world, a } = pair({ renewAfterRecords: 16, idleCloseMs: 0 });
+    world.network.down.add(world.portOf('b'));
+    for (let i = 0; i < 400; i++) {
+      a.engine.post('b', type, number(i));
+      world.run(50);
+    }
+    expect(world.network.dials).toBeGreaterThan(5);
+    expect(call(a, 'b')).toEqual([]);
+    world.run(100);
+    expect(reasons(a)).toEqual(['up connected']);
+    expect(a.engine.peers()).toMatchObject([{ breaker: 'closed', queued: 0 }]);
+    world.network.down.clear();
+    world.run(1000);
+    expect(a.engine.channels()).toMatchObject([
+      { connectionsOpened: 2, connectionsClosed: 1, sessionsBegun: 1 },
+    ]);
   });
 });

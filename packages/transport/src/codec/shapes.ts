@@ -7,8 +7,8 @@ import { unfit } from './check.ts';
 
 /** How a value of a schema is written and read. */
 export interface Shape {
-  toRecord(value: unknown): unknown;
-  fromRecord(value: unknown): unknown;
+  readonly toRecord: (value: unknown) => unknown;
+  readonly fromRecord: (value: unknown) => unknown;
 }
 
 /** As it is. */

@@ -30,6 +30,8 @@ export type ConnectionEvent =
   | { readonly type: 'CLOSED' }
   /** Another connection to the same peer has won. */
   | { readonly type: 'SUPERSEDED' }
+  /** The peer, who has dialled this one, has been admitted on the next. */
+  | { readonly type: 'RETIRED' }
   /** Nothing has been heard for the keepalive time. */
   | { readonly type: 'QUIET' }
   | { readonly type: 'HEARD' }
@@ -73,6 +75,8 @@ export const connectionMachine = setup({
     /** Both sides finish what is under way; nothing new begins. */
     drain: effect(),
     sendRefused: effect(),
+    /** What still comes on it is of no interest: it comes again on the next. */
+    retire: effect(),
     blame: effect<{ readonly refusal: Refusal }>(),
     /** The connection carries nothing any more. */
     finish: effect(),
@@ -177,6 +181,7 @@ export const connectionMachine = setup({
         REFUSED: 'closed',
         CLOSED: 'closed',
         SUPERSEDED: 'closed',
+        RETIRED: 'retired',
         STALLED: { target: 'closed', actions: { type: 'blame', params: { refusal: writeStalled } } },
         GOAWAY: 'draining',
         SHUTDOWN: { target: 'draining', actions: 'sendGoaway' },
@@ -214,6 +219,13 @@ export const connectionMachine = setup({
         drainTimeout: { target: 'closed', actions: { type: 'blame', params: { refusal: drainTimedOut } } },
       },
       on: { DRAINED: 'closed', BROKEN: 'closed', CLOSED: 'closed', SUPERSEDED: 'closed' },
+    },
+    retired: {
+      description:
+        'The next connection carries the session. The peer closes this one when it has heard of that: the other way round it would see a break.',
+      entry: ['finish', 'retire'],
+      after: { linger: 'closed' },
+      on: { CLOSED: 'closed' },
     },
     refusing: {
       id: 'refusing',

@@ -8,7 +8,7 @@ import { peerLeft, type Refusal } from './refusal.ts';
 
 export type ConnectionInput = Exclude<
   TransportInput,
-  { type: 'NEEDED' | 'ACCEPTED' | 'STREAM' | 'SHUTDOWN' }
+  { type: 'NEEDED' | 'ACCEPTED' | 'AGED' | 'STREAM' | 'SHUTDOWN' }
 >;
 
 export function hear(

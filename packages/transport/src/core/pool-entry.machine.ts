@@ -10,6 +10,8 @@ export type PoolEntryEvent =
   | { readonly type: 'DIAL_FAILED'; readonly again: boolean; readonly delayMs: number }
   /** Both dialled at once, and theirs is the one that counts. */
   | { readonly type: 'YIELDED' }
+  /** The connection has been used as much as one should be. */
+  | { readonly type: 'AGED' }
   | { readonly type: 'LOST'; readonly redial: boolean; readonly delayMs: number };
 
 export interface PoolEntryLimits {
@@ -84,7 +86,27 @@ export const poolEntryMachine = setup({
           },
           { target: 'idle' },
         ],
+        AGED: 'renewing',
         // ATTACHED: a newer connection has replaced the old one.
+      },
+    },
+    renewing: {
+      description:
+        'The next connection is being made while the last still carries the session; it is closed when the next is admitted.',
+      entry: 'dial',
+      on: {
+        ATTACHED: 'connected',
+        // It is tried again when its age is looked at again.
+        DIAL_FAILED: 'connected',
+        YIELDED: 'connected',
+        LOST: [
+          {
+            target: 'retrying',
+            guard: { type: 'peerCanBeDialled', params: ({ event }) => ({ redial: event.redial }) },
+            actions: 'noteDelay',
+          },
+          { target: 'idle' },
+        ],
       },
     },
     retrying: {

@@ -119,9 +119,15 @@ export class Pool {
     entry.send({ type: 'LOST', redial, delayMs: backoffDelayMs(0, draw, this.#config) }, nowMs, out);
   }
 
-  dialFailed({ entry, breaker }: Peer, refusal: Refusal, draw: number, nowMs: number, out: Out): void {
+  dialFailed(peer: Peer, refusal: Refusal, draw: number, nowMs: number, out: Out): void {
+    const { entry, breaker, open } = peer;
     if (refusal.code === duplicateCode) {
       entry.send({ type: 'YIELDED' }, nowMs, out);
+      return;
+    }
+    if (open !== null) {
+      // Only the next connection could not be made: the peer can be reached by the one there is.
+      entry.send({ type: 'DIAL_FAILED', again: false, delayMs: 0 }, nowMs, out);
       return;
     }
     breaker.send({ type: 'FAILED', definitive: isDefinitive(refusal), draw }, nowMs, out);

@@ -34,6 +34,8 @@ export type TransportInput =
   | { readonly type: 'STALLED'; readonly connection: number }
   | { readonly type: 'UNUSED'; readonly connection: number }
   | { readonly type: 'HEARD'; readonly connection: number }
+  /** As many records have been protected with its key as should be. */
+  | { readonly type: 'AGED'; readonly connection: number }
   | { readonly type: 'GOAWAY'; readonly connection: number }
   | { readonly type: 'DRAINED'; readonly connection: number }
   /** Something happened to a stream, named by peer, side and number; null: it was opened. */
@@ -53,6 +55,7 @@ export type TransportEffect =
   | { readonly type: 'sendRefused'; readonly connection: number; readonly refusal: Refusal }
   | { readonly type: 'sendPing'; readonly connection: number }
   | { readonly type: 'sendGoaway'; readonly connection: number }
+  | { readonly type: 'retire'; readonly connection: number }
   | { readonly type: 'closeStream'; readonly connection: number }
   /** A connection ended before it was admitted. */
   | {

@@ -63,6 +63,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       return;
     } else if (input.type === 'NEEDED') this.#need(input.peer, nowMs, out);
     else if (input.type === 'ACCEPTED') this.#accept(input, nowMs, out);
+    else if (input.type === 'AGED') this.#renew(input.connection, nowMs, out);
     else if (input.type === 'SHUTDOWN') this.#shutdown(nowMs, out);
     else {
       const connection = this.#connections.get(input.connection);
@@ -129,6 +130,14 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     const peer = this.#pool.getOrAdd(key, 'node', nowMs, out);
     if (peer !== null) this.#pool.need(peer, nowMs, out);
     else out.emit({ type: 'giveUp', peer: key, refusal: tooManyPeers(this.#pool.size) });
+  }
+
+  /** Who has dialled a connection makes the next before this one is closed: what is under way on it goes on there. */
+  #renew(id: number, nowMs: number, out: Out): void {
+    const connection = this.#connections.get(id);
+    const peer = connection?.peer == null ? undefined : this.#pool.get(connection.peer);
+    if (connection?.dialled !== true || peer?.open !== id || this.#stopping) return;
+    peer.entry.send({ type: 'AGED' }, nowMs, out);
   }
 
   #fire(timer: string, nowMs: number, out: Out): void {
@@ -211,6 +220,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
         return;
       case 'sendPing':
       case 'sendGoaway':
+      case 'retire':
       case 'closeStream':
         out.emit({ type: action.type, connection: id });
     }
@@ -234,7 +244,8 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     peer.open = id;
     peer.dialing = null;
     peer.lastRefusal = null;
-    for (const rival of rivals) if (rival !== null) this.#supersede(rival, nowMs, out);
+    for (const rival of rivals)
+      if (rival !== null) this.#supersede(rival, resumes && !connection.dialled, nowMs, out);
     peer.bootId = hello.bootId;
     peer.sessionId = choice.sessionId;
     connection.peerReceived = choice.received;
@@ -253,11 +264,13 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     }
   }
 
-  #supersede(id: number, nowMs: number, out: Out): void {
+  /** @param renews the peer has dialled the new connection to go on with the session. */
+  #supersede(id: number, renews: boolean, nowMs: number, out: Out): void {
     const rival = this.#connections.get(id);
     if (rival === undefined) return;
     rival.refusal ??= superseded;
-    rival.machine.send({ type: 'SUPERSEDED' }, nowMs, out);
+    const isPeers = renews && !rival.dialled && rival.machine.in('open');
+    rival.machine.send({ type: isPeers ? 'RETIRED' : 'SUPERSEDED' }, nowMs, out);
   }
 
   #performSession(peer: Peer, action: ActionOf<typeof sessionMachine>, out: Out): void {

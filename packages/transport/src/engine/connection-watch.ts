@@ -1,4 +1,5 @@
-/** One look at all connections now and then, instead of timers for each: who is silent, who reads nothing, and what nobody uses. */
+/** One look at all connections now and then, instead of timers for each: who is silent, who reads nothing, what
+ * nobody uses, and what has been used enough. */
 import type { Clock, TimerHandle } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
 import type { TransportInput } from '../core/protocol.ts';
@@ -64,14 +65,15 @@ export class ConnectionWatch {
     connection: WireConnection,
     delivery: Delivery,
     nowMs: number,
-  ): 'STALLED' | 'UNUSED' | 'QUIET' | null {
-    const { bind, keepaliveIdleMs, writeTimeoutMs, idleCloseMs } = this.#config;
+  ): 'STALLED' | 'UNUSED' | 'AGED' | 'QUIET' | null {
+    const { bind, keepaliveIdleMs, writeTimeoutMs, idleCloseMs, renewAfterRecords } = this.#config;
     if (connection.stalledMs(nowMs) >= writeTimeoutMs) return 'STALLED';
     if (connection.quiet) return null;
     const unusedMs = connection.unusedMs(nowMs, delivery.activity, this.#owner.isBusy(delivery));
     // A client cannot be dialled, and waits for what it is sent.
     const isBetweenNodes = bind !== null && delivery.role === 'node';
     if (isBetweenNodes && idleCloseMs > 0 && unusedMs >= idleCloseMs) return 'UNUSED';
+    if (connection.dialled !== null && connection.records >= renewAfterRecords) return 'AGED';
     return nowMs - connection.lastHeardMs >= keepaliveIdleMs ? 'QUIET' : null;
   }
 }

@@ -125,6 +125,9 @@ export class Connections {
         this.#control(connection, encodeFrame(frameTypes.goaway, taken));
         return;
       }
+      case 'retire':
+        connection.refused = true;
+        return;
       case 'closeStream':
         this.#close(connection);
     }

@@ -104,6 +104,7 @@ export class Effects {
       case 'sendRefused':
       case 'sendPing':
       case 'sendGoaway':
+      case 'retire':
       case 'closeStream':
       case 'handshakeFailed':
         this.#connections.execute(effect);

@@ -20,7 +20,7 @@ export interface PeerEvent {
 export interface PeerStatus {
   readonly peer: string;
   readonly role: PeerRole;
-  /** The pool entry machine's state: `idle`, `dialing`, `yielding`, `connected`, `retrying`. */
+  /** The pool entry machine's state: `idle`, `dialing`, `yielding`, `connected`, `renewing`, `retrying`. */
   readonly pool: string;
   /** The breaker machine's state: `closed`, `open`, `halfOpen.ready`, `halfOpen.trying`, `halfOpen.probing`. */
   readonly breaker: string;

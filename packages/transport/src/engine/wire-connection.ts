@@ -31,8 +31,11 @@ export class WireConnection {
   /** A ping is out: the next byte is news. */
   quiet = false;
   closed = false;
-  /** The peer has been told that it is not wanted: what it has said before it read that is of no interest. */
+  /** The peer has been told that it is not wanted, or has been admitted on another: what still comes is of no interest. */
   refused = false;
+  /** Of each direction, at most so many that TLS has made of what was written, and at least as many as were read. */
+  #writes = 0;
+  #reads = 0;
   #blocked = false;
   /** When the socket last took anything, or had nothing to take, and what was left then. */
   #progressMs: number;
@@ -67,7 +70,15 @@ export class WireConnection {
     return this.writable && (this.stream?.unsentBytes ?? 0) === 0;
   }
 
+  /** TLS records protected with its keys, in the direction that has seen more of them. */
+  get records(): number {
+    const { bytesSent, bytesReceived } = this.tally;
+    const sent = this.#writes + Math.floor(bytesSent / recordBytes);
+    return Math.max(sent, this.#reads, Math.ceil(bytesReceived / recordBytes));
+  }
+
   receive(bytes: Uint8Array): FrameFault | null {
+    this.#reads++;
     return this.parser.push(bytes);
   }
 
@@ -127,6 +138,7 @@ export class WireConnection {
       }
       written += bytes.length;
       this.#written += bytes.length;
+      this.#writes++;
       if (!stream.write(bytes)) this.#blocked = true;
     }
     stream.uncork?.();
@@ -190,5 +202,7 @@ export class WireConnection {
   };
 }
 
+/** What one TLS record holds at most (RFC 8446, 5.1). */
+const recordBytes = 16_384;
 /** ACK, and CREDIT for each priority. */
 const ackBytesMax = 5 * headerBytes;

@@ -213,6 +213,11 @@ class Session {
     demand(this.#admitted && !this.stream.isOver, 'a genuine greeting is taken');
   }
 
+  leave(): void {
+    this.stream.handlers.onClose(null);
+    this.stream.isOver = true;
+  }
+
   say(prng: Prng, bytes: Uint8Array): void {
     for (const piece of pieces(prng, bytes)) {
       if (this.stream.isOver) return;
@@ -270,7 +275,10 @@ class TransportSubject {
       ? join(this.#greeting, hostile(prng, this.#frames))
       : hostile(prng, this.#samples);
     const isStranger = prng.chance(0.2);
-    const stream = new FuzzStream(isStranger ? refused : certified(prng.pick(['x', 'y']) ?? 'x'));
+    const id = prng.pick(['x', 'y']) ?? 'x';
+    const stream = new FuzzStream(isStranger ? refused : certified(id));
+    // Its greeting may take the place of the connection there is.
+    if (!isStranger) this.#sessions.get(id)?.leave();
     const peers = victim.engine.peers().length;
     const { handled } = victim;
     victim.accept(stream);
@@ -291,7 +299,7 @@ class TransportSubject {
     const id = prng.chance(0.5) ? 'x' : 'y';
     let session = this.#sessions.get(id);
     if (session === undefined || session.stream.isOver) {
-      session?.stream.handlers.onClose(null);
+      session?.leave();
       // Both are the peer that was recorded, at two nodes.
       const text = new TextDecoder('latin1')
         .decode(this.#greeting)

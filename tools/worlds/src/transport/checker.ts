@@ -49,6 +49,7 @@ export class TransportChecker {
   readonly #held = new Map<string, { bytes: number; messages: number; calls: number }>();
   /** What was last seen of the way from one node to another. */
   readonly #yielding = new Set<string>();
+  readonly #renewing = new Set<string>();
   readonly #breakers = new Map<string, string>();
   readonly #views = new Map<string, NodeView>();
   #nextId = 1;
@@ -203,6 +204,8 @@ export class TransportChecker {
       // Pairs that have dialled each other at once.
       if (pool === 'yielding') this.#yielding.add(way);
       else if (this.#yielding.delete(way)) this.#world.counters.add('simultaneousDials');
+      if (pool === 'renewing') this.#renewing.add(way);
+      else if (this.#renewing.delete(way) && pool === 'connected') this.#world.counters.add('renewals');
       if (this.#breakers.get(way) !== breaker) this.#breakerChanged(way, breaker);
       // Each call that is taken back may cost a frame that says so.
       const messages = queued + unacknowledged;
