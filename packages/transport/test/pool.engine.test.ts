@@ -269,7 +269,7 @@ describe('a connection that has been used enough', () => {
     expect(handled).toEqual(Array.from({ length: 3000 }, (_, i) => i));
     expect(world.network.dials).toBeGreaterThan(10);
     // One on the way and one in use at most, and never none.
-    expect([...new Set(live.slice(10))].toSorted()).toEqual([1, 2]);
+    expect(new Set(live.slice(10))).toEqual(new Set([1, 2]));
     expect([...reasons(a), ...reasons(b)]).toEqual(['up connected', 'up connected']);
     expect(b.engine.peers()).toMatchObject([{ pool: 'connected', breaker: 'closed' }]);
   });
