@@ -41,11 +41,17 @@ export interface ChannelStatus extends Counts {
   readonly streams: readonly StreamStatus[];
 }
 
-export function channelOf(
-  delivery: Delivery,
-  connection: WireConnection | null,
+export const channelsOf = (
+  deliveries: readonly Delivery[],
+  connections: { get(id: number): WireConnection | null },
   hub: StreamHub,
-): ChannelStatus {
+): readonly ChannelStatus[] =>
+  deliveries.map((delivery) => {
+    const { connection } = delivery;
+    return channelOf(delivery, connection === null ? null : connections.get(connection.id), hub);
+  });
+
+function channelOf(delivery: Delivery, connection: WireConnection | null, hub: StreamHub): ChannelStatus {
   const { peer, connectionsOpened, sessionsBegun, peerLimits } = delivery;
   const used = priorities.map((priority, i) => [priority, delivery.windowUsed(i)]);
   return {

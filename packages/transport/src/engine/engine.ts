@@ -30,7 +30,7 @@ import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
 import { withTrace } from '../wire/trace-context.ts';
 import { fitAnswer } from './answers.ts';
 import type { Call } from './call.ts';
-import { type ChannelStatus, channelOf } from './channels.ts';
+import { type ChannelStatus, channelsOf } from './channels.ts';
 import { Calls } from './calls.ts';
 import { Connections, lingerMs } from './connections.ts';
 import type { Delivery } from './delivery.ts';
@@ -302,14 +302,7 @@ export class TransportEngine {
 
   /** What is known of each peer, its connection and its streams. */
   channels(): readonly ChannelStatus[] {
-    return this.#sessions.all().map((delivery) => {
-      const { connection } = delivery;
-      return channelOf(
-        delivery,
-        connection === null ? null : this.#connections.get(connection.id),
-        this.streams,
-      );
-    });
+    return channelsOf(this.#sessions.all(), this.#connections, this.streams);
   }
 
   /** Tells the peers, lets handlers finish and acknowledgements arrive within `drainTimeoutMs`, then closes. Idempotent. */
