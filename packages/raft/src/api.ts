@@ -16,6 +16,12 @@ export interface ReadOptions extends Pick<ProposeOptions, 'timeoutMs'> {
    * as `linearizable`, the default. Linearizable, too, as long as the voters' clocks run at about the same speed.
    */
   readonly consistency?: 'linearizable' | 'lease' | undefined;
+  /**
+   * In ms: what is shown may lack writes that were acknowledged so recently, and none acknowledged before; then the node asks the leader
+   * only where it has not done so since, one question for all its reads. By this node's clock, give or take 5%; without the `wallClock`
+   * port, which tells of suspends, it always asks. Default: 0, linearizable.
+   */
+  readonly staleMsMax?: number | undefined;
 }
 
 export interface SessionOptions extends Pick<ProposeOptions, 'timeoutMs'> {

@@ -7,7 +7,7 @@
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
 import type { MemberChange } from './core/configuration-changes.ts';
-import type { RaftInput } from './core/inputs-and-effects.ts';
+import type { Leniency, RaftInput } from './core/inputs-and-effects.ts';
 import type {
   Answer,
   ChangeOutcome,
@@ -80,7 +80,7 @@ export class Calls {
   }
 
   /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
-  read(timeoutMs: number | undefined, byLease: boolean, done: Done<number>): () => void {
+  read(timeoutMs: number | undefined, leniency: Leniency, done: Done<number>): () => void {
     const { config, clock, metrics, dispatch } = this.#options;
     metrics.reads.add();
     if (this.#waiting.size >= config.pendingProposalsMax) {
@@ -92,7 +92,7 @@ export class Calls {
       done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome);
     this.#waiting.set(ref, { done: indexOnly, kind: 'read', startedMs: clock.nowMs() });
     const read = { type: 'READ', ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs } as const;
-    dispatch(byLease ? { ...read, byLease } : read);
+    dispatch({ ...read, ...leniency });
     return () => this.#abandon(ref);
   }
 

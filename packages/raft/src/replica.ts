@@ -138,11 +138,13 @@ export class RaftReplica {
    * A linearizable point without an entry in the log (thesis 6.4): completes with an index that is applied here, and that no write
    * acknowledged before the call lies behind. What the state machine shows then may be newer, never older.
    */
-  read(done: Done<number>, { timeoutMs, consistency }: ReadOptions = {}): () => void {
+  read(done: Done<number>, { timeoutMs, consistency, staleMsMax = 0 }: ReadOptions = {}): () => void {
     if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
-    const byLease = consistency === 'lease' && this.#clockWatch !== null;
-    if (byLease && this.#clockWatch.differs()) this.#dispatch({ type: 'CLOCK_DOUBTED' });
-    return this.#calls.read(timeoutMs, byLease, done);
+    const byLease = consistency === 'lease';
+    if (this.#clockWatch === null || (!byLease && staleMsMax === 0))
+      return this.#calls.read(timeoutMs, {}, done);
+    if (this.#clockWatch.differs()) this.#dispatch({ type: 'CLOCK_DOUBTED' });
+    return this.#calls.read(timeoutMs, byLease ? { byLease, staleMsMax } : { staleMsMax }, done);
   }
 
   /** Hands the lead over to another voter; completes when that leads. To be called at the leader. */

@@ -362,3 +362,63 @@ describe('a read without an answer', () => {
     }
   });
 });
+
+describe('a read that may be stale', () => {
+  const staleRead = (node: Bench, staleMsMax: number): number => {
+    const ref = ++refs;
+    node.input({ type: 'READ', ref, timeoutMs: 5000, staleMsMax });
+    return ref;
+  };
+  const requests = (node: Bench) => node.sent('readRequest', 'b');
+  /** A follower that asked at 0 ms, and was answered 30 ms later. */
+  const informed = (index = 0): Bench => {
+    const node = follower();
+    read(node);
+    const asked = requests(node).at(-1) as Extract<RaftMessage, { type: 'readRequest' }>;
+    node.pass(30);
+    node.receive('b', { ...asked, type: 'readAnswer', index });
+    return node;
+  };
+
+  it('is answered at once, without a message, while the last question is no older than its bound', () => {
+    const node = informed();
+    node.pass(69);
+    expect(answerTo(node, staleRead(node, 100))).toMatchObject({ status: 'applied', index: 0 });
+    expect(requests(node)).toHaveLength(1);
+  });
+
+  it('asks the leader as any other when that was longer ago, counted from the question and not from the answer', () => {
+    const node = informed();
+    node.pass(70);
+    const ref = staleRead(node, 100);
+    expect([answerTo(node, ref), requests(node).length]).toEqual([undefined, 2]);
+  });
+
+  it('needs no leader for it', () => {
+    const node = informed();
+    node.pass(470);
+    expect(node.core.leaderId).toBeNull();
+    expect(answerTo(node, staleRead(node, 600))).toMatchObject({ status: 'applied' });
+    expect(answerTo(node, read(node))).toBeUndefined();
+  });
+
+  it('waits until what the leader told of is applied here', () => {
+    const node = informed(1);
+    const ref = staleRead(node, 100);
+    expect(answerTo(node, ref)).toBeUndefined();
+    node.receive('b', { ...heartbeat(), entries: log(1), commit: 1 } as RaftMessage);
+    expect(answerTo(node, ref)).toMatchObject({ index: 1 });
+  });
+
+  it('rests on nothing from before a doubt about the clock, nor on what was asked before it', () => {
+    const node = informed();
+    node.input({ type: 'CLOCK_DOUBTED' });
+    const first = staleRead(node, 100);
+    expect(answerTo(node, first)).toBeUndefined();
+    const asked = requests(node).at(-1) as Extract<RaftMessage, { type: 'readRequest' }>;
+    node.input({ type: 'CLOCK_DOUBTED' });
+    node.receive('b', { ...asked, type: 'readAnswer', index: 0 });
+    expect(answerTo(node, first)).toBeDefined();
+    expect(answerTo(node, staleRead(node, 100))).toBeUndefined();
+  });
+});

@@ -22,6 +22,14 @@ import type {
   Transition,
 } from './types.ts';
 
+/** What a read may rest on in place of a majority's word; one that says nothing is linearizable. */
+export interface Leniency {
+  /** A leader may answer from its lease (thesis 6.4.1). */
+  readonly byLease?: true;
+  /** What was known so long ago will do. */
+  readonly staleMsMax?: number;
+}
+
 export type RaftInput =
   | {
       readonly type: 'START';
@@ -42,13 +50,7 @@ export type RaftInput =
   | { readonly type: 'MALFORMED'; readonly from: string; readonly reason: string }
   | { readonly type: 'PROPOSE'; readonly proposals: readonly Proposal[] }
   /** A linearizable read; its `ref` differs from those of proposals. */
-  | {
-      readonly type: 'READ';
-      readonly ref: number;
-      readonly timeoutMs: number;
-      /** A leader may answer from its lease (thesis 6.4.1). */
-      readonly byLease?: true;
-    }
+  | ({ readonly type: 'READ'; readonly ref: number; readonly timeoutMs: number } & Leniency)
   /** More time may have passed than the clock says, as when the machine was suspended. */
   | { readonly type: 'CLOCK_DOUBTED' }
   /** Hand the lead over; its `ref` differs from those of proposals. */

@@ -161,8 +161,9 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'TIMER':
         return this.#fire(input.timer, nowMs, out);
       case 'READ':
-        return this.#parts.reads.read(input.ref, input.timeoutMs, input.byLease === true, nowMs, out);
+        return this.#parts.reads.read(input.ref, input.timeoutMs, input, nowMs, out);
       case 'CLOCK_DOUBTED':
+        this.#parts.reads.doubtClock();
         return this.#parts.readRounds.doubtClock();
       case 'TRANSFER':
         if (!this.#parts.transfers.ask(input.ref, input.to, input.timeoutMs, out)) return;

@@ -3,18 +3,29 @@
  *
  * All reads that wait share one request to the leader, and those that come while it is out share the next. A read changes nothing,
  * so it is asked again without a second thought when a leader is lost or an answer fails to come.
+ *
+ * A read that may be stale by so much rests on the last answer, as long as that was asked for no longer ago: everything acknowledged
+ * before it was asked for is in it. So the bound is by this node's clock alone, whatever the others' say and however long messages take.
  */
 import { Prng } from '@cluster/core';
 import type { ReadKey } from './read-rounds.ts';
 import type { Shared } from './state.ts';
-import type { RaftOut } from './inputs-and-effects.ts';
+import type { Leniency, RaftOut } from './inputs-and-effects.ts';
 import type { Answer } from './types.ts';
 
 interface Asked {
   readonly request: number;
   readonly term: number;
   readonly refs: readonly number[];
+  /** When it was first asked; null when the clock cannot be trusted since. */
+  sinceMs: number | null;
   sentMs: number;
+}
+
+/** The last answer: no write acknowledged before `sinceMs` lies behind `index`. */
+interface Known {
+  readonly sinceMs: number;
+  readonly index: number;
 }
 
 interface Agreed {
@@ -29,6 +40,7 @@ export interface ReadsCheckpoint {
   readonly waiting: readonly number[];
   readonly asked: Asked | null;
   readonly agreed: readonly Agreed[];
+  readonly known: Known | null;
   readonly sweeping: boolean;
   readonly leased: number;
 }
@@ -47,6 +59,7 @@ export class Reads {
   #asked: Asked | null = null;
   // The index is known, and not applied here yet.
   #agreed: Agreed[] = [];
+  #known: Known | null = null;
   #boot = 0;
   #requests = 0;
   #sweeping = false;
@@ -80,17 +93,30 @@ export class Reads {
     this.#boot = Prng.fromSeed(seed, 'reads').below(bootIds);
   }
 
-  /** @param byLease ask nobody where a lease says that no other leads (thesis 6.4.1). */
-  read(ref: number, timeoutMs: number, byLease: boolean, nowMs: number, out: RaftOut): void {
+  read(
+    ref: number,
+    timeoutMs: number,
+    { byLease, staleMsMax = 0 }: Leniency,
+    nowMs: number,
+    out: RaftOut,
+  ): void {
     if (this.#deadlines.size >= this.#shared.config.pendingProposalsMax) {
       return out.emit({ type: 'respond', ref, answer: { status: 'busy', submitted: false } });
     }
     this.#deadlines.set(ref, nowMs + timeoutMs);
-    if (byLease && this.#leaseHolds(nowMs)) {
+    if (byLease === true && this.#leaseHolds(nowMs)) {
       this.#agreed.push({ index: this.#shared.commitIndex, refs: [ref] });
       this.#leased++;
+    } else if (this.#known !== null && nowMs - this.#known.sinceMs < staleMsMax) {
+      this.#agreed.push({ index: this.#known.index, refs: [ref] });
     } else this.#waiting.push(ref);
     this.#arm(out);
+  }
+
+  /** More time may have passed than the clock says. */
+  doubtClock(): void {
+    this.#known = null;
+    if (this.#asked !== null) this.#asked.sinceMs = null;
   }
 
   abandon(ref: number, out: RaftOut): void {
@@ -107,7 +133,7 @@ export class Reads {
       this.#asked = null;
     }
     if (this.#asked !== null || this.#waiting.length === 0 || leaderId === null) return;
-    this.#asked = { request: ++this.#requests, term, refs: this.#waiting, sentMs: nowMs };
+    this.#asked = { request: ++this.#requests, term, refs: this.#waiting, sinceMs: nowMs, sentMs: nowMs };
     this.#waiting = [];
     this.#send(this.#asked, leaderId, out);
   }
@@ -115,7 +141,9 @@ export class Reads {
   /** The leader has answered: `index` was committed no earlier than the request was made. */
   answered({ boot, request }: ReadKey, index: number): void {
     if (boot !== this.#boot || this.#asked?.request !== request) return;
-    this.#agreed.push({ index, refs: this.#asked.refs });
+    const { refs, sinceMs } = this.#asked;
+    this.#agreed.push({ index, refs });
+    if (sinceMs !== null) this.#known = { sinceMs, index };
     this.#asked = null;
   }
 
@@ -181,6 +209,7 @@ export class Reads {
       waiting: [...this.#waiting],
       asked: this.#asked && { ...this.#asked },
       agreed: [...this.#agreed],
+      known: this.#known,
       sweeping: this.#sweeping,
       leased: this.#leased,
     };
@@ -194,6 +223,7 @@ export class Reads {
     this.#waiting = [...from.waiting];
     this.#asked = from.asked && { ...from.asked };
     this.#agreed = [...from.agreed];
+    this.#known = from.known;
     this.#sweeping = from.sweeping;
     this.#leased = from.leased;
   }
