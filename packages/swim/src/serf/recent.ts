@@ -6,6 +6,9 @@ export interface RecentCheckpoint<T> {
   readonly slots: readonly { readonly lTime: number; readonly items: readonly T[] }[];
 }
 
+/** Serf's own hard limit for the name and payload of an event that others send. */
+export const eventBytesMax = 9 * 1024;
+
 interface Slot<T> {
   readonly lTime: number;
   readonly items: T[];

@@ -27,7 +27,7 @@ import { LamportClock } from './lamport.ts';
 import type { EventMessage, QueryMessage, ResponseMessage, SerfMessage, SerfState } from './messages.ts';
 import { Queries, type QueriesCheckpoint } from './queries.ts';
 import type { Coordinate } from './vivaldi.ts';
-import { Recent, type RecentCheckpoint } from './recent.ts';
+import { eventBytesMax, Recent, type RecentCheckpoint } from './recent.ts';
 
 type Out = Sink<SerfEffect>;
 
@@ -92,7 +92,7 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     const { config, seed } = options;
     this.#options = options;
     this.#prng = Prng.fromSeed(seed, `${config.name}/serf`);
-    this.#coordinates = new Coordinates(this.#prng);
+    this.#coordinates = new Coordinates(this.#prng, seed);
     this.#address = config.advertise ?? config.bind;
     this.#tags = config.tags;
     this.#intents = new Intents(config.membersMax, seed);
@@ -114,8 +114,8 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
 
   /** Whether to hear this would change nothing and say nothing. */
   isOldNews(message: SerfMessage): boolean {
-    if (message.type !== 'join' && message.type !== 'leave') return false;
-    return message.lTime < this.#clock.time && this.#intents.isOld(message);
+    const isIntent = message.type === 'join' || message.type === 'leave';
+    return isIntent && message.lTime < this.#clock.time && this.#intents.isOld(message);
   }
 
   /** Questions of ours that are open. */
@@ -397,6 +397,3 @@ export class SerfCore implements ProtocolCore<SerfInput, SerfEffect> {
     out.emit({ type: 'broadcast', rank, name, payload });
   }
 }
-
-/** Serf's own hard limit for what others send. */
-export const eventBytesMax = 9 * 1024;

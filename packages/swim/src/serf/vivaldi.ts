@@ -39,7 +39,9 @@ const difference = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((value, i) => value - (b[i] ?? 0));
 
 export const isValid = ({ vec, error, adjustment, height }: Coordinate): boolean =>
-  vec.length === dimensions && [...vec, error, adjustment, height].every(Number.isFinite);
+  vec.length === dimensions &&
+  vec.every(Number.isFinite) &&
+  [error, adjustment, height].every(Number.isFinite);
 
 const rawDistance = (a: Coordinate, b: Coordinate): number =>
   magnitude(difference(a.vec, b.vec)) + a.height + b.height;

@@ -138,7 +138,8 @@ export function decodeMessage(bytes: Uint8Array, from = 0, to = bytes.length): M
 const decodeBody = (bytes: Uint8Array): Message =>
   decodeFields(bytes[0] as number, new Fields(new Reader(bytes, 1, bytes.length).map()));
 
-const readUser = (bytes: Uint8Array): Message => ({ type: 'user', payload: bytes.subarray(1) });
+// A copy, not a view: short arrays are kept within their object, unless somebody looks at their buffer.
+const readUser = (bytes: Uint8Array): Message => ({ type: 'user', payload: bytes.slice(1) });
 
 const isClaim = (type: number): boolean =>
   type === wireType.alive || type === wireType.suspect || type === wireType.dead;
