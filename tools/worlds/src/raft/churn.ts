@@ -52,7 +52,11 @@ export class Churn {
 
   /** Whether those that the leader's members leave out have given up standing, whatever they were told of their removal. */
   get outsidersRest(): boolean {
-    const leader = this.#leader()?.core;
+    // Not drawn: a look must not change what happens next.
+    const cores = [...this.#replicas.values()].map(({ core }) => core);
+    const [leader] = cores
+      .filter(({ role }) => role === 'leader')
+      .toSorted((a, b) => b.currentTerm - a.currentTerm);
     if (leader === undefined || leader.configurationIndex > leader.commitIndex) return false;
     const { voters, outgoing, learners } = leader.configuration;
     const members = new Set([...voters, ...outgoing, ...learners]);
