@@ -3,8 +3,17 @@
  * manager itself knows none.
  */
 import type { Address, ClusterError } from '@cluster/core';
+import type { Deadline } from './deadline.ts';
 import type { SessionMark } from './ports.ts';
-import type { LoadReport, MembershipEvent, NodeState, Priority, RaftRole, RoutingStrategy } from './types.ts';
+import type {
+  LoadReport,
+  MembershipEvent,
+  NodeState,
+  Priority,
+  QuorumChange,
+  RaftRole,
+  RoutingStrategy,
+} from './types.ts';
 
 export interface MemberView {
   readonly id: string;
@@ -129,6 +138,16 @@ export interface MemberChange {
   readonly becomes: 'staged' | 'learner' | 'removed';
 }
 
+export interface RosterChange extends MemberChange {
+  /** The roster it is meant for, by its place in the log; null: whichever it is. */
+  readonly epoch: number | null;
+}
+
+export interface RosterCall {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 export interface LogComponent {
   propose(
     command: Uint8Array,
@@ -155,6 +174,43 @@ export interface LogComponent {
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<void>;
   onEvent(listener: (change: LogChange) => void): void;
+  stop(): Promise<void>;
+}
+
+/** What a node makes of a partition, and whether it may act for the cluster. */
+export interface QuorumView {
+  /** At this very moment: it lapses by the clock alone. Ask again before every act. */
+  readonly holdsQuorum: boolean;
+  /** To be given with whatever is done for the cluster: who has seen a higher one refuses. */
+  readonly epoch: number;
+  /** `joining`, `rostered.whole`, `rostered.suspected.settling`, `rostered.upheld`, `downed`, … */
+  readonly partition: string;
+  readonly roster: { readonly epoch: number; readonly members: readonly string[] };
+  /** Members of the roster that are not on this node's side. */
+  readonly missing: readonly string[];
+  /** What a user of data in this mode may do here and now. */
+  permits(
+    mode: 'strict' | 'read-only-stale' | 'available',
+    operation: 'read' | 'write',
+    staleMaxMs?: number,
+  ):
+    | { readonly allowed: true; readonly stale: boolean; readonly merges: boolean }
+    | { readonly allowed: false; readonly reason: 'no_quorum' | 'too_stale' };
+}
+
+/** Changes of a log's members, wherever its leader is. */
+export interface RosterComponent {
+  add(nodeId: string, voter: boolean, deadline: Deadline): Promise<void>;
+  remove(nodeId: string, deadline: Deadline): Promise<void>;
+  /** For another node, if this one leads. */
+  serve(change: RosterChange, call: RosterCall): Promise<void>;
+}
+
+export interface QuorumComponent {
+  readonly view: QuorumView;
+  /** Changes of the roster, which is the voters of the coordinator's log. */
+  readonly roster: RosterComponent;
+  onEvent(listener: (change: QuorumChange) => void): void;
   stop(): Promise<void>;
 }
 
@@ -212,6 +268,8 @@ export interface Components {
   readonly paths: PathsComponent;
   /** Null on a node that does not vote. */
   readonly log: LogComponent | null;
+  /** Null where it is not configured, and on a node without a log. */
+  readonly quorum: QuorumComponent | null;
   /** Gives back what the node holds besides, e.g. its data folder, once all others have closed. */
   release?(): Promise<void>;
 }

@@ -226,6 +226,14 @@ export const managerConfigSchema = z
       })
       .default({ steps: 4096 }),
     swim: tuning.meta(meta('Settings of the membership, see its reference.')),
+    quorum: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta(
+        meta('Settings of quorum under lease-majority, see its reference; absent: none is kept.', {
+          advice: 'The same on every node. Costs a second, small log, and an entry in it per node and beat.',
+        }),
+      ),
     raft: tuning.meta(meta('Settings of the replicated log, see its reference.')),
     messaging: tuning.meta(meta('Settings of the transport, see its reference.')),
     balancer: tuning.meta(meta('Settings of the balancer, see its reference.')),
@@ -244,6 +252,9 @@ export const managerConfigSchema = z
       !config.advertise
     ) {
       complain('transport', 'advertise is required with a wildcard bind');
+    }
+    if (config.quorum !== undefined && config.voters === undefined) {
+      complain('quorum', 'requires voters: a node that begins alone would hold quorum for itself');
     }
     if (config.attemptTimeoutMs > config.queryTimeoutMs) {
       complain('attemptTimeoutMs', 'must not exceed queryTimeoutMs');

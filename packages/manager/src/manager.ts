@@ -1,7 +1,7 @@
 /** The facade of the cluster. See README.md for what it guarantees. */
 import { type Address, encodeTrace, type TraceHeader, traceFormat, traceVersion } from '@cluster/core';
 import { ClusterMetadata } from './cluster-metadata.ts';
-import type { MemberView, Route } from './components.ts';
+import type { MemberView, QuorumView, Route } from './components.ts';
 import { Deadline } from './deadline.ts';
 import type { BroadcastOutcome, MessageHandler, SendMessageOptions } from './dispatcher.ts';
 import type { Environment } from './environment.ts';
@@ -317,7 +317,9 @@ export class ClusterNetworkManager implements AsyncDisposable {
     { id }: Pick<NodeInfo, 'id'>,
     { voter = true, ...options }: CallOptions & { readonly voter?: boolean } = {},
   ): Promise<void> {
-    await this.#roster('addNode').add(id, voter, this.#rosterDeadline(options));
+    const deadline = this.#rosterDeadline(options);
+    await this.#roster('addNode').add(id, voter, deadline);
+    await this.#runtime.components.quorum?.roster.add(id, voter, deadline);
   }
 
   /**
@@ -326,7 +328,17 @@ export class ClusterNetworkManager implements AsyncDisposable {
    * @throws ClusterError as {@link ClusterNetworkManager.addNode}; of the last voter `RAFT_CHANGE_INVALID`.
    */
   async removeNode(nodeId: string, options: CallOptions = {}): Promise<void> {
-    await this.#roster('removeNode').remove(nodeId, this.#rosterDeadline(options));
+    const deadline = this.#rosterDeadline(options);
+    const roster = this.#roster('removeNode');
+    // First it counts no more, then it has nothing to count for.
+    await this.#runtime.components.quorum?.roster.remove(nodeId, deadline);
+    await roster.remove(nodeId, deadline);
+  }
+
+  /** Whether this node may act for the cluster, and what it makes of a partition; null unless `quorum` is configured. */
+  get quorum(): QuorumView | null {
+    this.#lifecycle.assertOpen('quorum');
+    return this.#runtime.components.quorum?.view ?? null;
   }
 
   /** Tells the others that this node goes. Calls are refused from here on; `stop()` closes. */

@@ -2,9 +2,13 @@
 import { ClusterError } from '@cluster/core';
 import * as z from 'zod';
 import { managerError } from './errors.ts';
-import { failureSchema } from './messages.ts';
+import type { MessengerComponent, RosterCall, RosterChange } from './components.ts';
+import { controlTypeIds, failureSchema } from './messages.ts';
 
 const bytesMax = 32_768;
+
+/** Which log's members: that of the data, or the coordinator's, whose voters are the roster. */
+const logSchema = z.enum(['data', 'coordinator']);
 
 const changeSchema = z.strictObject({
   nodeId: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
@@ -12,11 +16,11 @@ const changeSchema = z.strictObject({
   becomes: z.enum(['staged', 'learner', 'removed']),
   /** The roster it is meant for; null: whichever it is. */
   epoch: z.number().int().min(0).nullable(),
-});
+}) satisfies z.ZodType<RosterChange>;
+
+const requestSchema = z.strictObject({ log: logSchema, change: changeSchema });
 
 const answerSchema = z.strictObject({ failure: failureSchema.nullable() });
-
-export type RosterChange = z.output<typeof changeSchema>;
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
@@ -32,10 +36,12 @@ function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
   );
 }
 
-export const encodeRosterChange = (change: RosterChange): Uint8Array => encode(change);
+export type RosterRequest = z.output<typeof requestSchema>;
+
+export const encodeRosterRequest = (request: RosterRequest): Uint8Array => encode(request);
 
 /** @throws ClusterError `MANAGER_MESSAGE_REFUSED` */
-export const decodeRosterChange = (bytes: Uint8Array): RosterChange => decode(changeSchema, bytes);
+export const decodeRosterRequest = (bytes: Uint8Array): RosterRequest => decode(requestSchema, bytes);
 
 /** @param failure null: it is agreed on. */
 export function encodeRosterAnswer(failure: ClusterError | null): Uint8Array {
@@ -49,3 +55,13 @@ export function decodeRosterAnswer(bytes: Uint8Array): void {
   const { failure } = decode(answerSchema, bytes);
   if (failure !== null) throw new ClusterError(failure);
 }
+
+/** Hands changes of a log's members to a node; rejects with what that says against it. */
+export const forwardRosterChange =
+  (messenger: Pick<MessengerComponent, 'request'>, log: RosterRequest['log']) =>
+  async (to: string, change: RosterChange, call: RosterCall): Promise<void> => {
+    const bytes = encodeRosterRequest({ log, change });
+    decodeRosterAnswer(
+      await messenger.request(to, controlTypeIds.roster, bytes, { ...call, failFast: true }),
+    );
+  };

@@ -6,10 +6,9 @@
  * gets the log as a learner first, counted nowhere, and has a vote once it has nearly caught up (Raft thesis 4.2.1).
  */
 import type { Clock, ClusterError } from '@cluster/core';
-import type { LogComponent, LogStatus } from './components.ts';
+import type { LogComponent, LogStatus, RosterCall, RosterChange, RosterComponent } from './components.ts';
 import type { Deadline } from './deadline.ts';
 import { asClusterError, managerError } from './errors.ts';
-import type { RosterChange } from './roster-wire.ts';
 
 const pauseMs = 20;
 
@@ -21,12 +20,7 @@ export interface RosterOptions {
   /** Resolves when the node has been reached, and has shown by its certificate who it is. */
   readonly meet: (nodeId: string, deadline: Deadline) => Promise<unknown>;
   /** Hands a change to the leader; rejects with what that says against it. */
-  readonly forward: (to: string, change: RosterChange, call: Call) => Promise<void>;
-}
-
-export interface Call {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
+  readonly forward: (to: string, change: RosterChange, call: RosterCall) => Promise<void>;
 }
 
 /** Nothing was begun by these. */
@@ -39,7 +33,7 @@ const harmless: ReadonlySet<string> = new Set([
 
 const isAgreed = ({ membersIndex, commitIndex }: LogStatus): boolean => membersIndex <= commitIndex;
 
-export class RosterChanges {
+export class RosterChanges implements RosterComponent {
   readonly #options: RosterOptions;
 
   constructor(options: RosterOptions) {
@@ -88,7 +82,7 @@ export class RosterChanges {
   }
 
   /** Begins it, if this node leads. @throws ClusterError of the log, or `MANAGER_ROSTER_CHANGED`. */
-  async serve({ nodeId, becomes, epoch }: RosterChange, { timeoutMs, signal }: Call): Promise<void> {
+  async serve({ nodeId, becomes, epoch }: RosterChange, { timeoutMs, signal }: RosterCall): Promise<void> {
     const { log } = this.#options;
     const status = log.status();
     const { voters, membersIndex, role } = status;

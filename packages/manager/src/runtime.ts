@@ -127,6 +127,9 @@ export class Runtime {
       this.events.publish({ type: up ? 'PeerUp' : 'PeerDown', nodeId: peer, reason, at });
     });
     components.log?.onEvent((change) => this.#logChanged(change));
+    components.quorum?.onEvent((change) =>
+      this.events.publish({ ...change, at: this.#environment.wallClock.nowMs() }),
+    );
     this.services.refresh();
   }
 
@@ -147,11 +150,12 @@ export class Runtime {
   async close(): Promise<void> {
     const components = this.services?.components;
     if (components !== undefined) {
-      const { balancer, membership, messenger, paths } = components;
+      const { balancer, membership, messenger, paths, quorum } = components;
       paths.stop();
       balancer.stop();
       // Each is closed even when another cannot be.
       const closed = [
+        await settle(quorum?.stop()),
         await settle(this.#log?.stop()),
         ...(await Promise.all(this.#retired.map((one) => settle(one.stop())))),
         await settle(membership.stop()),

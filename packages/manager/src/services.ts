@@ -13,12 +13,7 @@ import { toEndpoint } from './node-info.ts';
 import { Proposer } from './proposer.ts';
 import { QueryService, type QueryServiceOptions } from './query-service.ts';
 import { RemoteQueries } from './remote.ts';
-import {
-  decodeRosterChange,
-  decodeRosterAnswer,
-  encodeRosterAnswer,
-  encodeRosterChange,
-} from './roster-wire.ts';
+import { decodeRosterRequest, encodeRosterAnswer, forwardRosterChange } from './roster-wire.ts';
 import { RosterChanges } from './roster.ts';
 import { decodeSessionAnswer, encodeSessionRequest, identityOf } from './session-wire.ts';
 
@@ -68,13 +63,7 @@ export class Services {
             log,
             attemptTimeoutMs: config.attemptTimeoutMs,
             meet: (id, { leftMs, signal }) => messenger.ping(id, { timeoutMs: leftMs, signal }),
-            forward: async (to, change, call) =>
-              decodeRosterAnswer(
-                await messenger.request(to, controlTypeIds.roster, encodeRosterChange(change), {
-                  ...call,
-                  failFast: true,
-                }),
-              ),
+            forward: forwardRosterChange(messenger, 'data'),
           });
     const send: QueryServiceOptions['send'] = (to, message, options) => this.#sendQuery(to, message, options);
     this.#remote = new RemoteQueries({
@@ -134,9 +123,10 @@ export class Services {
   async changeRoster(bytes: Uint8Array, { signal }: PeerContext): Promise<Uint8Array> {
     const { attemptTimeoutMs: timeoutMs } = this.#environment.config;
     try {
-      const change = decodeRosterChange(bytes);
-      if (this.roster === null) throw managerError('MANAGER_NOT_VOTER', 'This node holds no log.');
-      await this.roster.serve(change, { timeoutMs, signal });
+      const { log, change } = decodeRosterRequest(bytes);
+      const roster = log === 'data' ? this.roster : this.components.quorum?.roster;
+      if (!roster) throw managerError('MANAGER_NOT_VOTER', 'This node holds no such log.');
+      await roster.serve(change, { timeoutMs, signal });
       return encodeRosterAnswer(null);
     } catch (error) {
       return encodeRosterAnswer(asClusterError(error));

@@ -53,6 +53,20 @@ export interface RosterEvent {
   readonly at: number;
 }
 
+export type QuorumChange =
+  | {
+      readonly type: 'PartitionDetected' | 'PartitionHealed' | 'QuorumLost' | 'QuorumRegained';
+      readonly side: readonly string[];
+      readonly missing: readonly string[];
+    }
+  /** This node gives up what it owns, and comes back as a new life. */
+  | { readonly type: 'StoodDown'; readonly reason: string }
+  /** These nodes hold nothing any more, and what was theirs may be taken over under this fencing epoch. */
+  | { readonly type: 'TakenOver'; readonly nodeIds: readonly string[]; readonly epoch: number };
+
+/** Quorum and partitions, where `quorum` is configured. */
+export type PartitionEvent = QuorumChange & { readonly at: number };
+
 export interface PeerEvent {
   readonly type: 'PeerUp' | 'PeerDown';
   readonly nodeId: string;
@@ -87,6 +101,7 @@ export type ClusterEvent =
   | MembershipEvent
   | FailoverEvent
   | RosterEvent
+  | PartitionEvent
   | PeerEvent
   | LifecycleEvent
   | MetadataEvent

@@ -32,7 +32,7 @@ function setUp(
     new FakePaths(),
   ];
   const balancer = new FakeBalancer([]);
-  const components: Components = { membership, messenger, log, paths, balancer };
+  const components: Components = { membership, messenger, log, quorum: null, paths, balancer };
   const manager = new ClusterNetworkManager({
     nodeId: 'n1',
     config: parseManagerConfig({ voters: ['n1', 'n2', 'n3'], ...config }),
@@ -407,6 +407,8 @@ describe('the configuration', () => {
     expect(codeOf({ bnid: '127.0.0.1:1' } as never)).toMatch(/bnid/);
     expect(codeOf({ metadata: { ta: 'x' } })).toMatch(/taken/);
     expect(codeOf({ voters: ['a', 'a'] })).toMatch(/once/);
+    expect(codeOf({ quorum: {} })).toMatch(/quorum: requires voters/);
+    expect(codeOf({ quorum: {}, voters: [] })).toBe('accepted');
   });
   it('is described key by key', () => {
     const rows = describeConfig(managerConfigSchema);

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { MemberChange } from '../src/components.ts';
+import type { MemberChange, RosterChange } from '../src/components.ts';
 import { Deadline } from '../src/deadline.ts';
 import { RosterChanges } from '../src/roster.ts';
 import {
   decodeRosterAnswer,
-  decodeRosterChange,
+  decodeRosterRequest,
   encodeRosterAnswer,
-  encodeRosterChange,
-  type RosterChange,
+  encodeRosterRequest,
+  forwardRosterChange,
 } from '../src/roster-wire.ts';
-import { failure, FakeLog, ManualClock, rejection } from './fakes.ts';
+import { failure, FakeLog, FakeMessenger, ManualClock, rejection } from './fakes.ts';
 
 function setUp() {
   const clock = new ManualClock();
@@ -173,9 +173,15 @@ describe('a change', () => {
 });
 
 describe('the wire', () => {
+  const request = (more: object): string =>
+    JSON.stringify({ log: 'data', change: { nodeId: 'a', becomes: 'staged', epoch: null, ...more } });
+
   it('carries a change, and what stands against it with its advice', () => {
-    const change = { nodeId: 'n4', becomes: 'staged', epoch: 7 } as const;
-    expect(decodeRosterChange(encodeRosterChange(change))).toEqual(change);
+    const request = {
+      log: 'coordinator',
+      change: { nodeId: 'n4', becomes: 'staged', epoch: 7 },
+    } as const;
+    expect(decodeRosterRequest(encodeRosterRequest(request))).toEqual(request);
     expect(() => decodeRosterAnswer(encodeRosterAnswer(null))).not.toThrow();
     expect(() => decodeRosterAnswer(encodeRosterAnswer(underWay))).toThrow(
       expect.objectContaining({ code: 'RAFT_CHANGE_UNDER_WAY', fault: 'caller', retry: 'safe' }),
@@ -185,14 +191,34 @@ describe('the wire', () => {
   it.each([
     ['nothing', ''],
     ['no JSON', '{'],
-    ['a name that is none', '{"nodeId":"a b","becomes":"staged","epoch":null}'],
-    ['a standing that is none', '{"nodeId":"a","becomes":"leader","epoch":null}'],
-    ['more than there is', '{"nodeId":"a","becomes":"staged","epoch":null,"more":1}'],
+    ['a name that is none', request({ nodeId: 'a b' })],
+    ['a standing that is none', request({ becomes: 'leader' })],
+    ['more than there is', request({ more: 1 })],
+    ['a log that is none', '{"log":"other"}'],
     ['too much', ' '.repeat(40_000)],
   ])('refuses %s', (_what, text) => {
     const bytes = new TextEncoder().encode(text);
-    expect(() => decodeRosterChange(bytes)).toThrow(
+    expect(() => decodeRosterRequest(bytes)).toThrow(
       expect.objectContaining({ code: 'MANAGER_MESSAGE_REFUSED' }),
     );
+  });
+
+  it('hands a change to a node, and fails with what that says against it', async () => {
+    const messenger = new FakeMessenger();
+    const asked: unknown[] = [];
+    messenger.requestPlan = async (to, _typeId, bytes) => {
+      asked.push([to, decodeRosterRequest(bytes)]);
+      return encodeRosterAnswer(asked.length === 1 ? null : underWay);
+    };
+    const change = { nodeId: 'n4', becomes: 'removed', epoch: null } as const;
+    const call = { timeoutMs: 100, signal: undefined };
+    await forwardRosterChange(messenger, 'data')('n2', change, call);
+    expect(await rejection(forwardRosterChange(messenger, 'coordinator')('n3', change, call))).toMatchObject({
+      code: 'RAFT_CHANGE_UNDER_WAY',
+    });
+    expect(asked).toEqual([
+      ['n2', { log: 'data', change }],
+      ['n3', { log: 'coordinator', change }],
+    ]);
   });
 });

@@ -96,6 +96,15 @@ function describe(event: ClusterEvent): { readonly subject: string; readonly tex
       };
     case 'RosterChanged':
       return { subject: '', text: `the voters are ${event.voters.join(', ')}` };
+    case 'PartitionDetected':
+    case 'PartitionHealed':
+    case 'QuorumLost':
+    case 'QuorumRegained':
+      return { subject: '', text: `${event.type}, without ${event.missing.join(', ') || 'nobody'}` };
+    case 'StoodDown':
+      return { subject: '', text: `stands down: ${event.reason}` };
+    case 'TakenOver':
+      return { subject: '', text: `has taken over from ${event.nodeIds.join(', ')}` };
     case 'LogFailed':
       return { subject: '', text: event.error.line };
     case 'Overflow':

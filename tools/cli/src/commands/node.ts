@@ -34,7 +34,10 @@ export const nodeCommand: MakeCommand = (context, done) =>
     .option('--key <file>', "this node's private key (PEM)")
     .option('--gossip-key <file>', 'file with the gossip key in base64')
     .option('--data <folder>', 'durable log and identity')
-    .option('--voters <ids>', 'node ids that vote, separated by commas, the same everywhere')
+    .option(
+      '--voters <ids>',
+      'node ids that vote, separated by commas, the same everywhere; empty: a replica that waits to be added',
+    )
     .option(
       '--trace <file>',
       'write the last steps of its protocols there at the end, and at each SIGUSR2; see `step`',
@@ -137,6 +140,15 @@ function describe(event: ClusterEvent): string {
       return `this node is ${event.role} in term ${event.term}`;
     case 'RosterChanged':
       return `the voters are ${event.voters.join(', ')}`;
+    case 'PartitionDetected':
+    case 'PartitionHealed':
+    case 'QuorumLost':
+    case 'QuorumRegained':
+      return `${event.type}; missing: ${event.missing.join(', ') || 'nobody'}`;
+    case 'StoodDown':
+      return `this node stands down: ${event.reason}`;
+    case 'TakenOver':
+      return `this node has taken over from ${event.nodeIds.join(', ')}`;
     case 'LogFailed':
       return event.error.line;
     case 'PeerUp':

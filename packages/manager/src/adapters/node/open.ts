@@ -6,20 +6,18 @@ import {
   describeError,
   formatAddress,
   type Logger,
-  memoryDisk,
   type MetricsRegistry,
   type Tracer,
 } from '@cluster/core';
-import { systemClock, systemRandom, systemWallClock } from '@cluster/core/node';
+import { systemClock, systemRandom } from '@cluster/core/node';
 import { HealthMonitor } from '@cluster/health';
-import { MemoryLogStorage, Raft, type RaftConfigInput, raftCodecHash, SnapshotFiles } from '@cluster/raft';
-import { startRaft } from '@cluster/raft/node';
+import { raftCodecHash } from '@cluster/raft';
 import type { Swim, SwimConfigInput } from '@cluster/swim';
 import { startSwim } from '@cluster/swim/node';
 import type { Transport } from '@cluster/transport';
 import { startTransport } from '@cluster/transport/node';
 import { messageCodecHash } from '../../codec.ts';
-import type { Components, LogComponent, OnComponentFailed } from '../../components.ts';
+import type { Components, OnComponentFailed } from '../../components.ts';
 import { isWildcard, type ManagerConfig } from '../../config.ts';
 import { throwIfAborted } from '../../errors.ts';
 import { takeDataFolder } from '../../node/data-folder.ts';
@@ -28,12 +26,12 @@ import { tagNames } from '../../node-info.ts';
 import type { StateMachine } from '../../ports.ts';
 import { balancerComponent } from '../balancer.ts';
 import { MemberDirectory } from '../directory.ts';
-import { logComponent } from '../log.ts';
 import { membershipComponent } from '../membership.ts';
 import { messengerComponent } from '../messenger.ts';
 import { pathsComponent, transportProber } from '../paths.ts';
 import { raftChannel } from '../raft-channel.ts';
 import { scopedMetrics } from '../scoped-metrics.ts';
+import { Logs } from './open-log.ts';
 
 export interface OpenInput {
   readonly nodeId: string;
@@ -84,8 +82,12 @@ export async function openComponents(
     });
     throwIfAborted(signal);
 
-    const log = await openLog(input, transport, broken);
+    const logs = new Logs(input, raftChannel(transport));
+    const log = await logs.open(input.stateMachine, broken);
     if (log !== null) closers.push(() => log.stop());
+    throwIfAborted(signal);
+    const quorum = await logs.openQuorum(swim, messenger, log, input.bootId, broken);
+    if (quorum !== null) closers.push(() => quorum.stop());
     throwIfAborted(signal);
 
     const { datacenter, rack, strategy } = config;
@@ -115,6 +117,7 @@ export async function openComponents(
       membership,
       messenger,
       log,
+      quorum,
       balancer: balancerComponent(balancer),
       paths: pathsComponent(monitor),
       release: async () => folder?.release(),
@@ -179,29 +182,4 @@ function tagsOf({ config, bootId }: OpenInput, local: Address): Record<string, s
   if (config.capacity !== 1) tags[tagNames.capacity] = String(config.capacity);
   if (config.version !== '') tags[tagNames.version] = config.version;
   return tags;
-}
-
-async function openLog(
-  { config, nodeId, stateMachine, logger, metrics, tracer }: OpenInput,
-  transport: Transport,
-  onError: (error: unknown) => void,
-): Promise<LogComponent | null> {
-  const { dataDir } = config;
-  // A durable log must not begin alone by default: it could never be joined to another.
-  const voters = config.voters ?? (dataDir === undefined ? [nodeId] : null);
-  // An empty list: a replica that waits to be added.
-  if (voters === null || (voters.length > 0 && !voters.includes(nodeId))) return null;
-  const settings: RaftConfigInput = { ...config.raft, nodeId, voters: [...voters] };
-  const ports = { channel: raftChannel(transport), stateMachine, logger, metrics, tracer };
-  if (dataDir !== undefined) return logComponent(await startRaft({ ...settings, dataDir }, ports), onError);
-  logger.log('warn', 'the replicated log is kept in memory only: give dataDir to keep it over a restart');
-  const memory = {
-    ...ports,
-    clock: systemClock,
-    wallClock: systemWallClock,
-    storage: new MemoryLogStorage(),
-    snapshots: new SnapshotFiles({ disk: memoryDisk() }),
-    seed: systemRandom.u32(),
-  };
-  return logComponent(await Raft.start(settings, memory), onError);
 }
