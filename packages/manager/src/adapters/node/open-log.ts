@@ -80,7 +80,9 @@ export class Logs {
   constructor(input: LogInput, channel: RaftChannel) {
     this.#input = input;
     this.#voters = votersOf(input);
-    this.#channelOf = groupChannels(channel);
+    // One group alone has nobody to wait for.
+    const lingerMs = input.config.quorum === undefined ? 0 : undefined;
+    this.#channelOf = groupChannels(channel, { clock: systemClock, lingerMs });
   }
 
   async open(stateMachine: StateMachine, onError: (error: unknown) => void): Promise<LogComponent | null> {
