@@ -292,4 +292,16 @@ describe('a connection that has been used enough', () => {
       { connectionsOpened: 2, connectionsClosed: 1, sessionsBegun: 1 },
     ]);
   });
+
+  it('is noticed to be dead all the same, when no other can be made', () => {
+    const { world, a } = pair({ renewAfterRecords: 16, idleCloseMs: 0 });
+    for (let i = 0; i < 20; i++) {
+      a.engine.post('b', type, number(i));
+      world.run(5);
+    }
+    for (const id of ['a', 'b']) world.network.down.add(world.portOf(id));
+    world.network.swallowAll();
+    world.run(8000);
+    expect(reasons(a).at(-1)).toBe('down TRANSPORT_PEER_SILENT');
+  });
 });

@@ -73,7 +73,8 @@ export class ConnectionWatch {
     // A client cannot be dialled, and waits for what it is sent.
     const isBetweenNodes = bind !== null && delivery.role === 'node';
     if (isBetweenNodes && idleCloseMs > 0 && unusedMs >= idleCloseMs) return 'UNUSED';
-    if (connection.dialled !== null && connection.records >= renewAfterRecords) return 'AGED';
-    return nowMs - connection.lastHeardMs >= keepaliveIdleMs ? 'QUIET' : null;
+    // Before its age: where the next cannot be made, the peer may be dead.
+    if (nowMs - connection.lastHeardMs >= keepaliveIdleMs) return 'QUIET';
+    return connection.dialled !== null && connection.records >= renewAfterRecords ? 'AGED' : null;
   }
 }
