@@ -62,7 +62,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
     .option('--nodes <n>', 'swim: members of each pool (100); sim: of the largest (1000)', integer(5, 1000))
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
-    .option('--kills <n>', 'members killed, of each pool: swim (10), sim (900)', integer(0, 10_000))
+    .option('--kills <n>', 'members killed, of each pool: swim (10), sim (700)', integer(0, 10_000))
     .option('--cut <seconds>', 'swim: how long the partition lasts (40); 0: none', integer(0, 3600))
     .option(
       '--cases <list>',
