@@ -295,7 +295,9 @@ export class Agent {
    * of a death or a return by the next push/pull only.
    */
   #catchUp(nowMs: number, out: Out): void {
-    if (nowMs - this.#caughtUpMs < this.#pool.options.config.suspectTimeoutMs) return;
+    // Once in a suspicion's time; where that has no bound, in a push/pull's.
+    const { suspectTimeoutMs, pushPullPeriodMs } = this.#pool.options.config;
+    if (nowMs - this.#caughtUpMs < Math.min(suspectTimeoutMs, pushPullPeriodMs)) return;
     this.#caughtUpMs = nowMs;
     this.#parts.schedule.pushPullNow(out);
   }
