@@ -25,18 +25,18 @@ export const acknowledgesTooEarly = saying('acknowledges too early', () => (fram
 });
 
 /** Now and then a message is lost between the queue and the wire, and its number goes to nothing. */
-const losing = (name: string, isPost: boolean): TransportMutant =>
+const losing = (name: string, isPost: boolean, chance: number): TransportMutant =>
   saying(name, (prng) => (frame) => {
     const isOne = frame.type === frameTypes.message && (frame.flags & completes) === 0;
-    if (isOne && (frame.stream === 0) === isPost && prng.chance(0.01)) {
+    if (isOne && (frame.stream === 0) === isPost && prng.chance(chance)) {
       frame.type = frameTypes.void;
       frame.stream = frame.payload.length + 256;
       frame.payload = new Uint8Array(0);
     }
     return [frame];
   });
-export const losesPosts = losing('loses posts', true);
-export const losesCalls = losing('loses messages whose arrival matters', false);
+export const losesPosts = losing('loses posts', true, 0.01);
+export const losesCalls = losing('loses messages whose arrival matters', false, 0.05);
 
 /** A message goes out again under a new number. */
 export const sendsTwice = saying('sends twice', (prng) => {
