@@ -1,5 +1,5 @@
 /** One engine over fake ports, in virtual time. */
-import { diskError, memoryDisk, MetricsRegistry } from '@cluster/core';
+import { type Disk, diskError, memoryDisk, MetricsRegistry } from '@cluster/core';
 import { describe, expect, it } from 'vitest';
 import {
   encodeMessage,
@@ -34,6 +34,42 @@ class HeldStorage implements LogStorage {
   release(): void {
     for (const run of this.held.splice(0)) run();
   }
+}
+
+interface Filling {
+  readonly disk: Disk;
+  isFull: boolean;
+}
+
+/** A disk in memory that takes no more once a test says so. */
+function filling(): Filling {
+  const inner = memoryDisk();
+  const filled: Filling = {
+    isFull: false,
+    disk: {
+      ...inner,
+      open: (path, options, done) =>
+        inner.open(path, options, (outcome) => {
+          if (!outcome.ok) return done(outcome);
+          const file = outcome.value;
+          const full = { ok: false, error: diskError('DISK_FULL', 'The disk is full.') } as const;
+          done({
+            ok: true,
+            value: {
+              path,
+              size: (then) => file.size(then),
+              read: (offset, length, then) => file.read(offset, length, then),
+              write: (offset, bytes, then) => (filled.isFull ? then(full) : file.write(offset, bytes, then)),
+              allocate: (length, then) => (filled.isFull ? then(full) : file.allocate(length, then)),
+              truncate: (length, then) => file.truncate(length, then),
+              sync: (then) => file.sync(then),
+              close: (then) => file.close(then),
+            },
+          });
+        }),
+    },
+  };
+  return filled;
 }
 
 describe('a replica', () => {
@@ -117,6 +153,29 @@ describe('a replica', () => {
     expect(group.node('a').ledger.lines).toEqual([]);
     expect(errorOf(group.propose('a', 'y')).message).toContain('The disk is full');
     expect(group.clock.pending).toBe(0);
+  });
+
+  it('that leads steps down when its disk is full, says so, and another takes its place without what it was given', () => {
+    const disks = new Map(three.map((name) => [name, filling()]));
+    const group = new TestGroup(three, {
+      storage: (name) => new WriteAheadLog({ disk: disks.get(name)?.disk ?? memoryDisk() }),
+    });
+    const { name, replica, events } = group.electLeader();
+    (disks.get(name) as Filling).isFull = true;
+    group.network.cut(name);
+    const call = group.propose(name, 'x');
+    expect([errorOf(call).code, replica.status().role]).toEqual(['RAFT_STOPPED', 'follower']);
+    const failed = events.at(-1);
+    expect(failed?.type === 'Failed' ? failed.error.line : '').toMatch(
+      /^RAFT_STORAGE_FAILED: .*The disk is full/,
+    );
+    group.network.mend(name);
+    const leads = () => [...group.nodes.values()].find((node) => node.replica.status().role === 'leader');
+    group.clock.advanceUntil(() => leads() !== undefined);
+    expect(proposeAndWait(group, leads()?.name ?? '', 'y').outcome?.ok).toBe(true);
+    group.clock.advance(100);
+    for (const node of group.nodes.values())
+      expect(node.ledger.lines).toEqual(node.name === name ? [] : ['y']);
   });
 
   it('stops when its state machine fails, or answers for more than it was given', () => {
