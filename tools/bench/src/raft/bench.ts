@@ -87,6 +87,7 @@ export function benchRaft(
 ): Promise<BenchResult> {
   return Workplace.use(async (place) => {
     const bench = await RaftBench.prepare(place, options, say);
+    if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
     if (options.restart > 0) await bench.restart();
     if (options.away > 0) await bench.away();
     if (options.restart > 0 || options.away > 0) return bench.result();
@@ -178,7 +179,6 @@ class RaftBench {
   async profile(): Promise<void> {
     const { profile, clients, valueBytes, warmMs, runMs } = this.#options;
     if (profile === undefined) return;
-    await mkdir(profile, { recursive: true });
     const ours = await this.#ours();
     const client = await this.#client(new Map([['ours', ours]]));
     for (const kind of ['put', 'read'] as const) {
@@ -228,7 +228,6 @@ class RaftBench {
 
   async restart(): Promise<void> {
     const { restart: entries, rounds: trials, valueBytes, profile } = this.#options;
-    if (profile !== undefined) await mkdir(profile, { recursive: true });
     const dataDir = join(await this.#folder('alone'), serverNames[0]);
     const { lone: program } = this.#programs;
     const say = this.#say;
@@ -247,7 +246,6 @@ class RaftBench {
 
   async away(): Promise<void> {
     const { away: entries, clients, valueBytes, profile } = this.#options;
-    if (profile !== undefined) await mkdir(profile, { recursive: true });
     const cluster = await this.#ours(null, true);
     const client = await this.#client(new Map([['ours', cluster]]));
     const say = this.#say;
