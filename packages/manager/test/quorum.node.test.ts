@@ -25,11 +25,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const quorum = {
   beatPeriodMs: 100,
   quorumTtlMs: 800,
-  stabilityMs: 300,
-  minorityDelayMs: 300,
+  stabilityMs: 200,
+  minorityDelayMs: 200,
   leaseTimeoutMs: 2000,
   shrink: true,
-  shrinkAfterMs: 500,
+  shrinkAfterMs: 200,
   rosterFloor: 3,
 };
 
