@@ -1,8 +1,7 @@
 /**
  * What waits for an answer, by its number. Numbers are given out in turn, so their low bits are the place in a table; one whose
- * place is taken is passed over. A Map would do the same, but every time it makes room it leaves a table behind, and what has once
- * been in that one lives on until the next full collection of garbage: with calls that come and go it made each short collection five times
- * as long.
+ * place is taken is passed over. A Map would do the same, but each time it makes room it leaves a table behind, and what has once been
+ * in that one lives on until the next full collection of garbage.
  */
 import { after, ahead } from './sequence.ts';
 
