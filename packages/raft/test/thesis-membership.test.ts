@@ -330,6 +330,13 @@ describe('the removal of a node', () => {
     expect(told({ voters: ['a', 'b'], learners: ['c'] }, 2)).toBe(0);
   });
 
+  it('4.2.3: who was to be added by an entry that came to nothing is told so by those of the first configuration', () => {
+    const node = new Bench();
+    node.receive('b', append(log(1, 1), { commit: 2 }));
+    node.receive('x', { type: 'voteRequest', term: 2, pre: true, lastIndex: 3, lastTerm: 1 });
+    expect(node.sent('leftOut', 'x')).toMatchObject([{ index: 2, indexTerm: 1 }]);
+  });
+
   it('4.2.3: who belongs to no group yet leaves nobody out, and a stranger’s word that it is left out counts for nothing', () => {
     const newcomer = new Bench({ voters: [] });
     newcomer.receive('c', { type: 'voteRequest', term: 2, pre: false, lastIndex: 1, lastTerm: 1 });

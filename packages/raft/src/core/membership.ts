@@ -81,9 +81,10 @@ export class Membership {
     return this.#leftOutUpTo >= this.index;
   }
 
-  /** Whether it is agreed on that a node is no member. Of a group that nobody has been added to yet nothing is. */
+  /** Whether it is agreed on that a node is no member. Who belongs to no group yet does not know who does. */
   leavesOut(id: string): boolean {
-    return this.index > 0 && this.#isCommitted && id !== this.#self && !this.peers.includes(id);
+    const isTold = membersOf(this.configuration).length > 0;
+    return isTold && this.#isCommitted && id !== this.#self && !this.peers.includes(id);
   }
 
   /**
