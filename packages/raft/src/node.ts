@@ -11,7 +11,7 @@ import {
 import { fileDisk, lockFolder, systemClock, systemRandom, systemWallClock } from '@cluster/core/node';
 import type { RaftConfigInput, WalConfigInput } from './config.ts';
 import { dataNotTaken } from './errors.ts';
-import type { RaftChannel, StateMachine } from './ports.ts';
+import type { LogStorage, RaftChannel, SnapshotStorage, StateMachine } from './ports.ts';
 import { Raft } from './raft.ts';
 import { cutWal, inspectWal, type WalReport } from './wal/repair.ts';
 import { SnapshotFiles } from './snapshots/snapshot-files.ts';
@@ -60,14 +60,84 @@ export async function startRaft(
   { dataDir, wal, ...config }: StartRaftConfig,
   ports: StartRaftPorts,
 ): Promise<Raft> {
-  const lock = await lockFolder(dataDir, { name: 'raft', owner: `replica ${config.nodeId}` }).catch(
-    (error: unknown) => {
-      throw dataNotTaken(error);
+  const owner = `replica ${config.nodeId}`;
+  const opened = await openFolder({ dataDir, owner, wal, metrics: ports.metrics });
+  try {
+    return await startOn(opened, config, ports, opened.close);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+export interface GroupStoreOptions {
+  /** Belongs to one process at a time, as that of `startRaft`. */
+  readonly dataDir: string;
+  readonly nodeId: string;
+  readonly wal?: WalConfigInput;
+  /** Of the log; each group brings its own. */
+  readonly metrics?: Metrics | undefined;
+}
+
+/** The durable log and the snapshots of all groups of one process. */
+export interface GroupStore extends AsyncDisposable {
+  /** Starts a replica of one group, `groupId`; each group once. Stopping it leaves the store to the others. */
+  start(config: RaftConfigInput, ports: StartRaftPorts): Promise<Raft>;
+  /** Stops all replicas that it has started, and gives the folder back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a folder for several groups: what all of them write in one turn of the loop takes one flush. Their messages share a connection
+ * where their channels are those of {@link groupChannels}.
+ *
+ * @throws ClusterError `RAFT_DATA_LOCKED`
+ */
+export async function openGroupStore({
+  dataDir,
+  nodeId,
+  wal,
+  metrics,
+}: GroupStoreOptions): Promise<GroupStore> {
+  const owner = `replicas ${nodeId}`;
+  const opened = await openFolder({ dataDir, owner, wal, metrics, afterTurn: queueMicrotask });
+  const started = new Set<Raft>();
+  const close = async (): Promise<void> => {
+    await Promise.all([...started].map((raft) => raft.stop()));
+    started.clear();
+    await opened.close();
+  };
+  return {
+    start: async (config, ports) => {
+      const raft = await startOn(opened, config, ports);
+      started.add(raft);
+      return raft;
     },
-  );
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface OpenFolder {
+  readonly storage: LogStorage;
+  readonly snapshots: SnapshotStorage;
+  readonly close: () => Promise<void>;
+}
+
+interface FolderOptions {
+  readonly dataDir: string;
+  readonly owner: string;
+  readonly wal: WalConfigInput | undefined;
+  readonly metrics: Metrics | undefined;
+  readonly afterTurn?: (run: () => void) => void;
+}
+
+async function openFolder({ dataDir, owner, wal, metrics, afterTurn }: FolderOptions): Promise<OpenFolder> {
+  const lock = await lockFolder(dataDir, { name: 'raft', owner }).catch((error: unknown) => {
+    throw dataNotTaken(error);
+  });
   const disk = fileDisk(dataDir);
-  const storage = new WriteAheadLog({ ...wal, disk, metrics: ports.metrics });
-  const snapshots = new SnapshotFiles({ disk });
+  const storage = new WriteAheadLog({ ...wal, disk, metrics, afterTurn });
   const close = async (): Promise<void> => {
     try {
       await toPromise<void>((done) => storage.close(done));
@@ -75,12 +145,15 @@ export async function startRaft(
       await lock.release();
     }
   };
-  const seed = systemRandom.u32();
-  try {
-    const clocks = { clock: systemClock, wallClock: systemWallClock };
-    return await Raft.start(config, { ...ports, ...clocks, storage, snapshots, seed }, close);
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  return { storage, snapshots: new SnapshotFiles({ disk }), close };
+}
+
+function startOn(
+  { storage, snapshots }: OpenFolder,
+  config: RaftConfigInput,
+  ports: StartRaftPorts,
+  onStop?: () => Promise<void>,
+): Promise<Raft> {
+  const clocks = { clock: systemClock, wallClock: systemWallClock };
+  return Raft.start(config, { ...ports, ...clocks, storage, snapshots, seed: systemRandom.u32() }, onStop);
 }

@@ -15,7 +15,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Disk, type DiskFile, type Done, MetricsRegistry } from '@cluster/core';
 import { fileDisk, systemClock } from '@cluster/core/node';
 import { Raft, type RaftChannel, WriteAheadLog } from '../src/index.ts';
-import { cutLog, inspectLog, startRaft } from '../src/node.ts';
+import { cutLog, inspectLog, openGroupStore, startRaft } from '../src/node.ts';
 import { Ledger, text, words } from './support/ledger.ts';
 
 let folder = '';
@@ -170,6 +170,66 @@ describe('the order of write, sync and reply on a real file', () => {
       await raft.stop();
     },
   );
+});
+
+describe('groups that share a log on a real disk', () => {
+  it.each([
+    ['two flushes when the first write of the turn does not wait', undefined, 2],
+    ['one flush when writes wait for the end of their turn', queueMicrotask, 1],
+  ])('need, for what eight of them write in one turn, %s', async (_, afterTurn, flushes) => {
+    const steps: string[] = [];
+    const storage = new WriteAheadLog({ disk: noting(fileDisk(folder), false, steps), afterTurn });
+    const timing = { heartbeatMs: 5, electionTimeoutMinMs: 10, electionTimeoutMaxMs: 20 };
+    const start = (groupId: number): Promise<Raft> =>
+      Raft.start(
+        { nodeId: 'a', groupId, voters: ['a'], ...timing },
+        {
+          clock: systemClock,
+          channel: new Wire().channel('a'),
+          storage,
+          stateMachine: new Ledger(),
+          seed: groupId,
+        },
+      );
+    const groups = await Promise.all(Array.from({ length: 8 }, (_, groupId) => start(groupId)));
+    await Promise.all(groups.map((raft) => raft.barrier()));
+    for (let turn = 0; turn < 20; turn++) {
+      steps.length = 0;
+      await Promise.all(groups.map((raft) => raft.propose(text('a line'))));
+      expect(steps.filter((step) => step === 'sync')).toHaveLength(flushes);
+    }
+    await Promise.all(groups.map((raft) => raft.stop()));
+  });
+
+  it('find it again, and keep others off it until the last of them has stopped', async () => {
+    const metrics = new MetricsRegistry();
+    const ledgers = [0, 1, 2].map(() => new Ledger());
+    const open = () => openGroupStore({ dataDir: folder, nodeId: 'a', metrics });
+    const startAll = (store: Awaited<ReturnType<typeof open>>): Promise<Raft[]> =>
+      Promise.all(
+        ledgers.map((stateMachine, groupId) =>
+          store.start(
+            { nodeId: 'a', groupId, voters: ['a'], electionTimeoutMinMs: 100, electionTimeoutMaxMs: 200 },
+            { channel: new Wire().channel('a'), stateMachine },
+          ),
+        ),
+      );
+    const store = await open();
+    const groups = await startAll(store);
+    await Promise.all(groups.map((raft) => raft.barrier()));
+    const before = metrics.value('raft_wal_flushes');
+    await Promise.all(groups.map((raft, group) => raft.propose(text(`for ${group}`))));
+    expect(metrics.value('raft_wal_flushes') - before).toBe(1);
+    await groups[0]?.stop();
+    await groups[1]?.propose(text('more for 1'));
+    await expect(open()).rejects.toMatchObject({ code: 'RAFT_DATA_LOCKED' });
+    await store.close();
+    await expect(groups[1]?.propose(text('too late'))).rejects.toMatchObject({ code: 'RAFT_STOPPED' });
+    for (const ledger of ledgers) ledger.forget();
+    await using again = await open();
+    await Promise.all((await startAll(again)).map((raft) => raft.barrier()));
+    expect(ledgers.map(({ lines }) => lines)).toEqual([['for 0'], ['for 1', 'more for 1'], ['for 2']]);
+  });
 });
 
 /** Notes each write and sync of a file, and when it was done. */

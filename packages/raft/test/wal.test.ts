@@ -418,3 +418,26 @@ describe('a folder that cannot be used', () => {
     expect(() => new WriteAheadLog({ disk: memoryDisk(), segmentBytes: 1 })).toThrow(/segmentBytes/);
   });
 });
+
+describe('a log that waits for the end of a turn', () => {
+  it('makes one flush for what all groups have written in it, and closes behind that', () => {
+    const turn: (() => void)[] = [];
+    const purposes: FlushPurpose[] = [];
+    const wal = new WriteAheadLog({
+      disk: new TornDisk().port(),
+      ...small,
+      onFlush: (purpose) => void purposes.push(purpose),
+      afterTurn: (run) => void turn.push(run),
+    });
+    const groups = [1, 2, 3];
+    for (const group of groups) recovered(wal, group);
+    const told: string[] = [];
+    for (const group of groups)
+      wal.write(group, write({ entries: [entry(1)] }), ({ ok }) => told.push(`${group} ${ok}`));
+    wal.close(() => told.push('closed'));
+    expect([told, turn.length]).toEqual([[], 1]);
+    turn[0]?.();
+    expect(told).toEqual(['1 true', '2 true', '3 true', 'closed']);
+    expect(purposes.filter((purpose) => purpose === 'commit')).toHaveLength(1);
+  });
+});
