@@ -2,6 +2,13 @@
 export { runSim, type RunSimOptions } from './run-sim.ts';
 export { renderScript, shrink, type Shrunk } from './shrink.ts';
 export { parseSeeds, runSeeds, type SeedRange, type SeedsReport, type Violation } from './run-seeds.ts';
+export {
+  answerToTheWrongGroup,
+  flushAcknowledgedToAll,
+  type GroupsMutant,
+  staleBeyondItsBound,
+} from './groups/mutants.ts';
+export { groupsWorld, groupsWorldWith } from './groups/groups-world.ts';
 export { raftWorld, raftWorldWith } from './raft/raft-world.ts';
 export {
   acknowledgedBeforeFlush,

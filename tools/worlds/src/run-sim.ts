@@ -17,7 +17,8 @@ export interface RunSimOptions {
 
 /** What the simulator does not run yet, and what to say of it. */
 const later: Readonly<Record<string, string>> = {
-  manager: 'SIM_WORLD_LATER: the world of the manager arrives later. Run raft, swim, metadata or quorum.',
+  manager:
+    'SIM_WORLD_LATER: the world of the manager arrives later. Run raft, raft-groups, swim, metadata or quorum.',
 };
 
 /**

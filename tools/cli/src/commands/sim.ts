@@ -4,7 +4,7 @@ import type { MakeCommand } from '../context.ts';
 export const simCommand: MakeCommand = ({ out, err }, done) =>
   new Command('sim')
     .description('run seeds of whole clusters in virtual time, with faults, checking safety after every step')
-    .argument('[worlds...]', 'raft, swim, metadata, quorum, transport; all when none is given')
+    .argument('[worlds...]', 'raft, raft-groups, swim, metadata, quorum, transport; all when none is given')
     .option('--seeds <range>', 'A..B, or one seed', '1..500')
     .option(
       '--trace <folder>',
@@ -12,10 +12,10 @@ export const simCommand: MakeCommand = ({ out, err }, done) =>
     )
     .option('--json', 'end with one line of JSON')
     .action(async (worlds: string[], options: { seeds: string; trace?: string; json?: boolean }) => {
-      const { metadataWorld, quorumWorld, raftWorld, runSim, swimWorld, transportWorld } =
+      const { groupsWorld, metadataWorld, quorumWorld, raftWorld, runSim, swimWorld, transportWorld } =
         await import('@cluster/worlds');
       done(
-        runSim([raftWorld, swimWorld, metadataWorld, quorumWorld, transportWorld], worlds, {
+        runSim([raftWorld, groupsWorld, swimWorld, metadataWorld, quorumWorld, transportWorld], worlds, {
           ...options,
           out,
           err,

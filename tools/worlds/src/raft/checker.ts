@@ -47,20 +47,26 @@ export class RaftChecker {
   readonly #committed: (Committed | undefined)[] = [undefined];
   readonly #committedConfigurations: LoggedConfiguration[] = [];
   readonly #founders: readonly string[];
+  readonly #where: string;
   // Up to here it has been asked whether it can be lost.
   #known = 0;
 
-  /** @param founders the voters of a log in which no configuration is. */
+  /**
+   * @param founders the voters of a log in which no configuration is.
+   * @param where comes before what it says, in a world of several groups.
+   */
   constructor(
     world: World,
     nodes: readonly string[],
     durable: ReadonlyMap<string, DurableView>,
     founders: readonly string[],
+    where = '',
   ) {
     this.#world = world;
     this.#nodes = nodes;
     this.#durable = durable;
     this.#founders = founders;
+    this.#where = where;
     world.onStep(() => this.#look());
   }
 
@@ -348,7 +354,7 @@ export class RaftChecker {
   }
 
   #fail(invariant: string, detail: string): void {
-    this.#world.fail(invariant, detail);
+    this.#world.fail(invariant, this.#where + detail);
   }
 }
 

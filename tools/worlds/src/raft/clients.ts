@@ -48,7 +48,6 @@ export interface Service {
   status(): { readonly appliedIndex: number };
 }
 
-const topic = 'clients';
 const attemptMs = 400;
 const thinkMs = 40;
 const sessionlessRate = 0.2;
@@ -56,9 +55,15 @@ const barrierRate = 0.1;
 const readRate = 0.3;
 const leaseRate = 0.7;
 
-/** The requests of a world, by number; the network carries the numbers. */
+/** The requests to a group, by number; the network carries the numbers. */
 export class Requests {
+  readonly topic: string;
   readonly #requests: Request[] = [];
+
+  /** @param topic differs between the groups of a world. */
+  constructor(topic = 'clients') {
+    this.topic = topic;
+  }
 
   add(ask: Ask): number {
     return this.#requests.push({ ask, taken: false, reply: null }) - 1;
@@ -70,7 +75,7 @@ export class Requests {
 
   /** Has a replica answer what reaches its node. */
   serve(ports: NodePorts, service: Service): void {
-    const channel = ports.messages(topic);
+    const channel = ports.messages(this.topic);
     channel.onMessage((from, bytes) => {
       const number = decodeNumber(bytes);
       const request = this.get(number);
@@ -146,7 +151,7 @@ export class Client {
     this.#history = history;
     this.#nextOperation = nextOperation;
     this.#prng = Prng.fromSeed(ports.seed, 'client');
-    this.#channel = ports.messages(topic);
+    this.#channel = ports.messages(requests.topic);
     this.#channel.onMessage((_from, bytes) => this.#heard(decodeNumber(bytes)));
     this.#try();
   }

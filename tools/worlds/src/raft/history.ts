@@ -26,6 +26,8 @@ export class History {
   readonly #acknowledged: Acknowledged[] = [];
   #acknowledgedIndex = 0;
   #observedIndex = 0;
+  /** When more was observed than before, and how much, in order. */
+  readonly #observations: { readonly atMs: number; readonly index: number }[] = [];
 
   constructor(world: World) {
     this.#world = world;
@@ -45,10 +47,16 @@ export class History {
     return Math.max(this.#acknowledgedIndex, this.#observedIndex);
   }
 
+  /** The highest index that had been observed at a time. */
+  observedBy(atMs: number): number {
+    return this.#observations.findLast((observation) => observation.atMs <= atMs)?.index ?? 0;
+  }
+
   /** A read that was asked for when `behind` had been observed has been answered from a state with `appliedIndex` in it. */
   read(client: string, behind: number, { index, appliedIndex }: Passed): void {
     this.#world.counters.add('reads');
     this.#observedIndex = Math.max(this.#observedIndex, appliedIndex);
+    this.#observe();
     if (appliedIndex >= index && appliedIndex >= behind) return;
     this.#world.fail(
       'a read never misses what was observed before it',
@@ -105,6 +113,7 @@ export class History {
     this.#world.counters.add('acknowledged');
     this.#acknowledged.push({ operation, index });
     this.#acknowledgedIndex = Math.max(this.#acknowledgedIndex, index);
+    this.#observe();
     const at = this.#indexOf.get(operation);
     if (at === undefined) {
       this.#world.fail(
@@ -135,6 +144,12 @@ export class History {
         );
       }
     }
+  }
+
+  #observe(): void {
+    const index = this.observedIndex;
+    if (index > (this.#observations.at(-1)?.index ?? 0))
+      this.#observations.push({ atMs: this.#world.nowMs, index });
   }
 
   #first(node: string, index: number, term: number, command: Uint8Array, result: Uint8Array): void {

@@ -14,7 +14,7 @@ import {
 import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '../world-kind.ts';
 import { AppendMachine, type AppendState, emptyState } from './append-machine.ts';
 import { RaftChecker } from './checker.ts';
-import type { ReplicaView } from './views.ts';
+import { describeReplica, viewOf } from './views.ts';
 import { Client, Requests } from './clients.ts';
 import { DurabilityWitness } from './durability-witness.ts';
 import { withHints } from './hints.ts';
@@ -247,13 +247,7 @@ class RaftRun {
   }
 
   #describe(): string {
-    const replicas = this.#nodes.map((node) => {
-      const status = this.#replicas.get(node)?.status();
-      return status === undefined
-        ? `${node} down`
-        : `${node} ${status.role} of term ${status.term} at ${status.appliedIndex}/${status.commitIndex}/${status.lastIndex}`;
-    });
-    return replicas.join(', ');
+    return this.#nodes.map((node) => describeReplica(node, this.#replicas.get(node))).join(', ');
   }
 
   #client(ports: NodePorts): Process {
@@ -352,35 +346,6 @@ class RaftRun {
       world.after(superviseMs, () => world.restart(name));
     });
   }
-}
-
-function viewOf({ core }: RaftReplica): ReplicaView {
-  const { log } = core;
-  return {
-    get role() {
-      return core.role;
-    },
-    get term() {
-      return core.currentTerm;
-    },
-    get commitIndex() {
-      return core.commitIndex;
-    },
-    get configuration() {
-      return core.configuration;
-    },
-    get configurationIndex() {
-      return core.configurationIndex;
-    },
-    get firstIndex() {
-      return log.firstIndex;
-    },
-    get lastIndex() {
-      return log.lastIndex;
-    },
-    termAt: (index) => log.termAt(index),
-    entryAt: (index) => log.entryAt(index),
-  };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What the checkers of Raft see of a replica and of its disk. */
+import type { RaftReplica } from '@cluster/raft';
 
 /** What an entry is, as far as the checkers compare it. */
 export interface EntryView {
@@ -37,4 +38,41 @@ export interface DurableView {
   readonly lastIndex: number;
   /** 0 for index 0; undefined outside of the log. */
   termAt(index: number): number | undefined;
+}
+
+/** A replica as it is at any time. */
+export function viewOf({ core }: RaftReplica): ReplicaView {
+  const { log } = core;
+  return {
+    get role() {
+      return core.role;
+    },
+    get term() {
+      return core.currentTerm;
+    },
+    get commitIndex() {
+      return core.commitIndex;
+    },
+    get configuration() {
+      return core.configuration;
+    },
+    get configurationIndex() {
+      return core.configurationIndex;
+    },
+    get firstIndex() {
+      return log.firstIndex;
+    },
+    get lastIndex() {
+      return log.lastIndex;
+    },
+    termAt: (index) => log.termAt(index),
+    entryAt: (index) => log.entryAt(index),
+  };
+}
+
+/** A line for who reads why something did not happen: role, term, and how far it has applied, committed and logged. */
+export function describeReplica(node: string, replica: RaftReplica | undefined): string {
+  if (replica === undefined) return `${node} down`;
+  const { role, term, appliedIndex, commitIndex, lastIndex } = replica.status();
+  return `${node} ${role} of term ${term} at ${appliedIndex}/${commitIndex}/${lastIndex}`;
 }

@@ -1,0 +1,159 @@
+/** One group of the world of groups: its replicas, its clients, and checkers of its own. */
+import { type Clock, type ClusterError, Prng } from '@cluster/core';
+import type { NodePorts, Process, World } from '@cluster/sim';
+import {
+  type LogStorage,
+  type RaftChannel,
+  type RaftConfigInput,
+  RaftReplica,
+  type SnapshotStorage,
+} from '@cluster/raft';
+import { AppendMachine, type AppendState, emptyState } from '../raft/append-machine.ts';
+import { RaftChecker } from '../raft/checker.ts';
+import { Client, Requests } from '../raft/clients.ts';
+import { DurabilityWitness } from '../raft/durability-witness.ts';
+import { History } from '../raft/history.ts';
+import { StaleReads } from '../raft/stale-reads.ts';
+import { describeReplica, viewOf } from '../raft/views.ts';
+
+/** What a node lends to each of its groups. */
+export interface Shared {
+  /** Stands still in some worlds while the process is paused. */
+  readonly clock: Clock;
+  readonly channel: RaftChannel;
+  readonly storage: LogStorage;
+  readonly snapshots: SnapshotStorage;
+}
+
+export interface GroupOptions {
+  readonly groupId: number;
+  readonly groupCount: number;
+  readonly nodes: readonly string[];
+  readonly policy: Partial<RaftConfigInput>;
+  readonly isMachineDurable: boolean;
+  readonly staleBound: (boundMs: number) => number;
+  readonly onFailed: (ports: NodePorts, error: ClusterError) => void;
+}
+
+export class Group {
+  readonly #world: World;
+  readonly #options: GroupOptions;
+  readonly #history: History;
+  readonly #checker: RaftChecker;
+  readonly #requests: Requests;
+  readonly #witnesses = new Map<string, DurabilityWitness>();
+  readonly #replicas = new Map<string, RaftReplica>();
+  readonly #states = new Map<string, AppendState>();
+  readonly #clients: Client[] = [];
+  #operations = 0;
+
+  constructor(world: World, options: GroupOptions) {
+    this.#world = world;
+    this.#options = options;
+    const { nodes, groupId } = options;
+    this.#history = new History(world);
+    const where = `group ${groupId}: `;
+    for (const node of nodes) this.#witnesses.set(node, new DurabilityWitness(world, where + node));
+    this.#checker = new RaftChecker(world, nodes, this.#witnesses, nodes, where);
+    this.#requests = new Requests(`clients of ${groupId}`);
+  }
+
+  /** Who takes itself for the leader. */
+  get leaders(): readonly string[] {
+    return this.#checker.leaders;
+  }
+
+  get acknowledged(): number {
+    return this.#history.acknowledged;
+  }
+
+  client(ports: NodePorts): Process {
+    const { nodes, groupId, groupCount } = this.#options;
+    // The number tells whose operation it is.
+    const next = (): number => ++this.#operations * groupCount + groupId;
+    this.#clients.push(new Client(this.#world, ports, this.#requests, nodes, this.#history, next));
+    return {};
+  }
+
+  /** Reads that may be stale, of any replica. */
+  readStale(untilMs: number): void {
+    const { nodes, staleBound } = this.#options;
+    const options = { nodes, replicas: this.#replicas, history: this.#history, asked: staleBound };
+    new StaleReads(this.#world, options).begin(untilMs);
+  }
+
+  halt(): void {
+    for (const client of this.#clients) client.halt();
+  }
+
+  gone(node: string): void {
+    this.#checker.gone(node);
+  }
+
+  boot(ports: NodePorts, { clock, channel, storage, snapshots }: Shared): RaftReplica {
+    const { name, seed, tracer } = ports;
+    const { groupId, nodes, policy, isMachineDurable, onFailed } = this.#options;
+    const state = (isMachineDurable ? this.#states.get(name) : undefined) ?? emptyState();
+    this.#states.set(name, state);
+    const witness = this.#witnesses.get(name) as DurabilityWitness;
+    const prng = Prng.fromSeed(seed, `machine of ${groupId}`);
+    const replica = new RaftReplica(
+      { nodeId: name, groupId, voters: [...nodes], ...policy },
+      {
+        clock,
+        wallClock: ports.clock,
+        channel,
+        storage: witness.watch(storage),
+        snapshots,
+        stateMachine: new AppendMachine(name, clock, prng, state, this.#history),
+        seed: seed + groupId,
+        tracer,
+      },
+    );
+    replica.onEvent((event) => {
+      if (event.type === 'Failed') onFailed(ports, event.error);
+      if (event.type === 'SnapshotTaken') this.#world.counters.add('snapshots');
+      if (event.type === 'SnapshotInstalled') this.#world.counters.add('installedFromLeader');
+    });
+    replica.start((outcome) => {
+      if (!outcome.ok) return onFailed(ports, outcome.error);
+      this.#checker.started(name, viewOf(replica));
+      this.#requests.serve(ports, replica);
+    });
+    this.#replicas.set(name, replica);
+    return replica;
+  }
+
+  transfer(to: string): void {
+    const [leader = ''] = this.leaders;
+    this.#replicas.get(leader)?.transferLeadership(to, (outcome) => {
+      if (outcome.ok && to !== leader) this.#world.counters.add('transfers');
+    });
+  }
+
+  get isCaughtUp(): boolean {
+    const { committedIndex } = this.#checker;
+    return this.#options.nodes.every(
+      (node) => this.#replicas.get(node)?.status().appliedIndex === committedIndex,
+    );
+  }
+
+  /** After everything has settled. */
+  verify(): void {
+    const { nodes, groupId, groupCount } = this.#options;
+    this.#checker.compareLogs();
+    for (const node of nodes) {
+      const operations = this.#states.get(node)?.operations ?? [];
+      this.#history.verify(node, operations);
+      const stray = operations.find((operation) => operation % groupCount !== groupId);
+      if (stray !== undefined)
+        this.#world.fail('a command stays in its group', `${node} holds #${stray} in group ${groupId}`);
+    }
+  }
+
+  describe(): string {
+    const { nodes, groupId } = this.#options;
+    const replicas = nodes.map((node) => describeReplica(node, this.#replicas.get(node)));
+    return `group ${groupId}: ${replicas.join(', ')}`;
+  }
+}
