@@ -10,7 +10,7 @@ import {
 } from '../src/index.ts';
 import { describeSeeds } from './seeds.ts';
 
-describeSeeds(groupsWorld, 1, 25);
+describeSeeds(groupsWorld, 1, 50);
 
 /** How the first seed finds it that does; null when none does. */
 function hunt(mutant: GroupsMutant, seeds: number): string | null {

@@ -1,6 +1,7 @@
 import type { World } from '@cluster/sim';
 import { expect, test } from 'vitest';
 import {
+  groupsWorld,
   metadataWorld,
   quorumWorld,
   raftWorld,
@@ -16,7 +17,7 @@ function digestOf(kind: WorldKind, seed: number, trace: boolean): unknown {
 }
 
 // Steps that are traced are xstate's own, and those that are not are planned: over whole runs of every machine there must be no difference.
-test.each([raftWorld, swimWorld, metadataWorld, quorumWorld, transportWorld])(
+test.each([raftWorld, groupsWorld, swimWorld, metadataWorld, quorumWorld, transportWorld])(
   '$name: what happens is the same, traced or not',
   (kind) => {
     for (const seed of [1, 2]) expect(digestOf(kind, seed, true)).toEqual(digestOf(kind, seed, false));
