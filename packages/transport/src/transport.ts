@@ -103,7 +103,7 @@ export class Transport {
   }
 
   /** Resolves when the remote handler has completed or, with `ack: 'received'`, when the message has arrived and no more. */
-  async send(
+  send(
     to: string,
     typeId: number,
     bytes: Uint8Array,
@@ -111,9 +111,10 @@ export class Transport {
   ): Promise<void> {
     const { priority, timeoutMs, traceparent } = options;
     const until = options.ack === 'received' ? 'arrival' : 'answer';
-    await this.#call(options, to, (done) =>
+    // Not awaited: a function that waits keeps what it was given.
+    return this.#call<Uint8Array>(options, to, (done) =>
       this.#engine.call(to, typeId, bytes, { priority, timeoutMs, traceparent, until }, done),
-    );
+    ).then(toNothing);
   }
 
   /**
@@ -230,22 +231,25 @@ export class Transport {
   ): Promise<T> {
     if (signal === undefined) return promise(start);
     return promise((done) => {
-      if (signal.aborted) {
-        done({ ok: false, error: aborted(to, false) });
-        return;
-      }
-      let call: Call | null = null;
-      const onAbort = (): void => {
-        if (call !== null) this.#engine.cancel(call);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      call = start((outcome) => {
-        signal.removeEventListener('abort', onAbort);
-        done(outcome);
-      });
+      if (signal.aborted) done({ ok: false, error: aborted(to, false) });
+      else this.#abortable(signal, start, done);
+    });
+  }
+
+  #abortable<T>(signal: AbortSignal, start: (done: Done<T>) => Call | null, done: Done<T>): void {
+    let call: Call | null = null;
+    const onAbort = (): void => {
+      if (call !== null) this.#engine.cancel(call);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    call = start((outcome) => {
+      signal.removeEventListener('abort', onAbort);
+      done(outcome);
     });
   }
 }
+
+const toNothing = (): void => undefined;
 
 function checkType(typeId: number, isHandled: boolean, { limit }: HandlerOptions): void {
   if (!Number.isInteger(typeId) || typeId < 1 || typeId > 0xffff || isHandled) {
@@ -310,10 +314,13 @@ class Context implements MessageContext {
 }
 
 function promise<T>(start: (done: Done<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    start((outcome: Outcome<T>) => {
-      if (outcome.ok) resolve(outcome.value);
-      else reject(outcome.error);
-    });
-  });
+  return new Promise((resolve, reject) => void start(settling(resolve, reject)));
+}
+
+/** Made where `start` is out of sight: what waits for an answer must not keep what was sent. */
+function settling<T>(resolve: (value: T) => void, reject: (error: unknown) => void): Done<T> {
+  return (outcome: Outcome<T>) => {
+    if (outcome.ok) resolve(outcome.value);
+    else reject(outcome.error);
+  };
 }

@@ -291,6 +291,25 @@ describe('large messages', () => {
 });
 
 describe('a reader that stops consuming', () => {
+  it('costs its caller nothing of what it has, and hears when the caller gives up', () => {
+    const world = new EngineWorld(1);
+    const [a, b] = [world.boot('a', patient), world.boot('b', patient)];
+    let cancelled = 0;
+    b.engine.handle(type, (_bytes, { request }) => {
+      if (request !== null) request.onCancel = () => void cancelled++;
+    });
+    const outcomes: unknown[] = [];
+    const call = a.engine.call('b', type, new Uint8Array(744), { priority: 'Low' }, (outcome) =>
+      outcomes.push(outcome.ok || outcome.error.code),
+    );
+    expect(call).toMatchObject({ outgoing: { length: 0 }, sent: false });
+    world.run(100);
+    expect(call).toMatchObject({ outgoing: null, sent: true, settled: false });
+    if (call !== null) a.engine.cancel(call);
+    world.run(100);
+    expect([outcomes, cancelled]).toEqual([['TRANSPORT_ABORTED'], 1]);
+  });
+
   it('holds the sender back by the window, not the other priorities, and all goes on when it goes on', () => {
     const world = new EngineWorld(1);
     const windows = { streamWindowBytes: 100_000, sessionWindowBytes: 200_000 };

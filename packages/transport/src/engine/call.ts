@@ -13,13 +13,17 @@ export class Call implements PendingCall, Waiter, Deadline {
   readonly until: 'answer' | 'arrival';
   readonly startedMs: number;
   readonly timeoutMs: number;
+  /** Its frame, until the peer has it; null for a ping. */
   outgoing: Outgoing | null = null;
+  /** In which its frame goes, as the frame header has it. */
+  priority = 0;
   dueTick = 0;
   previous: Deadline | null = null;
   next: Deadline | null = null;
   why: PendingCall['why'] = 'it was resent too often';
   #done: Done<Uint8Array> | null;
   #armed = false;
+  #arrived = false;
   readonly #wheel: DeadlineWheel;
   readonly #onTimeout: (call: Call) => void;
 
@@ -50,7 +54,7 @@ export class Call implements PendingCall, Waiter, Deadline {
   }
 
   get sent(): boolean {
-    return this.outgoing !== null && this.outgoing.attempts > 0;
+    return this.#arrived || (this.outgoing !== null && this.outgoing.attempts > 0);
   }
 
   succeed(bytes: Uint8Array): void {
@@ -62,6 +66,9 @@ export class Call implements PendingCall, Waiter, Deadline {
   }
 
   acknowledged(): void {
+    this.#arrived = true;
+    // With it goes the block it was written to: a handler may take its time.
+    this.outgoing = null;
     if (this.until === 'arrival') this.succeed(nothing);
   }
 

@@ -237,6 +237,7 @@ export class TransportEngine {
       priorityIndex[priority] |
       (until === 'arrival' ? flagBits.acknowledgeNow : 0) |
       (traced === null ? 0 : flagBits.traced);
+    call.priority = priorityIndex[priority];
     call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, body, call);
     return call;
   }
@@ -325,10 +326,10 @@ export class TransportEngine {
   #withdraw(call: Call): void {
     const { outgoing, delivery, stream } = call;
     delivery.pings.delete(stream);
-    if (outgoing === null) return;
-    if (!call.sent) delivery.queue.cancel(outgoing);
-    else if (call.until === 'answer')
-      this.#enqueue(delivery, frameTypes.cancel, outgoing.flags & 3, 0, stream, empty);
+    if (call.sent) {
+      if (call.until === 'answer')
+        this.#enqueue(delivery, frameTypes.cancel, call.priority, 0, stream, empty);
+    } else if (outgoing !== null) delivery.queue.cancel(outgoing);
   }
 
   #enqueue(
