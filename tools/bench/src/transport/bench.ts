@@ -9,17 +9,23 @@ import { bundle } from '@cluster/programs';
 import { transportConfigSchema } from '@cluster/transport';
 import { machine } from '../machine.ts';
 import { type Foreign, freePorts, hasCommand, Workplace } from '../process/workplace.ts';
-import type { BenchResult, BenchRow } from '../result.ts';
+import type { BenchResult, BenchRow, Expectation } from '../result.ts';
 import { pairedRatio, summarize } from '../statistics.ts';
 import { type LoadCase, loadCases } from './cases.ts';
 import {
   type Identities,
+  type IdleCost,
   issueIdentities,
   Pair,
   type PairOptions,
   type RunResult,
   type TransportPrograms,
 } from './pair.ts';
+import {
+  stoppedReader,
+  type StoppedReaderOptions,
+  type StoppedReaderPrograms,
+} from './stopped-reader/case.ts';
 
 export interface TransportBenchOptions {
   /** Pairs of ours and raw TLS. */
@@ -29,6 +35,9 @@ export interface TransportBenchOptions {
   readonly runMs: number;
   readonly idleConnections: number;
   readonly idleTrials: number;
+  /** How long idle connections are watched for what they cost of the processors. */
+  readonly idleWatchMs: number;
+  readonly stoppedReader: StoppedReaderOptions;
   /** Which of `transportCases`. */
   readonly cases: readonly string[];
   readonly peers: readonly string[];
@@ -36,7 +45,11 @@ export interface TransportBenchOptions {
   readonly profile?: string;
 }
 
-export const transportCases: readonly string[] = [...loadCases.map(({ name }) => name), 'idle'];
+export const transportCases: readonly string[] = [
+  ...loadCases.map(({ name }) => name),
+  'idle',
+  'stopped-reader',
+];
 
 export const transportDefaults: TransportBenchOptions = {
   rounds: 12,
@@ -45,6 +58,9 @@ export const transportDefaults: TransportBenchOptions = {
   runMs: 500,
   idleConnections: 250,
   idleTrials: 3,
+  // Three times the silence after which a connection is pinged.
+  idleWatchMs: 9000,
+  stoppedReader: { trials: 3, offeredBytes: 1024 * 1024 * 1024, stoppedMs: 5000 },
   cases: transportCases,
   peers: ['net', 'http2', 'grpc-js', 'nats.js', 'yamux'],
 };
@@ -57,6 +73,8 @@ export const transportQuick: TransportBenchOptions = {
   runMs: 60,
   idleConnections: 10,
   idleTrials: 1,
+  idleWatchMs: 100,
+  stoppedReader: { trials: 1, offeredBytes: 96 * 1024 * 1024, stoppedMs: 500 },
   cases: transportCases,
   peers: transportDefaults.peers,
 };
@@ -71,7 +89,12 @@ export function benchTransport(
   return Workplace.use(async (place) => {
     const [programs, identities] = await Promise.all([
       bundle({
-        programs: { server: source('./server-program.ts'), client: source('./client-program.ts') },
+        programs: {
+          server: source('./server-program.ts'),
+          client: source('./client-program.ts'),
+          reader: source('./stopped-reader/reader-program.ts'),
+          sender: source('./stopped-reader/sender-program.ts'),
+        },
         outdir: join(place.folder, 'programs'),
       }),
       issueIdentities(options.idleConnections),
@@ -79,6 +102,7 @@ export function benchTransport(
     const bench = new TransportBench(place, programs, identities, options, say);
     await bench.pairs();
     await bench.idle();
+    await bench.stoppedReader();
     for (const peer of options.peers) await bench.peer(peer);
     return bench.result();
   });
@@ -88,20 +112,22 @@ type Samples = Map<string, RunResult[][]>;
 
 class TransportBench {
   readonly #place: Workplace;
-  readonly #programs: TransportPrograms;
+  readonly #programs: TransportPrograms & StoppedReaderPrograms;
   readonly #identities: Identities;
   readonly #options: TransportBenchOptions;
   readonly #say: (line: string) => void;
   /** By contender, by case, by round. */
   readonly #samples: Samples = new Map();
-  readonly #idleBytes = { ours: [] as number[], tls: [] as number[] };
+  readonly #idle: Record<'ours' | 'tls', IdleCost[]> = { ours: [], tls: [] };
+  readonly #stoppedRows: BenchRow[] = [];
+  readonly #expectations: Expectation[] = [];
   readonly #notes: string[] = [];
   readonly #cases: readonly LoadCase[];
   readonly #measuresIdle: boolean;
 
   constructor(
     place: Workplace,
-    programs: TransportPrograms,
+    programs: TransportPrograms & StoppedReaderPrograms,
     identities: Identities,
     options: TransportBenchOptions,
     say: (line: string) => void,
@@ -118,6 +144,7 @@ class TransportBench {
   /** Ours and the limit in turns; who goes first alternates. */
   async pairs(): Promise<void> {
     const { rounds } = this.#options;
+    if (this.#cases.length === 0) return;
     const pairs = { ours: await this.#connected('ours'), tls: await this.#connected('tls') };
     for (let round = 0; round < rounds; round++) {
       this.#say(`ours beside raw TLS, round ${round + 1} of ${rounds}`);
@@ -131,19 +158,34 @@ class TransportBench {
   }
 
   async idle(): Promise<void> {
-    const { idleTrials, idleConnections } = this.#options;
+    const { idleTrials, idleConnections, idleWatchMs } = this.#options;
     if (!this.#measuresIdle) return;
     this.#say(`idle connections, ${idleTrials} times ${idleConnections} of each`);
     for (let trial = 0; trial < idleTrials; trial++) {
       for (const name of ['ours', 'tls'] as const) {
         const pair = await this.#start(name, { nodeFlags: ['--expose-gc'] });
-        this.#idleBytes[name].push(await pair.idleBytes(this.#identities));
+        this.#idle[name].push(await pair.idle(this.#identities, idleWatchMs));
         await pair.stop();
       }
     }
   }
 
+  async stoppedReader(): Promise<void> {
+    const { cases, stoppedReader: options } = this.#options;
+    if (!cases.includes('stopped-reader')) return;
+    this.#say(`a reader that stops, ${options.trials} times`);
+    const { rows, expectations } = await stoppedReader(
+      this.#place,
+      this.#programs,
+      this.#identities,
+      options,
+    );
+    this.#stoppedRows.push(...rows);
+    this.#expectations.push(...expectations);
+  }
+
   async peer(name: string): Promise<void> {
+    if (this.#cases.length === 0) return;
     const broker = name === 'nats.js' ? await this.#startBroker() : null;
     if (name === 'nats.js' && broker === null) {
       this.#skip('nats.js', 'nats-server');
@@ -165,7 +207,7 @@ class TransportBench {
   }
 
   result(): BenchResult {
-    const { rounds, peerRounds, warmMs, runMs, idleConnections, idleTrials } = this.#options;
+    const { rounds, peerRounds, warmMs, runMs, idleConnections, idleTrials, idleWatchMs } = this.#options;
     const { pinned } = this.#place;
     return {
       name: 'transport',
@@ -176,6 +218,8 @@ class TransportBench {
         runMs,
         idleConnections,
         idleTrials,
+        idleWatchMs,
+        stoppedReader: this.#options.stoppedReader,
         pinned: pinned ? 'server on core 0, client on core 1' : 'no',
         connections: 1,
         machine: machine(),
@@ -183,9 +227,11 @@ class TransportBench {
       },
       rows: [
         ...this.#cases.flatMap((loadCase, i) => this.#rows(loadCase, i)),
-        ...(this.#measuresIdle ? [this.#idleRow()] : []),
+        ...(this.#measuresIdle ? this.#idleRows() : []),
+        ...this.#stoppedRows,
       ],
       ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
+      ...(this.#expectations.length === 0 ? {} : { expectations: this.#expectations }),
     };
   }
 
@@ -209,26 +255,33 @@ class TransportBench {
     });
   }
 
-  #idleRow(): BenchRow {
-    const kib = (bytes: readonly number[]): number[] => bytes.map((value) => value / 1024);
-    const { ours, tls } = this.#idleBytes;
-    const ratio = pairedRatio(ours, tls, false);
-    return {
-      case: 'memory of an idle connection, server',
-      unit: 'KiB',
-      higherIsBetter: false,
-      ours: summarize(kib(ours)).median,
-      limit: summarize(kib(tls)).median,
-      peers: {},
-      ratioToLimit: ratio.median,
-      ratioInterval: ratio.interval,
-      spread: summarize(ours).spread,
+  #idleRows(): BenchRow[] {
+    const row = (name: string, unit: string, read: (cost: IdleCost) => number): BenchRow => {
+      const [ours, tls] = [this.#idle.ours.map(read), this.#idle.tls.map(read)];
+      const { median, spread } = summarize(ours);
+      const ratio = pairedRatio(ours, tls, false);
+      return {
+        case: name,
+        unit,
+        higherIsBetter: false,
+        ours: median,
+        limit: summarize(tls).median,
+        peers: {},
+        ratioToLimit: ratio.median,
+        ratioInterval: ratio.interval,
+        spread,
+      };
     };
+    return [
+      row('memory of an idle connection, server', 'KiB', ({ serverBytes }) => serverBytes / 1024),
+      row('CPU of an idle connection, server', 'µs/s', ({ serverCpu }) => serverCpu),
+      row('CPU of an idle connection, both sides', 'µs/s', ({ bothCpu }) => bothCpu),
+    ];
   }
 
   async #sample(name: string, pair: Pair, loadCase: LoadCase): Promise<void> {
     const { warmMs, runMs } = this.#options;
-    const result = await pair.run({ ...loadCase.load, warmMs, runMs });
+    const result = await pair.run({ ...loadCase.load, warmMs, runMs: runMs * (loadCase.longer ?? 1) });
     const cases = this.#samples.get(name) ?? this.#cases.map((): RunResult[] => []);
     this.#samples.set(name, cases);
     cases[this.#cases.indexOf(loadCase)]?.push(result);

@@ -13,6 +13,8 @@ export interface LoadCase {
   /** By which it is chosen. */
   readonly name: string;
   readonly load: Omit<Load, 'warmMs' | 'runMs'>;
+  /** How many times as long as the others it runs. */
+  readonly longer?: number;
   readonly readings: readonly Reading[];
 }
 
@@ -78,4 +80,35 @@ export const loadCases: readonly LoadCase[] = [
   },
   bulk('64 KiB', 65_536),
   bulk('1 MiB', 1_048_576),
+  {
+    name: 'mixed',
+    load: { kind: 'mixed', payloadBytes: 0, inFlight: 0 },
+    longer: 4,
+    readings: [
+      {
+        case: '100 streams, Critical p50',
+        unit: 'ms',
+        higherIsBetter: false,
+        read: ({ p50Ms }) => p50Ms,
+      },
+      {
+        case: '100 streams, Critical p99',
+        unit: 'ms',
+        higherIsBetter: false,
+        read: ({ p99Ms }) => p99Ms,
+      },
+      {
+        case: '100 streams, longest stall of Low',
+        unit: 'ms',
+        higherIsBetter: false,
+        read: ({ stallMs }) => stallMs,
+      },
+      {
+        case: '100 streams, bulk meanwhile',
+        unit: 'GB/s',
+        higherIsBetter: true,
+        read: ({ bulkBytesPerSecond }) => bulkBytesPerSecond / 1e9,
+      },
+    ],
+  },
 ];

@@ -1,5 +1,6 @@
 /** What a way of carrying messages has to offer to be measured. */
 import type { Address } from '@cluster/core';
+import type { Priority } from '@cluster/transport';
 
 /** PEM text, as the certificate entry of the manager issues it. */
 export interface Credentials {
@@ -27,8 +28,8 @@ export interface Link {
   /** False: not taken; try again after `ready`. */
   post(bytes: Uint8Array): boolean;
   ready(): Promise<void>;
-  /** The answer goes to `onAnswer`. */
-  ask(bytes: Uint8Array): void;
+  /** The answer goes to `onAnswer`. A contender without priorities treats all alike. */
+  ask(bytes: Uint8Array, priority?: Priority): void;
   close(): Promise<void>;
 }
 

@@ -2,9 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Link } from './contender.ts';
 import { decode, encode, keys, kinds } from './message.ts';
+import { mixedLoad } from './mixed.ts';
 
 export interface Load {
-  readonly kind: 'posts' | 'requests';
+  /** `mixed`: as `mixedLoad` has it, whatever the rest says. */
+  readonly kind: 'posts' | 'requests' | 'mixed';
   readonly payloadBytes: number;
   /** Requests under way at any time. */
   readonly inFlight: number;
@@ -14,12 +16,17 @@ export interface Load {
 
 export interface LoadResult {
   readonly perSecond: number;
-  /** Of requests, in ms. */
+  /** Of requests, in ms; of the mixed load those of Critical. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** Messages or requests altogether, those of the warm-up included. */
   readonly operations: number;
+  /** Of the mixed load alone; else 0. */
+  readonly stallMs: number;
+  readonly bulkBytesPerSecond: number;
 }
+
+const noMix = { stallMs: 0, bulkBytesPerSecond: 0 } as const;
 
 /** Posts in one turn of the event loop; then what has arrived is looked at. */
 const postsPerTurn = 256;
@@ -41,8 +48,16 @@ export class Driver {
 
   async run(load: Load): Promise<LoadResult> {
     const payload = randomBytes(load.payloadBytes);
-    const measure = (forMs: number): Promise<LoadResult> =>
-      load.kind === 'posts' ? this.#posts(payload, forMs) : this.#requests(payload, load.inFlight, forMs);
+    const measure = (forMs: number): Promise<LoadResult> => {
+      switch (load.kind) {
+        case 'posts':
+          return this.#posts(payload, forMs);
+        case 'requests':
+          return this.#requests(payload, load.inFlight, forMs);
+        case 'mixed':
+          return this.#mixed(forMs);
+      }
+    };
     const warm = await measure(load.warmMs);
     const run = await measure(load.runMs);
     return { ...run, operations: warm.operations + run.operations };
@@ -66,7 +81,7 @@ export class Driver {
     const arrived = await this.#count(link);
     if (arrived !== sent) throw new Error(`${sent} messages were sent, and ${arrived} have arrived`);
     const tookMs = performance.now() - startMs;
-    return { perSecond: (sent * 1000) / tookMs, p50Ms: 0, p99Ms: 0, operations: sent };
+    return { perSecond: (sent * 1000) / tookMs, p50Ms: 0, p99Ms: 0, operations: sent, ...noMix };
   }
 
   #requests(payload: Uint8Array, inFlight: number, forMs: number): Promise<LoadResult> {
@@ -93,11 +108,32 @@ export class Driver {
             p50Ms: at(0.5),
             p99Ms: at(0.99),
             operations: times.length,
+            ...noMix,
           });
         }
       };
       for (let i = 0; i < inFlight; i++) ask();
     });
+  }
+
+  async #mixed(forMs: number): Promise<LoadResult> {
+    const link = this.#link as Link;
+    const answered = new Map<number, () => void>();
+    this.#answered = (id) => {
+      answered.get(id)?.();
+      answered.delete(id);
+    };
+    const startMs = performance.now();
+    const result = await mixedLoad(
+      (kind, payload, priority) =>
+        new Promise((resolve) => {
+          const message = this.#message(kind, payload);
+          answered.set(this.#ids, resolve);
+          link.ask(message, priority);
+        }),
+      forMs,
+    );
+    return { ...result, perSecond: (result.operations * 1000) / (performance.now() - startMs) };
   }
 
   #count(link: Link): Promise<number> {

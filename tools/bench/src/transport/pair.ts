@@ -1,4 +1,5 @@
 /** A contender's two processes: one serves, the other loads it, each on a core of its own. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address } from '@cluster/core';
 import { createAuthority, issueClientCertificate, issueNodeCertificate } from '@cluster/manager/certificates';
 import type { Remote } from '../process/remote.ts';
@@ -44,6 +45,14 @@ export async function issueIdentities(idle: number): Promise<Identities> {
 export interface RunResult extends LoadResult {
   /** What a message or request has cost both processes of their cores: less shaken than time when others are at work. */
   readonly cpuUs: number;
+}
+
+/** Of one connection. */
+export interface IdleCost {
+  readonly serverBytes: number;
+  /** What keeping it takes of the cores, in µs a second. */
+  readonly serverCpu: number;
+  readonly bothCpu: number;
 }
 
 export interface PairOptions {
@@ -94,15 +103,27 @@ export class Pair {
     return (await this.#server.call<number>('cpuUs')) + (await this.#client.call<number>('cpuUs'));
   }
 
-  /** Bytes that one idle connection costs the server. */
-  async idleBytes({ idle }: Identities): Promise<number> {
+  async idle({ idle }: Identities, watchMs: number): Promise<IdleCost> {
     // The first ones pay for what is set up once.
     const few = Math.ceil(idle.length / 5);
     await this.#client.call('idle', { places: idle.slice(0, few), server: this.#address });
     const before = await this.#server.call<number>('memory');
     await this.#client.call('idle', { places: idle.slice(few), server: this.#address });
     const after = await this.#server.call<number>('memory');
-    return (after - before) / (idle.length - few);
+    const startMs = performance.now();
+    const used = [
+      await this.#server.call<number>('cpuUs'),
+      await this.#client.call<number>('cpuUs'),
+    ] as const;
+    await sleep(watchMs);
+    const serverUs = (await this.#server.call<number>('cpuUs')) - used[0];
+    const clientUs = (await this.#client.call<number>('cpuUs')) - used[1];
+    const connectionSeconds = ((performance.now() - startMs) / 1000) * idle.length;
+    return {
+      serverBytes: (after - before) / (idle.length - few),
+      serverCpu: serverUs / connectionSeconds,
+      bothCpu: (serverUs + clientUs) / connectionSeconds,
+    };
   }
 
   async stop(): Promise<void> {

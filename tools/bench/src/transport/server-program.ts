@@ -1,4 +1,5 @@
 /** The serving process: takes messages, counts them, answers requests. One contender a process. */
+import { settledBytes } from '../process/memory.ts';
 import { serveParent } from '../process/remote.ts';
 import { contender } from './contenders/index.ts';
 import type { Listening, Place } from './contender.ts';
@@ -18,7 +19,7 @@ function receive(bytes: Uint8Array): Uint8Array | null {
     t: kinds.reply,
     id,
     k: counted ? String(posts) : k,
-    p: counted ? p.subarray(0, 0) : p,
+    p: t === kinds.request && !counted ? p : p.subarray(0, 0),
   });
   if (counted) posts = 0;
   return answer;
@@ -27,12 +28,5 @@ function receive(bytes: Uint8Array): Uint8Array | null {
 serveParent({
   listen: async (place: Place): Promise<Listening> =>
     (await contender(process.argv[2] ?? '')).listen(place, receive),
-  /** What this process holds once the garbage is gone, in bytes. */
-  memory: async (): Promise<number> => {
-    for (let i = 0; i < 3; i++) {
-      globalThis.gc?.();
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    return process.memoryUsage.rss();
-  },
+  memory: settledBytes,
 });

@@ -66,7 +66,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     .option('--cut <seconds>', 'swim: how long the partition lasts (40); 0: none', integer(0, 3600))
     .option(
       '--cases <list>',
-      'transport: which of one-way, in-flight-64, in-flight-1, bulk-64KiB, bulk-1MiB, idle',
+      'transport: which of one-way, in-flight-64, in-flight-1, bulk-64KiB, bulk-1MiB, mixed, idle, stopped-reader',
       words,
     )
     .option('--peers <list>', 'transport: which peers beside raw TLS, e.g. net,http2; or none', words)

@@ -1,7 +1,7 @@
 /** `@cluster/transport` as shipped: mutual TLS, reliable, every default. */
 import { ClusterError } from '@cluster/core';
 import { startTransport, type StartOptions } from '@cluster/transport/node';
-import type { Transport } from '@cluster/transport';
+import type { Priority, Transport } from '@cluster/transport';
 import { type Contender, type Place, serverId } from '../contender.ts';
 
 /** 64 and up are free for applications. */
@@ -31,12 +31,14 @@ export const ours: Contender = {
       directory: { lookup: (nodeId) => (nodeId === serverId ? server : undefined) },
     });
     await transport.ping(serverId);
-    const ask = (bytes: Uint8Array): void =>
-      void transport.request(serverId, types.request, bytes).then(onAnswer, (error: unknown) => {
-        // The queue is full of posts: it has not been taken, and may be asked again.
-        if (!(error instanceof ClusterError) || error.code !== 'TRANSPORT_BACKPRESSURE') throw error;
-        setImmediate(ask, bytes);
-      });
+    const ask = (bytes: Uint8Array, priority?: Priority): void =>
+      void transport
+        .request(serverId, types.request, bytes, { priority })
+        .then(onAnswer, (error: unknown) => {
+          // The queue is full of posts: it has not been taken, and may be asked again.
+          if (!(error instanceof ClusterError) || error.code !== 'TRANSPORT_BACKPRESSURE') throw error;
+          setImmediate(ask, bytes, priority);
+        });
     return {
       post: (bytes) => transport.isReady(serverId) && transport.post(serverId, types.post, bytes),
       ready: () => transport.ready(serverId),
