@@ -232,6 +232,18 @@ describe('what was not synced', () => {
     });
     expect(new Set(torn)).toEqual(new Set([1, 2]));
   });
+
+  test('comes no more once it is calm, though two traps have been set off', () => {
+    const { world, run, start } = lab(1);
+    const file = run((disk) => create(disk, 'a'));
+    const writes = [0, 1].map((at) => {
+      world.perform({ type: 'crashAtDisk', node: 'a', operations: 0 });
+      return start(() => wait((done: Done<void>) => file.write(at * 512, block(1), done)));
+    });
+    world.perform({ type: 'calm' });
+    world.runFor(100);
+    expect([world.isUp('a'), writes.map(({ outcome }) => outcome?.ok)]).toEqual([true, [true, true]]);
+  });
 });
 
 describe('a failing disk', () => {

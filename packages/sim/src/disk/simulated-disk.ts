@@ -37,7 +37,8 @@ export class SimulatedDisk {
   failRate = 0;
   /** The next write is reported done and never happens, or happens elsewhere in its file. */
   nextWrite: 'sound' | 'lost' | 'misdirected' = 'sound';
-  #springing: TimerHandle | null = null;
+  /** What has been set off: a slow operation may outlast the next trap. */
+  readonly #springing: TimerHandle[] = [];
   #trap: { operations: number; readonly spring: () => void } | null = null;
 
   constructor(kernel: Kernel, host: Host, prng: Prng, options: DiskOptions) {
@@ -52,10 +53,10 @@ export class SimulatedDisk {
     this.#trap = { operations, spring };
   }
 
-  /** Takes back a trap, also one that is about to spring. */
+  /** Takes back a trap, also those that are about to spring. */
   disarm(): void {
     this.#trap = null;
-    this.#springing?.cancel();
+    for (const spring of this.#springing.splice(0)) spring.cancel();
   }
 
   /** An operation begins: the trap closes at a random moment of the one that sets it off. */
@@ -63,7 +64,7 @@ export class SimulatedDisk {
     const trap = this.#trap;
     if (trap === null || trap.operations-- > 0) return;
     this.#trap = null;
-    this.#springing = this.kernel.after(durationMs * this.prng.float(), trap.spring);
+    this.#springing.push(this.kernel.after(durationMs * this.prng.float(), trap.spring));
   }
 
   /** One bit of what was written long ago turns over, in any file that has such bytes. */
