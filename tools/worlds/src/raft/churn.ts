@@ -50,7 +50,10 @@ export class Churn {
     });
   }
 
-  /** Whether those that the leader's members leave out have given up standing, whatever they were told of their removal. */
+  /**
+   * Whether those that the leader's members leave out have given up asking these for votes, whatever they were told of their removal.
+   * Who was cut off while everybody it knew was replaced asks none of them: nobody is disturbed, and nobody can tell it.
+   */
   get outsidersRest(): boolean {
     // Not drawn: a look must not change what happens next.
     const cores = [...this.#replicas.values()].map(({ core }) => core);
@@ -60,7 +63,11 @@ export class Churn {
     if (leader === undefined || leader.configurationIndex > leader.commitIndex) return false;
     const { voters, outgoing, learners } = leader.configuration;
     const members = new Set([...voters, ...outgoing, ...learners]);
-    return [...this.#replicas].every(([node, { core }]) => members.has(node) || core.role === 'learner');
+    const asksMembers = ({ configuration: { voters: known, outgoing: before } }: typeof leader): boolean =>
+      [...known, ...before].some((id) => members.has(id));
+    return [...this.#replicas].every(
+      ([node, { core }]) => members.has(node) || core.role === 'learner' || !asksMembers(core),
+    );
   }
 
   /** Everybody is a voter again: nobody may rest on old news of its removal. */
