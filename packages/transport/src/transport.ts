@@ -314,7 +314,7 @@ class Context implements MessageContext {
 }
 
 function promise<T>(start: (done: Done<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => void start(settling(resolve, reject)));
+  return new Promise((resolve, reject) => start(settling(resolve, reject)));
 }
 
 /** Made where `start` is out of sight: what waits for an answer must not keep what was sent. */

@@ -12,7 +12,7 @@ const due: Record<Way, number> = { posts: 0, calls: 0, stream: 0 };
 let outOfOrder = 0;
 
 async function take(way: Way, bytes: Uint8Array): Promise<void> {
-  while (open !== null) await open;
+  if (open !== null) await open;
   taken[way] += bytes.length;
   const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
   if (number !== due[way]) outOfOrder++;
@@ -22,7 +22,7 @@ async function take(way: Way, bytes: Uint8Array): Promise<void> {
 /** A stream has bytes and no messages: they are counted. Ends when the peer does, and says so. */
 async function readAll(stream: TransportStream): Promise<void> {
   for (;;) {
-    while (open !== null) await open;
+    if (open !== null) await open;
     const bytes = await stream.read();
     if (bytes === null) break;
     taken.stream += bytes.length;
