@@ -695,6 +695,41 @@ describe('gossip', () => {
   });
 });
 
+describe('after one has come back from the dead', () => {
+  /** Packets that tell somebody of its own death, by whom they tell, while packets come in for so long. */
+  function recalled(rig: CoreRig, ms: number): string[] {
+    const told: string[] = [];
+    rig.answering = true;
+    for (let passed = 0; passed < ms; passed += 100) {
+      rig.take();
+      rig.run(100);
+      rig.hear({ type: 'user', payload: noBytes });
+      for (const { to, messages } of rig.said('send')) {
+        const [first] = messages;
+        if (first?.type === 'dead' && addressOf(first.node).host === to.host) told.push(first.node);
+      }
+    }
+    return told;
+  }
+
+  it('the others that are dead are told so for a while, one a period, so that those refute that live', () => {
+    const rig = CoreRig.with(others, { gossipToTheDeadMs: 0 });
+    rig.hear(dead('a'), dead('b', 3), dead('c', 1, 'c'));
+    expect(recalled(rig, 10_000)).toEqual([]);
+    rig.hear(alive('a', 2));
+    const told = recalled(rig, 60_000);
+    expect(new Set(told)).toEqual(new Set(['b']));
+    expect(told.length).toBeGreaterThanOrEqual(27);
+    expect(told.length).toBeLessThanOrEqual(31);
+  });
+
+  it('nobody is told when all are back', () => {
+    const rig = CoreRig.with(others, { gossipToTheDeadMs: 0 });
+    rig.hear(dead('a'), alive('a', 2));
+    expect(recalled(rig, 10_000)).toEqual([]);
+  });
+});
+
 describe('push/pull', () => {
   it('merges the dead as suspects and those that left as left; strangers that are gone are ignored', () => {
     const rig = CoreRig.with(others);

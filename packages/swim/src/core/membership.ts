@@ -27,6 +27,7 @@ export interface MembershipCheckpoint {
   readonly states: TableCheckpoint;
   readonly order: RoundRobinCheckpoint;
   readonly forgotten: ForgottenCheckpoint;
+  readonly lastReturnMs: number;
 }
 
 type Out = Sink<SwimEffect>;
@@ -37,6 +38,8 @@ const stepper = new Stepper(memberMachine);
 export class Membership {
   readonly order = new RoundRobin();
   readonly forgotten = new Forgotten();
+  /** When somebody last came back from the dead. */
+  lastReturnMs = -Infinity;
   readonly #pool: Pool;
   readonly #spread: (claim: Claim, out: Out) => void;
   readonly #rows: MemberTable;
@@ -144,10 +147,11 @@ export class Membership {
       states: this.#states.checkpoint(),
       order: this.order.checkpoint(),
       forgotten: this.forgotten.checkpoint(),
+      lastReturnMs: this.lastReturnMs,
     };
   }
 
-  restore({ rows, states, order, forgotten }: MembershipCheckpoint): void {
+  restore({ rows, states, order, forgotten, lastReturnMs }: MembershipCheckpoint): void {
     this.#rows.clear();
     Object.assign(this.#counts, { alive: 0, suspect: 0, dead: 0, left: 0 });
     for (const row of rows) {
@@ -157,6 +161,7 @@ export class Membership {
     this.#states.restore(states);
     this.order.restore(order);
     this.forgotten.restore(forgotten);
+    this.lastReturnMs = lastReturnMs;
   }
 
   #admit(claim: Alive, nowMs: number, out: Out): RejectReason | undefined {
@@ -285,6 +290,7 @@ export class Membership {
     row.suspicion = null;
     row.rival = null;
     row.lastSeenMs = nowMs;
+    if (row.state === 'dead') this.lastReturnMs = nowMs;
     this.#enter(row, 'alive', nowMs);
     this.#spread(claim, out);
     if (!isSame) this.#notify(notice, row, out);

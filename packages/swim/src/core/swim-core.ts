@@ -30,6 +30,7 @@ import {
 } from './messages.ts';
 import type { CoreOptions, Pool } from './pool.ts';
 import { Prober, type ProberCheckpoint } from './prober.ts';
+import { Recall, type RecallCheckpoint } from './recall.ts';
 import { Rejoin, type RejoinCheckpoint } from './rejoin.ts';
 import { Schedule, type ScheduleCheckpoint } from './schedule.ts';
 import { versionsAgree } from './versions.ts';
@@ -46,6 +47,7 @@ interface Checkpoint {
   readonly exchanges: ExchangesCheckpoint;
   readonly checks: ChecksCheckpoint;
   readonly rejoin: RejoinCheckpoint;
+  readonly recall: RecallCheckpoint;
   readonly schedule: ScheduleCheckpoint;
 }
 
@@ -60,6 +62,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   readonly #schedule: Schedule;
   readonly #checks: Checks;
   readonly #rejoin: Rejoin;
+  readonly #recall: Recall;
   readonly #agent: Agent;
   #started = false;
 
@@ -78,6 +81,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     this.#checks = new Checks(this.#pool, this.#prober, (check, isThere, nowMs, out) =>
       this.#checked(check, isThere, nowMs, out),
     );
+    this.#recall = new Recall(this.#pool, this.#members, this.#gossip);
     this.#rejoin = new Rejoin(this.#pool, this.#members, this.#exchanges);
     this.#agent = new Agent(this.#pool, {
       checks: this.#checks,
@@ -147,6 +151,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       exchanges: this.#exchanges.checkpoint(),
       checks: this.#checks.checkpoint(),
       rejoin: this.#rejoin.checkpoint(),
+      recall: this.#recall.checkpoint(),
       schedule: this.#schedule.checkpoint(),
     };
     return packPlain(checkpoint);
@@ -163,6 +168,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     this.#exchanges.restore(checkpoint.exchanges);
     this.#checks.restore(checkpoint.checks);
     this.#rejoin.restore(checkpoint.rejoin);
+    this.#recall.restore(checkpoint.recall);
     this.#schedule.restore(checkpoint.schedule);
   }
 
@@ -176,7 +182,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
         for (const reason of input.rejected) out.emit({ type: 'countRejected', channel: 'packets', reason });
         if (!this.#agent.isActive) return;
         for (const message of input.messages) this.#hear(message, input, nowMs, out);
-        return;
+        return this.#recall.look(nowMs, out);
       case 'JOIN':
         return this.#agent.join(input, nowMs, out);
       case 'JOIN_ABORTED':
