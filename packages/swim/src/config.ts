@@ -197,7 +197,9 @@ const shape = z.object({
     )
     .meta({ advice: '0 where machines that died never come back.' }),
   nameReclaimMs: ms(0, 30 * day, 30_000)
-    .describe('A member dead for so long may come back at another address; one that left may at once.')
+    .describe(
+      'A member dead for so long may come back at another address; one that left may as soon as nobody answers at the old one.',
+    )
     .meta({ unit: 'ms' }),
   leaveTimeoutMs: ms(10, 60_000, 5000)
     .describe('Longest wait for the news of our leaving to spread.')

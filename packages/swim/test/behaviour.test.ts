@@ -425,18 +425,64 @@ describe('news of a member', () => {
     expect(rig.events).toEqual(['Conflict a', 'Dead a', 'Conflict a']);
   });
 
-  it('from another address is believed when it has left, or has been dead for long', () => {
+  it('from another address is believed when it has left and is silent at the old, or has been gone for long', () => {
+    const rig = CoreRig.with(['a', 'b', 'c']);
+    rig.hear(dead('a', 1, 'a'), dead('b'), dead('c', 1, 'c'));
+    rig.hear(alive('a', 1, { address: addressOf('z') }), alive('a', 3, { address: addressOf('z') }));
+    const where = (name: string): string =>
+      rig.core
+        .members(0)
+        .filter((member) => member.name === name)
+        .map(({ state, incarnation, address }) => `${state} ${incarnation} ${address.host}`)
+        .join();
+    expect(where('a')).toBe(`left 1 ${addressOf('a').host}`);
+    // Passed on at once; believed after three pings.
+    expect(rig.news).toContainEqual(alive('a', 1, { address: addressOf('z') }));
+    rig.run(1400);
+    expect(where('a')).toBe(`left 1 ${addressOf('a').host}`);
+    rig.run(100);
+    expect(rig.sent('ping').filter(({ to }) => to === addressOf('a').host)).toHaveLength(3);
+    // Of what was said meanwhile, the newest.
+    expect(where('a')).toBe(`alive 3 ${addressOf('z').host}`);
+    rig.answering = true;
+    rig.run(30_000);
+    rig.hear(alive('b', 1, { address: addressOf('y') }), alive('c', 1, { address: addressOf('x') }));
+    expect([where('b'), where('c')]).toEqual([
+      `alive 1 ${addressOf('y').host}`,
+      `alive 1 ${addressOf('x').host}`,
+    ]);
+  });
+
+  it('from another address is a conflict when it has left, but answers at the old one', () => {
     const rig = CoreRig.with(['a', 'b']);
     rig.answering = true;
-    rig.hear(dead('a', 1, 'a'), dead('b'));
-    rig.hear(alive('a', 1, { address: addressOf('z') }));
-    rig.run(30_000);
-    rig.hear(alive('b', 1, { address: addressOf('y') }));
-    expect(rig.core.members(0).map(({ name, address }) => `${name} ${address.host}`)).toEqual([
-      'me 10.0.0.254',
-      `a ${addressOf('z').host}`,
-      `b ${addressOf('y').host}`,
-    ]);
+    rig.hear(dead('a', 1, 'a'));
+    const elsewhere = alive('a', 9, { address: addressOf('z') });
+    rig.hear(elsewhere);
+    rig.drain();
+    rig.take();
+    // Asked again, but neither told nor passed on again.
+    rig.hear(elsewhere, elsewhere);
+    expect(rig.sent('ping').filter(({ to }) => to === addressOf('a').host)).toHaveLength(1);
+    expect(rig.stateOf('a')).toBe('left');
+    expect([rig.events, rig.news]).toEqual([[], []]);
+    // It was not gone at all: what it says itself counts.
+    rig.hear(alive('a', 2));
+    expect(rig.stateOf('a')).toBe('alive');
+  });
+
+  it('from another address changes nothing when what was known of it has changed while it was asked about', () => {
+    const rig = CoreRig.with(['a', 'b']);
+    rig.hear(dead('a', 1, 'a'), alive('a', 9, { address: addressOf('z') }), alive('a', 2));
+    rig.run(1000);
+    rig.hear(dead('a', 2, 'a'), alive('a', 3, { address: addressOf('y') }));
+    rig.run(500);
+    expect(rig.stateOf('a')).toBe('left');
+    rig.run(1000);
+    expect(rig.core.members(0).find(({ name }) => name === 'a')).toMatchObject({
+      state: 'alive',
+      incarnation: 3,
+    });
   });
 
   it('with versions and tags of its own is passed on as it came', () => {

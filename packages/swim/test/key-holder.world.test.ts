@@ -13,6 +13,8 @@ const names = ['a', 'b', 'c', 'd', 'e'];
 /** A pool that has come together, and a node that is no member but has its key (here: none is needed). */
 class Attacked {
   readonly pool = new Pool(0, 1);
+  /** Whether the attacker answers pings, whoever they are for. */
+  answers = false;
   /** Packets that reached the attacker. */
   readonly #heard: Message[] = [];
   #send: ((bytes: Uint8Array, to: string) => void) | null = null;
@@ -21,9 +23,13 @@ class Attacked {
   constructor() {
     for (const name of names) this.pool.spawn(name, { tags: { name } });
     this.pool.world.spawn('attacker', (ports) => {
-      const onMessage = (bytes: Uint8Array): void => {
+      const onMessage = (bytes: Uint8Array, { host }: { host: string }): void => {
         const options = { label: noBytes, cipher: undefined, inflateBytesMax: 1000 };
-        this.#heard.push(...decodePacket(bytes, options).messages);
+        const { messages } = decodePacket(bytes, options);
+        this.#heard.push(...messages);
+        for (const message of messages)
+          if (this.answers && message.type === 'ping')
+            this.#send?.(encodeMessage({ type: 'ack', seqNo: message.seqNo, payload: noBytes }), host);
       };
       const local = { host: ports.host, port: 7946 };
       ports.datagrams.bind(local, { onMessage, onError: () => undefined }, (bound) => {
@@ -78,6 +84,13 @@ class Attacked {
       .engine(on)
       .members()
       .find((member) => member.name === name)?.tags;
+  }
+
+  addressAt(on: string, name: string): { host: string; port: number } | undefined {
+    return this.pool
+      .engine(on)
+      .members()
+      .find((member) => member.name === name)?.address;
   }
 
   /** Everybody sees everybody alive, at its own address, with its own tags. */
@@ -151,6 +164,27 @@ describe('a key holder that forges', () => {
     attacked.pool.world.runFor(50);
     attacked.tell(alive('b', 2, { address: { host: attacked.pool.world.addressOf('twin'), port: 7946 } }));
     expect(attacked.isWholeWithin(1)).toBe(true);
+  });
+
+  it.each([
+    ['is silent', false],
+    ['answers', true],
+  ])('a leave and at once another address, where it %s, does not win the name', (_case, answers) => {
+    const attacked = new Attacked();
+    attacked.answers = answers;
+    for (let i = 0; i < 10; i++) {
+      const incarnation = attacked.incarnationOf('b');
+      attacked.tell(
+        dead('b', incarnation, 'b'),
+        alive('b', incarnation + 1000, { address: attacked.address }),
+      );
+      attacked.pool.world.runFor(100);
+      // Not for a moment.
+      for (const name of names) expect(attacked.addressAt(name, 'b')).toEqual(attacked.addressOf('b'));
+    }
+    expect(attacked.isWholeWithin(3000)).toBe(true);
+    expect(attacked.incarnationOf('b')).toBeLessThanOrEqual(11);
+    expect(attacked.events).toEqual(['Conflict b', 'Joined b', 'Left b']);
   });
 
   it('members that are not there costs probes of them, until they are dead', () => {

@@ -198,7 +198,7 @@ describe('a member that is dead', () => {
 });
 
 describe('a member that left', () => {
-  it('joins again with a newer incarnation or from another address, not by late gossip', () => {
+  it('joins again with a newer incarnation, or long after from another address, not by late gossip', () => {
     const rig = inState('left');
     expect(rig.send(heard(5))).toEqual([]);
     expect(rig.state).toBe('left');
@@ -206,9 +206,32 @@ describe('a member that left', () => {
     expect(rig.acts[0]?.params).toEqual({ claim: alive(6), notice: 'Joined' });
     expect(rig.state).toBe('alive');
     const other = inState('left');
-    expect(other.send(heard(1, true))).toEqual(['acceptAlive']);
+    expect(other.send(heard(1, true, true))).toEqual(['acceptAlive']);
     expect(other.state).toBe('alive');
   });
+
+  it('is believed to be at another address once nobody answers at the old one', () => {
+    const rig = inState('left');
+    expect(rig.send(heard(9, true))).toEqual(['askOldPlace']);
+    expect(rig.acts[0]?.params).toEqual({ claim: alive(9) });
+    expect(rig.state).toBe('left');
+    expect(rig.send({ type: 'OLD_PLACE_ANSWERED', claim: alive(9) })).toEqual(['reportConflict']);
+    expect(rig.acts[0]?.params).toEqual({ claim: alive(9) });
+    expect(rig.state).toBe('left');
+    expect(rig.send({ type: 'OLD_PLACE_SILENT', claim: alive(9) })).toEqual(['acceptAlive']);
+    expect(rig.acts[0]?.params).toEqual({ claim: alive(9), notice: 'Joined' });
+    expect(rig.state).toBe('alive');
+  });
+
+  it.each(['alive', 'suspect', 'dead'] as const)(
+    'and is %s meanwhile is not where it was said to be',
+    (state) => {
+      const rig = inState(state);
+      expect(rig.send({ type: 'OLD_PLACE_SILENT', claim: alive(9) })).toEqual([]);
+      expect(rig.send({ type: 'OLD_PLACE_ANSWERED', claim: alive(9) })).toEqual([]);
+      expect(rig.state).toBe(state);
+    },
+  );
 
   it('cannot fail any more, and is forgotten when it is due', () => {
     const rig = inState('left');

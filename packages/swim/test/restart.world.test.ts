@@ -160,6 +160,37 @@ describe('a member that restarts', () => {
   });
 });
 
+describe('a member that left', () => {
+  it('is taken back at another address as soon as nobody answers at the old one', () => {
+    const others = Array.from({ length: 12 }, (_, i) => `m${i + 1}`);
+    const pool = new Pool(0, 8);
+    for (const name of others) pool.spawn(name);
+    pool.spawn('old', { name: 'mover' });
+    pool.world.runFor(50);
+    for (const name of [...others.slice(1), 'old']) pool.join(name, 'm1');
+    expect(pool.world.runWhileNot(() => pool.agree(others, [...others, 'mover'], 'Alive'), 40_000)).toBe(
+      true,
+    );
+    let left = false;
+    pool.engine('old').leave(() => (left = true));
+    expect(pool.world.runWhileNot(() => left, 5000)).toBe(true);
+    pool.world.crash('old');
+    // With no record of its former incarnation.
+    pool.spawn('new', { name: 'mover' });
+    pool.world.runFor(50);
+    pool.join('new', 'm1');
+    const moved = pool.world.addressOf('new');
+    const has = (on: string): boolean =>
+      pool
+        .engine(on)
+        .members()
+        .some(({ name, state, address }) => name === 'mover' && state === 'Alive' && address.host === moved);
+    // Three pings of the old address, and the gossip.
+    expect(pool.world.runWhileNot(() => others.every(has), 3000)).toBe(true);
+    expect(pool.engine('new').agentState).toBe('running.settled');
+  });
+});
+
 describe('keys that were changed', () => {
   const [one, two, three] = [1, 2, 3].map((n) => Buffer.alloc(32, n).toString('base64')) as [
     string,

@@ -1,4 +1,4 @@
-/** Addresses being checked before anything rests on them: those of newcomers, and of others that use our name. */
+/** Addresses being checked before anything rests on them: of newcomers, of others that use our name, of those that left and moved. */
 import {
   type ActionOf,
   type Address,
@@ -9,6 +9,7 @@ import {
 } from '@cluster/core';
 import { checkMachine } from './check.machine.ts';
 import type { SwimEffect } from './effects.ts';
+import type { OldPlace } from './membership.ts';
 import type { PushPull } from './messages.ts';
 import type { Pool } from './pool.ts';
 import type { Prober } from './prober.ts';
@@ -18,13 +19,14 @@ type Out = Sink<SwimEffect>;
 export type CheckReason =
   /** Waiting on its stream with its half of a push/pull. */
   | { readonly kind: 'newcomer'; readonly stream: number; readonly content: PushPull }
-  | { readonly kind: 'rival' };
+  | { readonly kind: 'rival' }
+  | { readonly kind: 'oldPlace'; readonly place: OldPlace };
 
 export interface Check {
   readonly address: Address;
   readonly node: string;
   readonly seqNo: number;
-  readonly reason: CheckReason;
+  reason: CheckReason;
   attemptsLeft: number;
 }
 
@@ -61,9 +63,27 @@ export class Checks {
     return [...this.#rows.values()].some(({ reason }) => reason.kind === kind);
   }
 
-  /** As many newcomers wait as may have a stream at a time. */
-  get isFull(): boolean {
-    return this.#rows.size >= this.#pool.options.config.inboundStreamsMax;
+  /** As many newcomers wait as may have a stream at a time; of other checks there are no more either. */
+  isFull(kind: CheckReason['kind']): boolean {
+    let count = 0;
+    for (const { reason } of this.#rows.values()) if (reason.kind === kind) count++;
+    return count >= this.#pool.options.config.inboundStreamsMax;
+  }
+
+  /** Of several claims that one which left is elsewhere, the newest waits for the answer. @returns whether it is asked anew. */
+  beginOldPlace(place: OldPlace, nowMs: number, out: Out): boolean {
+    const { address, incarnation, claim } = place;
+    const reason = { kind: 'oldPlace', place } as const;
+    for (const check of this.#rows.values()) {
+      if (check.reason.kind !== 'oldPlace' || check.node !== claim.node) continue;
+      const waiting = check.reason.place;
+      if (waiting.incarnation !== incarnation) continue;
+      if (claim.incarnation > waiting.claim.incarnation) check.reason = reason;
+      return false;
+    }
+    if (this.isFull('oldPlace')) return false;
+    this.begin(address, claim.node, reason, nowMs, out);
+    return true;
   }
 
   begin(address: Address, node: string, reason: CheckReason, nowMs: number, out: Out): void {

@@ -19,9 +19,12 @@ export type MemberEvent =
       readonly known: number;
       /** From another address than the one on record. */
       readonly elsewhere: boolean;
-      /** Dead for so long that the name may be taken at another address. */
+      /** Dead or gone for so long that the name may be taken at another address. */
       readonly reclaimable: boolean;
     }
+  /** Somebody still answers to the name at the address on record of one that has left; `claim` says that it is elsewhere. */
+  | { readonly type: 'OLD_PLACE_ANSWERED'; readonly claim: Alive }
+  | { readonly type: 'OLD_PLACE_SILENT'; readonly claim: Alive }
   | {
       readonly type: 'SUSPECT_HEARD';
       readonly claim: Suspect;
@@ -37,12 +40,12 @@ export type MemberEvent =
   | { readonly type: 'LEFT_HEARD'; readonly claim: Dead; readonly known: number }
   | { readonly type: 'REAP_DUE' };
 
-type Claimed = Exclude<MemberEvent, { type: 'REAP_DUE' }>;
+type Claimed = Extract<MemberEvent, { known: number }>;
 
 const newer = (event: Claimed): boolean => event.claim.incarnation > event.known;
 const notOlder = (event: Claimed): boolean => event.claim.incarnation >= event.known;
 const aliveClaim = ({ event }: { event: MemberEvent }): Alive =>
-  (event as Extract<MemberEvent, { type: 'ALIVE_HEARD' }>).claim;
+  (event as Extract<MemberEvent, { type: 'ALIVE_HEARD' | 'OLD_PLACE_ANSWERED' | 'OLD_PLACE_SILENT' }>).claim;
 const suspectClaim = ({ event }: { event: MemberEvent }): { claim: Suspect } => ({
   claim: (event as Extract<MemberEvent, { type: 'SUSPECT_HEARD' }>).claim,
 });
@@ -56,6 +59,8 @@ export const memberMachine = setup({
     /** Takes over the claim's record and spreads it; `notice` is what the reader of events hears, if anything differs. */
     acceptAlive: effect<{ claim: Alive; notice: MemberNotice }>(),
     reportConflict: effect<{ claim: Alive }>(),
+    /** Answered by OLD_PLACE_ANSWERED or OLD_PLACE_SILENT, or by nothing when it cannot be asked now. */
+    askOldPlace: effect<{ claim: Alive }>(),
     startSuspicion: effect<{ claim: Suspect }>(),
     confirmSuspicion: effect<{ claim: Suspect }>(),
     acceptDeath: effect<{ claim: Dead }>(),
@@ -192,15 +197,34 @@ export const memberMachine = setup({
       },
     },
     left: {
-      description: 'It said goodbye; its name is free at once.',
+      description:
+        'It said goodbye; its name is free at another address as soon as nobody answers at the old one.',
       on: {
-        ALIVE_HEARD: {
-          guard: 'claimIsNewerOrAddressDiffers',
+        ALIVE_HEARD: [
+          // Deviation: memberlist believes at once. Whoever can forge a goodbye and an address would have the name with one packet,
+          // and what its bearer says after that comes from another address than the one on record.
+          {
+            guard: 'nameIsTaken',
+            actions: { type: 'askOldPlace', params: (args) => ({ claim: aliveClaim(args) }) },
+          },
+          {
+            guard: 'claimIsNewerOrAddressDiffers',
+            target: 'alive',
+            actions: {
+              type: 'acceptAlive',
+              params: (args) => ({ claim: aliveClaim(args), notice: 'Joined' as const }),
+            },
+          },
+        ],
+        OLD_PLACE_SILENT: {
           target: 'alive',
           actions: {
             type: 'acceptAlive',
             params: (args) => ({ claim: aliveClaim(args), notice: 'Joined' as const }),
           },
+        },
+        OLD_PLACE_ANSWERED: {
+          actions: { type: 'reportConflict', params: (args) => ({ claim: aliveClaim(args) }) },
         },
         REAP_DUE: { target: 'reaped', actions: 'forget' },
         // SUSPECT_HEARD, DEAD_HEARD, LEFT_HEARD: it cannot fail any more.

@@ -1,5 +1,12 @@
 /** The other members: a row of columns for each, and its state in the machine table, which decides what is believed. */
-import { type ActionOf, MachineTable, type Sink, Stepper, type TableCheckpoint } from '@cluster/core';
+import {
+  type ActionOf,
+  type Address,
+  MachineTable,
+  type Sink,
+  Stepper,
+  type TableCheckpoint,
+} from '@cluster/core';
 import type { MemberEventType } from '../member.ts';
 import type { MemberRecord, SwimEffect } from './effects.ts';
 import { type MemberEvent, memberMachine } from './member.machine.ts';
@@ -31,6 +38,21 @@ export interface MembershipCheckpoint {
 }
 
 type Out = Sink<SwimEffect>;
+
+/** Where a member was that has left, while `claim` says that it is elsewhere. */
+export interface OldPlace {
+  readonly address: Address;
+  /** When it left: with another one it has been back meanwhile. */
+  readonly incarnation: number;
+  readonly claim: Alive;
+}
+
+export interface MembershipParts {
+  readonly spread: (claim: Claim, out: Out) => void;
+  /** Answered by `oldPlaceAsked`. @returns whether it was not being asked already. */
+  readonly askOldPlace: (place: OldPlace, nowMs: number, out: Out) => boolean;
+}
+
 type MemberAction = ActionOf<typeof memberMachine>;
 
 const stepper = new Stepper(memberMachine);
@@ -41,14 +63,14 @@ export class Membership {
   /** When somebody last came back from the dead. */
   lastReturnMs = -Infinity;
   readonly #pool: Pool;
-  readonly #spread: (claim: Claim, out: Out) => void;
+  readonly #parts: MembershipParts;
   readonly #rows: MemberTable;
   readonly #states: MachineTable<typeof memberMachine, SwimEffect>;
   readonly #counts: Record<PeerState, number> = { alive: 0, suspect: 0, dead: 0, left: 0 };
 
-  constructor(pool: Pool, spread: (claim: Claim, out: Out) => void) {
+  constructor(pool: Pool, parts: MembershipParts) {
     this.#pool = pool;
-    this.#spread = spread;
+    this.#parts = parts;
     this.#rows = new MemberTable(pool.options.seed);
     this.#states = new MachineTable(
       'member',
@@ -110,6 +132,13 @@ export class Membership {
   declareLeft(name: string, nowMs: number, out: Out): void {
     const incarnation = this.#rows.find(name)?.incarnation ?? 0;
     this.hear({ type: 'dead', incarnation, node: name, from: name }, nowMs, out);
+  }
+
+  /** Somebody has answered to its name there, or nobody. */
+  oldPlaceAsked({ incarnation, claim }: OldPlace, isThere: boolean, nowMs: number, out: Out): void {
+    if (this.#rows.find(claim.node)?.incarnation !== incarnation) return;
+    const type = isThere ? 'OLD_PLACE_ANSWERED' : 'OLD_PLACE_SILENT';
+    this.#states.send(claim.node, { type, claim }, nowMs, out);
   }
 
   seen(name: string, nowMs: number): void {
@@ -230,6 +259,15 @@ export class Membership {
         return this.#acceptAlive(row, action.params.claim, action.params.notice, nowMs, out);
       case 'reportConflict':
         return this.#reportConflict(row, action.params.claim, out);
+      case 'askOldPlace': {
+        const { claim } = action.params;
+        const isKnownRival = row.rival !== null && sameAddress(row.rival, claim.address);
+        // Passed on unbelieved, so that all ask at the same time and not one after another.
+        const { address, incarnation } = row;
+        const isAsked = this.#parts.askOldPlace({ address, incarnation, claim }, nowMs, out);
+        if (isAsked && !isKnownRival) this.#spread(claim, out);
+        return;
+      }
       case 'startSuspicion': {
         const { claim } = action.params;
         const isNews = row.state !== 'suspect';
@@ -315,6 +353,10 @@ export class Membership {
     this.#counts[row.state]--;
     this.#counts[state]++;
     row.enter(state, nowMs);
+  }
+
+  #spread(claim: Claim, out: Out): void {
+    this.#parts.spread(claim, out);
   }
 
   #notify(notice: MemberEventType, row: MemberData, out: Out): void {

@@ -74,7 +74,10 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       self: { name, address: options.config.advertise ?? bind, meta: options.meta, vsn: ownVsn },
     };
     this.#gossip = new Gossip(this.#pool, () => this.#members.size);
-    this.#members = new Membership(this.#pool, (claim, out) => this.#gossip.spread(claim, out));
+    this.#members = new Membership(this.#pool, {
+      spread: (claim, out) => this.#gossip.spread(claim, out),
+      askOldPlace: (place, nowMs, out) => this.#checks.beginOldPlace(place, nowMs, out),
+    });
     this.#prober = new Prober(this.#pool, this.#members, this.#gossip);
     this.#exchanges = new Exchanges(() => this.#records());
     this.#schedule = new Schedule(this.#pool, this.#members, this.#gossip, this.#exchanges);
@@ -281,7 +284,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     const newcomer = this.#newcomer(content);
     if (newcomer === null) return this.#admit(stream, content, nowMs, out);
     // A stream that was closed while its check goes on has made room for another.
-    if (this.#checks.isFull) return out.emit({ type: 'refuseStream', stream, reason: 'streams' });
+    if (this.#checks.isFull('newcomer')) return out.emit({ type: 'refuseStream', stream, reason: 'streams' });
     this.#checks.begin(newcomer.address, newcomer.name, { kind: 'newcomer', stream, content }, nowMs, out);
   }
 
@@ -298,11 +301,15 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
 
   #checked({ reason, address }: Check, isThere: boolean, nowMs: number, out: Out): void {
     if (!this.#agent.isActive) return;
-    if (reason.kind === 'newcomer') {
-      if (isThere) return this.#admit(reason.stream, reason.content, nowMs, out);
-      return out.emit({ type: 'refuseStream', stream: reason.stream, reason: 'unreachable' });
+    switch (reason.kind) {
+      case 'newcomer':
+        if (isThere) return this.#admit(reason.stream, reason.content, nowMs, out);
+        return out.emit({ type: 'refuseStream', stream: reason.stream, reason: 'unreachable' });
+      case 'rival':
+        return isThere ? out.emit({ type: 'rivalAnswered', address }) : undefined;
+      case 'oldPlace':
+        return this.#members.oldPlaceAsked(reason.place, isThere, nowMs, out);
     }
-    if (isThere) out.emit({ type: 'rivalAnswered', address });
   }
 
   #admit(stream: number, content: PushPull, nowMs: number, out: Out): void {
