@@ -193,7 +193,7 @@ const shape = z.object({
     ),
   forgottenMax: whole(0, 100_000, 256)
     .describe(
-      'Addresses of reaped dead that are still tried every reconnectPeriodMs, so that a partition of any length heals; at the bound the oldest is dropped.',
+      'Addresses of reaped dead, and of members known before a restart and not met since, that are still tried every reconnectPeriodMs, so that a partition of any length heals; at the bound the oldest is dropped.',
     )
     .meta({ advice: '0 where machines that died never come back.' }),
   nameReclaimMs: ms(0, 30 * day, 30_000)

@@ -143,6 +143,7 @@ export class SwimEngine {
       logger: this.#logger,
       keys: this.keys,
       members: () => this.members(),
+      missing: () => this.#core.missing,
     });
     this.#executor = new Executor({
       core: this.#core,
@@ -256,7 +257,7 @@ export class SwimEngine {
   }
 
   /**
-   * Tells every member, ourselves included, once. Those that join later do not hear of it.
+   * Tells every member, ourselves included, once. Those that join later, or come back after a restart, do not hear of it.
    * @throws ClusterError `SWIM_EVENT_TOO_LARGE`, `SWIM_NOT_RUNNING` or `SWIM_SERF_OFF`.
    */
   sendEvent(name: string, payload: Uint8Array, { coalesce = false }: { coalesce?: boolean } = {}): void {

@@ -855,7 +855,7 @@ describe('push/pull', () => {
       content: { join: true, members: [], userState },
     });
     expect(rig.said('deliverUserState')).toEqual([
-      { type: 'deliverUserState', state: userState, join: true },
+      { type: 'deliverUserState', state: userState, join: true, isOurs: false },
     ]);
     rig.hear({ type: 'user', payload: userState });
     expect(rig.said('deliverUserMessage')).toMatchObject([{ payload: userState }]);
@@ -870,6 +870,46 @@ describe('push/pull', () => {
     expect(rig.said('startExchange').every(({ to, join }) => to.host === addressOf('a').host && !join)).toBe(
       true,
     );
+  });
+});
+
+describe("the state of the layer above, at a peer's", () => {
+  const content = { join: true, members: [peer('a')], userState: Uint8Array.of(1) };
+  /** Whether each was said to come because we have come to the peer's pool. */
+  const ours = (rig: CoreRig): boolean[] => rig.said('deliverUserState').map(({ isOurs }) => isOurs);
+  const ask = (rig: CoreRig): void =>
+    rig.input({ type: 'EXCHANGE_ASKED', stream: 1, from: addressOf('a'), content });
+  const answerLast = (rig: CoreRig): void =>
+    rig.input({
+      type: 'EXCHANGE_ANSWERED',
+      exchange: rig.said('startExchange').at(-1)?.exchange as number,
+      content,
+    });
+
+  it('is that of a pool that we join when we have asked to join, not when somebody joins us meanwhile', () => {
+    const rig = CoreRig.with(['a']);
+    rig.input({ type: 'JOIN', join: 1, seeds: [addressOf('a')] });
+    ask(rig);
+    answerLast(rig);
+    expect(ours(rig)).toEqual([false, true]);
+  });
+
+  it('is that of a pool that we come back to, whoever asks, until we are back', () => {
+    const rig = CoreRig.with([], { verifyJoiners: false, pushPullPeriodMs: 1000 });
+    const peers = [{ name: 'a', address: addressOf('a'), alive: true }];
+    rig.input({ type: 'REMEMBERED', peers });
+    ask(rig);
+    answerLast(rig);
+    rig.take();
+    ask(rig);
+    rig.run(1000);
+    answerLast(rig);
+    expect(ours(rig)).toEqual([false, false]);
+    const back = CoreRig.with([], { verifyJoiners: false });
+    back.input({ type: 'REMEMBERED', peers });
+    ask(back);
+    answerLast(back);
+    expect(ours(back)).toEqual([true, true]);
   });
 });
 

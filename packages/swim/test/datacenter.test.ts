@@ -1,6 +1,7 @@
 /** Two datacenters in the simulated world: a pool each, and one between them. */
 import { World } from '@cluster/sim';
 import {
+  diskPeers,
   FloodJoin,
   type MemberHappening,
   parseDatacenterConfig,
@@ -28,7 +29,11 @@ class Sites {
     ['b1', 'b2', 'b3'],
   ] as const;
 
-  constructor(seed: number) {
+  readonly #keeps: boolean;
+
+  /** @param keeps over a restart whom they know in the pool between datacenters. */
+  constructor(seed: number, { keeps = false } = {}) {
+    this.#keeps = keeps;
     this.world = new World({ seed });
     for (const [at, site] of this.sites.entries())
       for (const name of site) this.#spawn(name, at === 0 ? 'east' : 'west', site[0]);
@@ -61,7 +66,8 @@ class Sites {
         lan: { preset: 'lan', ...pool(lanPort) },
         wan: pool(wanPort),
       });
-      const wan = new SwimEngine(parseSwimConfig(config.wan), ports);
+      const peers = this.#keeps ? diskPeers(ports.disk, 'wan') : undefined;
+      const wan = new SwimEngine(parseSwimConfig(config.wan), { ...ports, peers });
       const address = formatAddress({ host, port: wanPort });
       const lan = new SwimEngine(parseSwimConfig(withWanAddress(config.lan, address)), ports);
       const { floodPeriodMs: periodMs } = config;
@@ -154,6 +160,20 @@ describe('datacenters', () => {
     expect(sites.alive('a1', 'wan')).toBe('a1.east a2.east a3.east');
     world.heal();
     expect(world.runWhileNot(() => sites.isWhole, 60_000)).toBe(true);
+  });
+
+  it('that have all restarted while they were cut off meet again by those known before', () => {
+    const sites = new Sites(5, { keeps: true });
+    const { world } = sites;
+    expect(world.runWhileNot(() => sites.isWhole, 20_000)).toBe(true);
+    world.runFor(1000);
+    world.partition(sites.sites);
+    for (const name of sites.names) world.crash(name);
+    for (const name of sites.names) world.restart(name);
+    world.runFor(60_000);
+    expect(sites.alive('a1', 'wan')).toBe('a1.east a2.east a3.east');
+    world.heal();
+    expect(world.runWhileNot(() => sites.isWhole, 120_000)).toBe(true);
   });
 
   it('take no address for one that is none', () => {

@@ -46,6 +46,79 @@ describe('a member that restarts', () => {
     expect(pool.world.runWhileNot(() => pool.converged(names), 60_000)).toBe(true);
   });
 
+  it('again and again while it is alone forgets nobody', () => {
+    const pool = keeping(2, 12);
+    for (const name of ['m1', 'm2']) pool.world.crash(name);
+    for (const name of ['m1', 'm2', 'm1', 'm2']) {
+      pool.world.restart(name);
+      pool.world.runFor(3000);
+      pool.world.crash(name);
+      pool.world.runFor(100);
+    }
+    for (const name of ['m1', 'm2']) pool.world.restart(name);
+    expect(pool.world.runWhileNot(() => pool.converged(['m1', 'm2']), 10_000)).toBe(true);
+  });
+
+  it('within a partition finds the other side again, also when all of both sides have, one by one', () => {
+    const [left, right] = [
+      ['m1', 'm2', 'm3'],
+      ['m4', 'm5', 'm6'],
+    ] as const;
+    const pool = keeping(6, 9, { reconnectPeriodMs: 5000 });
+    pool.world.partition([left, right]);
+    expect(pool.world.runWhileNot(() => pool.agree(left, right, 'Dead'), 40_000)).toBe(true);
+    for (const name of [...left, ...right]) {
+      pool.world.crash(name);
+      pool.world.runFor(1000);
+      pool.world.restart(name);
+      const side = [left, right].find((names) => names.some((one) => one === name)) ?? [];
+      expect(pool.world.runWhileNot(() => pool.converged(side), 40_000)).toBe(true);
+      pool.world.runFor(2000);
+    }
+    // Once more: whom it has not met since is remembered over the next restart too.
+    for (const name of left) pool.world.crash(name);
+    for (const name of left) pool.world.restart(name);
+    expect(pool.world.runWhileNot(() => pool.converged(left), 40_000)).toBe(true);
+    // Attempts of the search that are still under way must not be what brings them together.
+    pool.world.runFor(15_000);
+    pool.world.heal();
+    expect(pool.world.runWhileNot(() => pool.converged([...left, ...right]), 60_000)).toBe(true);
+  });
+
+  it('does not look for those that left while it was down', () => {
+    const pool = keeping(3, 10, { reconnectPeriodMs: 1000 });
+    pool.world.crash('m3');
+    pool.world.runFor(10_000);
+    let left = false;
+    pool.engine('m2').leave(() => (left = true));
+    expect(pool.world.runWhileNot(() => left, 10_000)).toBe(true);
+    pool.world.crash('m2');
+    pool.world.restart('m3');
+    expect(pool.world.runWhileNot(() => pool.converged(['m1', 'm3']), 10_000)).toBe(true);
+    const exchanges = (): number => pool.metrics.get('m3')?.value('push_pull_count') ?? 0;
+    const before = exchanges();
+    pool.world.runFor(20_000);
+    // No more than the period's with m1, and what comes of being found dead.
+    expect(exchanges() - before).toBeLessThanOrEqual(2);
+  });
+
+  it('is not told again what was said before it went', () => {
+    const names = ['m1', 'm2', 'm3'];
+    const pool = keeping(3, 11);
+    const heard: string[] = [];
+    pool.engine('m1').sendEvent('before', new Uint8Array(0));
+    pool.world.runFor(3000);
+    pool.world.crash('m3');
+    pool.world.runFor(1000);
+    pool.world.restart('m3');
+    pool.engine('m3').onUserEvent(({ name }) => heard.push(`m3 ${name}`));
+    expect(pool.world.runWhileNot(() => pool.converged(names), 10_000)).toBe(true);
+    pool.world.runFor(60_000);
+    pool.engine('m1').sendEvent('after', new Uint8Array(0));
+    pool.world.runFor(3000);
+    expect(heard).toEqual(['m3 after']);
+  });
+
   it('that was stopped knows also whom it met last', () => {
     const pool = new Pool(0, 4, {}, {}, (_name, ports) => ({ peers: diskPeers(ports.disk, 'swim') }));
     for (const name of ['m1', 'm2']) pool.spawn(name);

@@ -804,6 +804,28 @@ describe('a pool of ours in the simulated world', () => {
     expect(() => engine?.query(request, sink)).toThrow(/open already/);
   });
 
+  it('hears what happened in the pool of a joiner, also while it joins elsewhere itself', () => {
+    const { world, engines, heard } = pool(1, 6);
+    const late: string[] = [];
+    world.spawn('late', ({ host, clock, datagrams, streams, seed }) => {
+      const config = parseSwimConfig({ name: 'late', bind: { host, port: 7946 } });
+      const engine = new SwimEngine(config, { clock, datagrams, streams, seed });
+      engine.onUserEvent(({ name }) => late.push(name));
+      engine.start(() => {
+        engine.sendEvent('of the joiner', bytes(''));
+        clock.setTimer(100, () =>
+          engine.join([{ host: world.addressOf('n0'), port: 7946 }], () => undefined),
+        );
+      });
+      return { stop: () => engine.stop() };
+    });
+    engines[0]?.sendEvent('of the pool', bytes(''));
+    engines[0]?.join([{ host: '10.99.0.1', port: 7946 }], () => undefined);
+    world.runFor(5000);
+    expect(heard).toEqual([['of the pool ', 'of the joiner ']]);
+    expect(late).toEqual(['of the joiner']);
+  });
+
   it('estimates the round trip between any two members', () => {
     const { world, engines } = pool(4, 7);
     world.runFor(30_000);

@@ -38,9 +38,12 @@ describe('the search for those known before', () => {
     }
   });
 
-  it.each(['FOUND', 'GIVEN_UP'] as const)('ends with %s, and no timer is left', (type) => {
+  it.each([
+    ['FOUND', ['keepMissing']],
+    ['GIVEN_UP', []],
+  ] as const)('ends with %s, and no timer is left', (type, acts) => {
     const rig = searching();
-    rig.send({ type });
+    expect(rig.send({ type })).toEqual(acts);
     expect(rig.state).toBe('settled');
     expect(rig.timers).toEqual([]);
   });

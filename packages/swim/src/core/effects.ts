@@ -117,7 +117,14 @@ export type SwimEffect =
   /** Somebody answers to our name at another address. */
   | { readonly type: 'rivalAnswered'; readonly address: Address }
   | { readonly type: 'leaveFinished' }
-  | { readonly type: 'deliverUserState'; readonly state: Uint8Array; readonly join: boolean }
+  | {
+      readonly type: 'deliverUserState';
+      readonly state: Uint8Array;
+      /** Somebody joins by this exchange: the peer, or we do. */
+      readonly join: boolean;
+      /** It is we who come to the peer's pool, by seeds or by whom we knew before a restart. */
+      readonly isOurs: boolean;
+    }
   | { readonly type: 'deliverUserMessage'; readonly payload: Uint8Array; readonly from: Address }
   | { readonly type: 'countRejected'; readonly channel: 'packets' | 'streams'; readonly reason: RejectReason }
   | {

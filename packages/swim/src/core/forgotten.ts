@@ -1,14 +1,22 @@
 /**
- * Where the dead were that have been reaped: after a partition that lasted longer than `reapAfterMs` both sides have forgotten
- * each other, and an address is all that can bring them together again. At the bound the oldest is dropped.
+ * Where those were that are on no record of ours any more: the dead that have been reaped, and whom we knew before a restart and have
+ * not met since. After a partition that lasted longer than `reapAfterMs`, or in which both sides have restarted, nobody has the other
+ * side in its table, and an address is all that can bring them together again. At the bound the oldest is dropped.
  */
 import type { Address, Prng } from '@cluster/core';
+import type { SavedPeer } from '../member.ts';
 
-export type ForgottenCheckpoint = readonly (readonly [name: string, address: Address])[];
+export interface ForgottenCheckpoint {
+  readonly places: readonly (readonly [name: string, address: Address])[];
+  readonly sought: readonly SavedPeer[];
+}
 
 export class Forgotten {
   readonly #places = new Map<string, Address>();
+  /** Those known before a restart, while they are looked for otherwise. */
+  readonly #sought = new Map<string, SavedPeer>();
 
+  /** Of those to be tried now and then. */
   get size(): number {
     return this.#places.size;
   }
@@ -19,9 +27,26 @@ export class Forgotten {
     if (this.#places.size > max && oldest !== undefined) this.#places.delete(oldest);
   }
 
+  seek(peers: readonly SavedPeer[]): void {
+    for (const peer of peers) this.#sought.set(peer.name, peer);
+  }
+
+  /** The search is over: who has not been found is one of the forgotten. */
+  endSearch(max: number): void {
+    for (const { name, address } of this.#sought.values()) this.add(name, address, max);
+    this.#sought.clear();
+  }
+
   /** It is back, or has said that it left. */
   remove(name: string): void {
     this.#places.delete(name);
+    this.#sought.delete(name);
+  }
+
+  /** To be remembered over a restart. */
+  peers(): readonly SavedPeer[] {
+    const places = Array.from(this.#places, ([name, address]) => ({ name, address, alive: false }));
+    return [...places, ...this.#sought.values()];
   }
 
   pick(prng: Prng): Address | undefined {
@@ -29,11 +54,13 @@ export class Forgotten {
   }
 
   checkpoint(): ForgottenCheckpoint {
-    return [...this.#places];
+    return { places: [...this.#places], sought: [...this.#sought.values()] };
   }
 
-  restore(places: ForgottenCheckpoint): void {
+  restore({ places, sought }: ForgottenCheckpoint): void {
     this.#places.clear();
     for (const [name, address] of places) this.#places.set(name, address);
+    this.#sought.clear();
+    this.seek(sought);
   }
 }

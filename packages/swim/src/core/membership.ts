@@ -116,8 +116,10 @@ export class Membership {
     // One that speaks what we do not would have every later push/pull refused.
     if (claim.type === 'alive' && !versionsAgree([this.#pool.self, claim])) return 'versions';
     if (row === undefined) {
-      // Word of a stranger's death is no news: it would only bring the forgotten back.
-      return claim.type === 'alive' ? this.#admit(claim, nowMs, out) : undefined;
+      if (claim.type === 'alive') return this.#admit(claim, nowMs, out);
+      // Word of a stranger's death is no news: it would only bring the forgotten back. Who has left need not be looked for.
+      if (claim.type === 'dead' && claim.from === claim.node) this.forgotten.remove(claim.node);
+      return undefined;
     }
     if (!isOldNews(row, claim)) this.#states.send(claim.node, this.#eventOf(row, claim, nowMs), nowMs, out);
     return undefined;

@@ -17,6 +17,8 @@ export const rejoinMachine = setup({
   actions: {
     /** Answered by FOUND when we are not alone any more. */
     contactSome: effect(),
+    /** Who is still missing is left to the attempts to reach the dead: there may be another side of a partition. */
+    keepMissing: effect(),
     keepPeriod: assign({
       periodMs: ({ context, event }) => (event.type === 'REMEMBERED' ? event.periodMs : context.periodMs),
     }),
@@ -35,7 +37,7 @@ export const rejoinMachine = setup({
       description: 'Alone, and trying those that were known before, a few at a time, over and over.',
       entry: 'contactSome',
       after: { rejoinPeriod: { target: 'searching', reenter: true } },
-      on: { FOUND: 'settled', GIVEN_UP: 'settled' },
+      on: { FOUND: { target: 'settled', actions: 'keepMissing' }, GIVEN_UP: 'settled' },
     },
   },
 });

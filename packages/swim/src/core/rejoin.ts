@@ -48,6 +48,10 @@ export class Rejoin {
     this.#machine.start(undefined, nowMs, out);
   }
 
+  get isSearching(): boolean {
+    return this.#machine.in('searching');
+  }
+
   remember(peers: readonly SavedPeer[], nowMs: number, out: Out): void {
     const periodMs = this.#pool.options.config.rejoinPeriodMs;
     if (peers.length === 0 || periodMs === 0) return;
@@ -55,12 +59,13 @@ export class Rejoin {
     const ordered = [...shuffled.filter(({ alive }) => alive), ...shuffled.filter(({ alive }) => !alive)];
     this.#addresses = ordered.map(({ address }) => address);
     this.#next = 0;
+    this.#members.forgotten.seek(peers.filter(({ name }) => this.#members.find(name) === undefined));
     this.#machine.send({ type: 'REMEMBERED', periodMs }, nowMs, out);
   }
 
   /** One of them has answered. */
   found(nowMs: number, out: Out): void {
-    if (this.#machine.in('searching')) out.emit({ type: 'rejoined' });
+    if (this.isSearching) out.emit({ type: 'rejoined' });
     this.#machine.send({ type: 'FOUND' }, nowMs, out);
   }
 
@@ -83,6 +88,8 @@ export class Rejoin {
   }
 
   #perform(action: ActionOf<typeof rejoinMachine>, nowMs: number, out: Out): void {
+    if (action.type === 'keepMissing')
+      return this.#members.forgotten.endSearch(this.#pool.options.config.forgottenMax);
     if (action.type !== 'contactSome') return;
     if (this.#members.size > 1) return this.#machine.send({ type: 'FOUND' }, nowMs, out);
     for (let i = 0; i < Math.min(atOnce, this.#addresses.length); i++) {

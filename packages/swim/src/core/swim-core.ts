@@ -28,6 +28,7 @@ import {
   type PushPull,
   sameAddress,
 } from './messages.ts';
+import type { SavedPeer } from '../member.ts';
 import type { CoreOptions, Pool } from './pool.ts';
 import { Prober, type ProberCheckpoint } from './prober.ts';
 import { Recall, type RecallCheckpoint } from './recall.ts';
@@ -126,6 +127,11 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   /** Claims waiting to be gossiped. */
   broadcasts(): readonly Message[] {
     return this.#gossip.list().map(({ message }) => message);
+  }
+
+  /** Known before, and on no record now. */
+  get missing(): readonly SavedPeer[] {
+    return this.#members.forgotten.peers();
   }
 
   self(nowMs: number): MemberRecord {
@@ -315,7 +321,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   #admit(stream: number, content: PushPull, nowMs: number, out: Out): void {
     // Deviation: memberlist answers first. Merging first puts our refutation of what the peer wrongly believes of us into the
     // answer, so that one exchange heals a partition instead of two.
-    this.#merge(content, nowMs, out);
+    this.#merge(content, false, nowMs, out);
     out.emit({ type: 'answerExchange', stream, join: content.join, members: this.#records() });
   }
 
@@ -323,7 +329,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     const exchange = this.#exchanges.finish(input.exchange);
     if (exchange === undefined) return;
     const agree = this.#versionsAgree(input.content);
-    if (agree) this.#merge(input.content, nowMs, out);
+    if (agree) this.#merge(input.content, exchange.purpose !== 'sync', nowMs, out);
     else out.emit({ type: 'countRejected', channel: 'streams', reason: 'versions' });
     if (exchange.purpose === 'rejoin' && agree) this.#rejoin.found(nowMs, out);
     if (exchange.purpose !== 'join') return;
@@ -336,9 +342,16 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     this.#agent.seedSettled(agree ? null : failure, nowMs, out);
   }
 
-  #merge({ members, userState, join }: PushPull, nowMs: number, out: Out): void {
+  /** @param isOurs whether we come to the pool of the peer by it. */
+  #merge({ members, userState, join }: PushPull, isOurs: boolean, nowMs: number, out: Out): void {
     for (const record of members) this.#claim(claimOf(record), 'streams', nowMs, out);
-    if (userState.length > 0) out.emit({ type: 'deliverUserState', state: userState, join });
+    if (userState.length > 0)
+      out.emit({
+        type: 'deliverUserState',
+        state: userState,
+        join,
+        isOurs: isOurs || this.#rejoin.isSearching,
+      });
   }
 
   #versionsAgree({ members }: PushPull): boolean {

@@ -69,7 +69,8 @@ export class Datacenter {
 
   /**
    * Joins other datacenters through WAN addresses of their members. One member of a datacenter is enough: the others follow by
-   * themselves. The seeds are tried again whenever no other datacenter is known.
+   * themselves. The seeds are tried again whenever no other datacenter is known, for as long as this process lives: without a
+   * `dataDir` of `wan`, which remembers the members themselves, call it at each start.
    * @returns how many answered. @throws as `Swim.join`.
    */
   joinWan(seeds: readonly string[], options: Cancellable = {}): Promise<number> {

@@ -74,7 +74,7 @@ export class Executor {
       case 'leaveFinished':
         return calls.settleLeaves({ ok: true, value: undefined });
       case 'deliverUserState':
-        serf?.mergeState(effect.state, effect.join && calls.isJoining);
+        serf?.mergeState(effect.state, effect.isOurs);
         return ports.delegate?.mergeRemoteState?.(effect.state, effect.join);
       case 'deliverUserMessage':
         if (metadata !== null && isMetadata(effect.payload)) return metadata.hear(effect.payload);

@@ -20,6 +20,8 @@ export interface KeptOptions {
   readonly logger: Logger;
   readonly keys: GossipKeys;
   readonly members: () => readonly Member[];
+  /** Known before, and on no record now. */
+  readonly missing: () => readonly SavedPeer[];
 }
 
 export class Kept {
@@ -70,10 +72,13 @@ export class Kept {
     }
   }
 
-  /** The failed too, who may be back by then (Serf #333). */
+  /** The failed too, who may be back by then (Serf #333), and those that were not found again, who may be cut off. */
   #peers(): readonly SavedPeer[] {
     const { name: own } = this.#options.config;
     const others = this.#options.members().filter(({ name, state }) => name !== own && state !== 'Left');
-    return others.map(({ name, address, state }) => ({ name, address, alive: state !== 'Dead' }));
+    return [
+      ...others.map(({ name, address, state }) => ({ name, address, alive: state !== 'Dead' })),
+      ...this.#options.missing(),
+    ];
   }
 }

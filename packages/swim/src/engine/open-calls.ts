@@ -13,10 +13,6 @@ export class OpenCalls {
   readonly #leaves = new Set<Done<void>>();
   #nextJoin = 1;
 
-  get isJoining(): boolean {
-    return this.#joins.size > 0;
-  }
-
   /** @returns the number of the join. */
   openJoin(done: Done<number>): number {
     const join = this.#nextJoin++;
