@@ -15,10 +15,11 @@ import {
 } from '@cluster/core';
 import { Agent, type AgentCheckpoint } from './agent.ts';
 import { type Check, Checks, type ChecksCheckpoint } from './checks.ts';
+import { claimOf } from './claims.ts';
 import type { MemberRecord, SwimEffect, SwimInput } from './effects.ts';
 import { Exchanges, type ExchangesCheckpoint } from './exchanges.ts';
 import { Gossip, type GossipCheckpoint, type QueueName } from './gossip.ts';
-import { Membership, type MembershipCheckpoint, claimOf, recordOf } from './membership.ts';
+import { Membership, type MembershipCheckpoint, recordOf } from './membership.ts';
 import {
   type Claim,
   type Message,
