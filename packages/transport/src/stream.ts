@@ -9,12 +9,16 @@ export interface StreamOptions {
   readonly priority?: Priority | undefined;
   /** Resets the stream when it aborts. */
   readonly signal?: AbortSignal | undefined;
+  /** W3C trace context: the peer's handler finds it in its context. One that is not valid is left out. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface StreamContext {
   readonly from: string;
   readonly typeId: number;
   readonly priority: Priority;
+  /** W3C trace context, if who opened the stream has given one. */
+  readonly traceparent: string | undefined;
 }
 
 /** Called for each stream that a peer opens. When it throws the stream is reset, with the code of what it threw. */

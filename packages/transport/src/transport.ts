@@ -167,7 +167,7 @@ export class Transport {
    */
   openStream(to: string, typeId: number, options: StreamOptions = noOptions): TransportStream {
     return new TransportStream(
-      (handlers) => this.#engine.streams.open(to, typeId, handlers, options.priority),
+      (handlers) => this.#engine.streams.open(to, typeId, handlers, options.priority, options.traceparent),
       options.signal,
     );
   }
@@ -181,12 +181,12 @@ export class Transport {
         heard = handlers;
         return of;
       });
-      const { peer: from, priority } = of;
+      const { peer: from, priority, traceparent } = of;
       const failed = (error: unknown): void => {
         const { code, message } = handlerError(error);
         stream.reset(code, message);
       };
-      void (async () => handler(stream, { from, typeId, priority }))().catch(failed);
+      void (async () => handler(stream, { from, typeId, priority, traceparent }))().catch(failed);
       return heard as StreamHandlers;
     };
     this.#engine.streams.handle(typeId, accept, options);

@@ -3,6 +3,7 @@ import { type ClusterError, Prng } from '@cluster/core';
 import {
   type ByteStream,
   encodeFrame,
+  flagBits,
   frameTypes,
   type StreamHandlers,
   writeHeader,
@@ -366,6 +367,11 @@ describe('hostile frames of streams', () => {
     return bytes;
   };
 
+  const traced = (bytes: Uint8Array): Uint8Array => {
+    bytes[5] = (bytes[5] as number) | flagBits.traced;
+    return bytes;
+  };
+
   function attack(...frames: Uint8Array[]): Booted {
     const { world, b } = stage({ b: { streamBufferBytes: 2048, streamsMax: 4 } });
     const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
@@ -399,6 +405,7 @@ describe('hostile frames of streams', () => {
     ],
     ['a second end', 'stream', [frame(open, 1, type, 1), frame(end, 2, 1, 1), frame(end, 3, 1, 1)]],
     ['a grant that is no number', 'credit', [frame(open, 1, type, 1), frame(window, 2, 1, 1, 3)]],
+    ['a stream opened with half a trace context', 'trace', [traced(frame(open, 1, type, 1, 24))]],
   ])('%s: ends the connection, counted as %s', (_what, reason, frames) => {
     const b = attack(...frames);
     expect(b.metrics.value('frames_rejected', { reason })).toBe(1);

@@ -73,6 +73,25 @@ describe('a trace context', () => {
     expect(answers).toEqual([5]);
   });
 
+  it('comes with a stream, also one that is opened while there is no connection, and with no other', () => {
+    const { world, a, b } = stage();
+    const quiet = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
+    const opened: (string | undefined)[] = [];
+    b.engine.streams.handle(type, (stream) => {
+      opened.push(stream.traceparent);
+      return quiet;
+    });
+    a.engine.streams.open('b', type, quiet, 'High', traceparent).write(number(7));
+    world.run(100);
+    a.engine.streams.open('b', type, quiet, 'High');
+    a.engine.streams.open('b', type, quiet, 'High', 'nonsense');
+    world.network.cutAll();
+    const ours = a.engine.streams.open('b', type, quiet, 'Low', traceparent);
+    world.run(1000);
+    expect(ours.traceparent).toBe(traceparent);
+    expect(opened).toEqual([traceparent, undefined, undefined, traceparent]);
+  });
+
   it('is counted with its message: what was charged for it is given back', () => {
     const { world, a } = stage();
     for (let i = 0; i < 2000; i++) {

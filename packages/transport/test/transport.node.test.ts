@@ -159,14 +159,20 @@ describe('streams over TLS', () => {
   it('pipe Web Streams through, and are read as iterables', async () => {
     const nodes = new Nodes();
     const [a, b] = [await nodes.start('a'), await nodes.start('b')];
-    b.handleStream(70, async ({ readable, writable }) => readable.pipeTo(writable));
-    const stream = a.openStream('b', 70);
+    const seen: unknown[] = [];
+    b.handleStream(70, async ({ readable, writable }, { from, traceparent: parent }) => {
+      seen.push(from, parent);
+      await readable.pipeTo(writable);
+    });
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const stream = a.openStream('b', 70, { traceparent });
     const sent = Buffer.from(Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7 + (i >> 9)) & 255));
     const writing = new Blob([sent]).stream().pipeTo(stream.writable);
     const got: Uint8Array[] = [];
     for await (const bytes of stream) got.push(bytes);
     await writing;
     expect(Buffer.compare(Buffer.concat(got), sent)).toBe(0);
+    expect(seen).toEqual(['a', traceparent]);
     expect(a.peers()).toMatchObject([{ streams: 0 }]);
   });
 

@@ -44,6 +44,8 @@ export class ByteStream {
   readonly ours: boolean;
   readonly typeId: number;
   readonly priority: Priority;
+  /** W3C trace context, if who opened it has given one. */
+  readonly traceparent: string | undefined;
   handlers: StreamHandlers;
   readonly tally = new Tally();
   /** Nothing more comes. */
@@ -68,7 +70,7 @@ export class ByteStream {
   #dead = false;
 
   constructor(
-    at: Pick<ByteStream, 'peer' | 'id' | 'ours' | 'typeId' | 'priority' | 'handlers'>,
+    at: Pick<ByteStream, 'peer' | 'id' | 'ours' | 'typeId' | 'priority' | 'traceparent' | 'handlers'>,
     windowBytes: number,
     carrier: StreamCarrier,
   ) {
@@ -77,6 +79,7 @@ export class ByteStream {
     this.ours = at.ours;
     this.typeId = at.typeId;
     this.priority = at.priority;
+    this.traceparent = at.traceparent;
     this.handlers = at.handlers;
     this.#windowBytes = windowBytes;
     this.#carrier = carrier;

@@ -41,6 +41,7 @@ export interface ReceiverOwner {
 }
 
 const empty = new Uint8Array(0);
+const noTrace = 'a trace context that is not there';
 const overloaded: Unhandled = { code: 'TRANSPORT_OVERLOADED', label: 'overloaded' };
 const violation = (reason: string): Refusal => ({ code: 'TRANSPORT_PROTOCOL_ERROR', reason });
 
@@ -132,9 +133,8 @@ export class Receiver {
     }
     if (type >= frameTypes.open) {
       const fault = this.#owner.stream(delivery, type, flags, typeId, stream, payload);
-      return (
-        fault === null || this.#violated(connection, fault, 'a frame that fits no stream, or no room of one')
-      );
+      const reason = fault === 'trace' ? noTrace : 'a frame that fits no stream, or no room of one';
+      return fault === null || this.#violated(connection, fault, reason);
     }
     const isMessage = type === frameTypes.message || type === frameTypes.request;
     const priority = flags & flagBits.priority;
@@ -146,7 +146,7 @@ export class Receiver {
       return this.#violated(connection, 'credit', 'it sends more than it may');
     }
     if ((flags & flagBits.traced) !== 0 && (!isMessage || whole.length < traceBytes))
-      return this.#violated(connection, 'trace', 'a trace context that is not there');
+      return this.#violated(connection, 'trace', noTrace);
     this.#metrics.messagesReceived.add();
     const { lastHeardMs } = connection;
     if (type === frameTypes.message) this.#message(delivery, flags, typeId, whole, lastHeardMs);

@@ -6,8 +6,9 @@ import { ahead } from '../core/sequence.ts';
 import { peerLeft, type Refusal, shutDown } from '../core/refusal.ts';
 import { streamReset, tooManyStreams } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
-import { frameTypes, type FrameType } from '../wire/frame.ts';
+import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
+import { readTrace, traceBytes, withTrace } from '../wire/trace-context.ts';
 import { ByteStream, type StreamCarrier, type StreamHandlers } from './byte-stream.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
 import { type HandlerOptions, Handlers } from './handlers.ts';
@@ -89,9 +90,16 @@ export class StreamHub implements StreamCarrier {
 
   /**
    * A stream of bytes each way, within the session: it survives reconnects, and ends when the session does.
+   * @param traceparent goes with the opening; one that is not valid is left out.
    * @throws ClusterError when the peer is unknown, cannot be reached, is closing, or takes no more streams.
    */
-  open(to: string, typeId: number, handlers: StreamHandlers, priority: Priority = 'Normal'): ByteStream {
+  open(
+    to: string,
+    typeId: number,
+    handlers: StreamHandlers,
+    priority: Priority = 'Normal',
+    traceparent?: string,
+  ): ByteStream {
     const delivery = this.#owner.route(to);
     const streams = this.#of(delivery.peer);
     const max = streams.limits?.streamsMax ?? this.#config.streamsMax;
@@ -101,12 +109,14 @@ export class StreamHub implements StreamCarrier {
     const stream = this.#add(
       streams,
       new ByteStream(
-        { peer, id, ours: true, typeId, priority, handlers },
+        { peer, id, ours: true, typeId, priority, traceparent, handlers },
         this.#config.streamBufferBytes,
         this,
       ),
     );
-    this.#owner.enqueue(delivery, frameTypes.open, priorityIndex[priority], typeId, id, empty);
+    const traced = traceparent === undefined ? null : withTrace(traceparent, empty);
+    const flags = priorityIndex[priority] | (traced === null ? 0 : flagBits.traced);
+    this.#owner.enqueue(delivery, frameTypes.open, flags, typeId, id, traced ?? empty);
     if (streams.limits !== null) stream.begins(streams.limits.streamBufferBytes);
     return stream;
   }
@@ -170,8 +180,8 @@ export class StreamHub implements StreamCarrier {
     typeId: number,
     id: number,
     payload: Uint8Array,
-  ): 'stream' | 'credit' | null {
-    if (type === frameTypes.open) return this.#accept(delivery, flags, typeId, id);
+  ): 'stream' | 'credit' | 'trace' | null {
+    if (type === frameTypes.open) return this.#accept(delivery, flags, typeId, id, payload);
     const ours = typeId !== bySender;
     const streams = this.#peers.get(delivery.peer);
     const stream = streams?.get(ours, id);
@@ -269,8 +279,17 @@ export class StreamHub implements StreamCarrier {
     this.#owner.dispatch({ type: 'STREAM', stream: stream.key, event });
   }
 
-  #accept(delivery: Delivery, flags: number, typeId: number, id: number): 'stream' | null {
+  #accept(
+    delivery: Delivery,
+    flags: number,
+    typeId: number,
+    id: number,
+    payload: Uint8Array,
+  ): 'stream' | 'trace' | null {
     const { peer, role } = delivery;
+    const isTraced = (flags & flagBits.traced) !== 0;
+    if (isTraced && payload.length < traceBytes) return 'trace';
+    const traceparent = isTraced ? readTrace(payload) : undefined;
     const streams = this.#of(peer);
     if (id < 4 || (id & 3) !== (flags & 3) || streams.isPast(false, id)) return 'stream';
     streams.lastTheirs[id & 3] = id;
@@ -288,7 +307,7 @@ export class StreamHub implements StreamCarrier {
         code: judged.code,
         reason: `streams of type ${typeId}: ${judged.label.replaceAll('_', ' ')}`,
       };
-    const at = { peer, id, ours: false, typeId, priority, handlers: silent };
+    const at = { peer, id, ours: false, typeId, priority, traceparent, handlers: silent };
     const stream = new ByteStream(at, this.#config.streamBufferBytes, this);
     if (refusal !== null || accept === undefined) {
       const { code, reason } = refusal ?? peerLeft;

@@ -4,7 +4,7 @@
  *     0        payload length (u32), checked against the limit before anything is allocated
  *     4        frame type (u8)
  *     5        flags (u8): bits 0-1 priority, bit 2 "acknowledge at once", bit 3 "completes the chunks before it", bit 4 "a trace
- *              context goes before the body"; others must be zero
+ *              context goes before the body" (of OPEN: is its body); others must be zero
  *     6        message type id (u16)
  *     8        stream (u32): the request a frame belongs to, numbered by who asked; 0 = none. In CHUNK the length of the whole
  *              message; in VOID what the message was charged

@@ -98,7 +98,7 @@ export class Speech {
     const wanted = prng.pick(kind < 0.9 ? usual : kind < 0.9995 ? seldom : never) ?? message;
     const isOfStream = wanted > open;
     const type = isOfStream && this.#open.length === 0 ? open : wanted;
-    const isTraced = (type === message || type === request) && prng.chance(0.1);
+    const isTraced = (type === message || type === request || type === open) && prng.chance(0.1);
     const priority = prng.below(4);
     let flags = priority | (isTraced ? flagBits.traced : 0);
     if (prng.chance(0.005)) flags = prng.below(flagBits.all + 1);
