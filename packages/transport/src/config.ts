@@ -41,6 +41,40 @@ export const transportConfigSchema = z
       .default(32 * 1024 * 1024)
       .describe('The same over High, Normal and Low together; Critical is counted by itself.')
       .meta({ unit: 'bytes', advice: 'Bounds the memory that slow handlers cost, per peer.' }),
+    compression: z
+      .enum(['off', 'deflate'])
+      .default('off')
+      .describe(
+        'Whether messages whose sender asks for it are compressed, where the peer has it on as well; also whether compressed ones are taken.',
+      )
+      .meta({
+        advice:
+          'Ask for it only where nobody can put text of his own beside a secret in one message: the length would tell of the secret.',
+      }),
+    compressionBytesMin: z
+      .int()
+      .min(64)
+      .max(64 * 1024 * 1024)
+      .default(4096)
+      .describe('Smaller messages go as they are.')
+      .meta({ unit: 'bytes' }),
+    compressionBytesMax: z
+      .int()
+      .min(64)
+      .max(64 * 1024 * 1024)
+      .default(1024 * 1024)
+      .describe('Larger ones, too: compressing occupies the process.')
+      .meta({
+        unit: 'bytes',
+        advice: 'At level 1 reckon with 10 ms for 1 MiB, in which nothing else happens.',
+      }),
+    compressionLevel: z
+      .int()
+      .min(1)
+      .max(9)
+      .default(1)
+      .describe('1: fast; 9: small.')
+      .meta({ advice: 'Above 1 the network has to be slow for it to pay.' }),
     streamsMax: z
       .int()
       .min(0)
@@ -177,6 +211,10 @@ export const transportConfigSchema = z
   .refine((config) => config.messageBytesMax + 16 <= config.queueBytesMax, {
     path: ['queueBytesMax'],
     message: 'must hold at least one message of messageBytesMax',
+  })
+  .refine((config) => config.compressionBytesMin <= config.compressionBytesMax, {
+    path: ['compressionBytesMin'],
+    message: 'must not be over compressionBytesMax',
   })
   .refine((config) => config.streamBufferBytes <= config.streamsBufferBytes, {
     path: ['streamBufferBytes'],

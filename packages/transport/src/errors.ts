@@ -1,5 +1,5 @@
 /** Every error of this package, by code. What a peer said about us arrives under the code it gave. */
-import { ClusterError, type Fault, type Retry } from '@cluster/core';
+import { ClusterError, describeError, type Fault, type Retry } from '@cluster/core';
 import type { Refusal } from './core/refusal.ts';
 import type { SessionEnd } from './core/session.machine.ts';
 
@@ -14,6 +14,8 @@ const advices: Readonly<Record<string, string>> = {
   TRANSPORT_CLUSTER_MISMATCH: 'Give both sides the same cluster name and certificates made for it.',
   TRANSPORT_CODEC_MISMATCH: 'Run releases of the software that fit together.',
   TRANSPORT_VERSION_MISMATCH: 'Run releases of the software that fit together.',
+  TRANSPORT_COMPRESSION_REFUSED:
+    'Look into the peer: it sends compressed bytes that are not what they say, or unasked.',
   TRANSPORT_PEER_UNKNOWN: 'Wait until the directory has an address for it.',
   TRANSPORT_WRITE_STALLED: 'Look into the peer: it takes nothing of what it is sent.',
   TRANSPORT_HANDSHAKE_CLOSED: "Look into the peer's log: it knows why.",
@@ -173,6 +175,19 @@ export class RemoteHandlerError extends ClusterError {
     this.remoteCode = code;
     this.remoteMessage = message;
   }
+}
+
+/** What a handler threw, with a code: its own, or a general one. */
+export function handlerError(error: unknown): ClusterError {
+  if (ClusterError.is(error)) return error;
+  const code = (error as { code?: unknown } | null)?.code;
+  return new ClusterError({
+    code: typeof code === 'string' && code !== '' ? code : 'HANDLER_FAILED',
+    fault: 'bug',
+    message: describeError(error),
+    advice: 'The handler of this message threw.',
+    cause: error,
+  });
 }
 
 export const bug = (cause: unknown): ClusterError =>

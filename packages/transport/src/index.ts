@@ -26,7 +26,7 @@ export type { StreamAcceptor } from './engine/stream-hub.ts';
 export type { StreamContext, StreamHandler, StreamOptions, TransportStream } from './stream.ts';
 export type { CallOptions, PeerEvent, PeerStatus } from './engine/types.ts';
 export { RemoteHandlerError } from './errors.ts';
-export type { PeerDirectory, SecureStream, SecureStreamPort, TransportPorts } from './ports.ts';
+export type { Compressor, PeerDirectory, SecureStream, SecureStreamPort, TransportPorts } from './ports.ts';
 export { type MessageContext, type MessageHandler, type SendOptions, Transport } from './transport.ts';
 export { encodeFrame, flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from './wire/frame.ts';
 export { type FrameFault, FrameParser, type FrameSink } from './wire/parser.ts';

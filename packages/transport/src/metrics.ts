@@ -20,6 +20,10 @@ export class TransportMetrics {
   readonly queueDepth: Gauge;
   readonly streamsOpen: Gauge;
   readonly windowStalls: Counter;
+  readonly messagesExpanded: Counter;
+  readonly #messagesCompressed: Counter;
+  readonly #compressionSaved: Counter;
+  readonly #compressionUseless: Counter;
   readonly #metrics: Metrics;
   readonly #labelled = new Map<string, Counter>();
 
@@ -46,7 +50,28 @@ export class TransportMetrics {
     this.windowStalls = metrics.counter('stream_window_stalls', {
       help: 'Times a stream had to wait until its reader had read.',
     });
+    this.#messagesCompressed = metrics.counter('messages_compressed', {
+      help: 'Messages and answers that left compressed.',
+    });
+    this.#compressionSaved = metrics.counter('compression_saved_bytes', {
+      help: 'Bytes that compression has kept from the wire.',
+    });
+    this.#compressionUseless = metrics.counter('compression_useless', {
+      help: 'Messages and answers that would not have shrunk by an eighth, and went as they are.',
+    });
+    this.messagesExpanded = metrics.counter('messages_expanded', {
+      help: 'Compressed messages and answers that came in.',
+    });
     this.queueDepth = metrics.gauge('queue_depth', { help: 'Messages waiting to be written, all peers.' });
+  }
+
+  /** @param after null: it was not worth it. */
+  compressed(before: number, after: number | null): void {
+    if (after === null) this.#compressionUseless.add();
+    else {
+      this.#messagesCompressed.add();
+      this.#compressionSaved.add(before - after);
+    }
   }
 
   streamRefused(code: string): void {

@@ -52,6 +52,14 @@ export interface SecureStreamPort {
   dial(remote: Address, handlers: DuplexHandlers, timeoutMs: number, done: Done<SecureStream>): void;
 }
 
+/** Raw DEFLATE (RFC 1951). It occupies the process for as long as it takes: configuration bounds what it is given. */
+export interface Compressor {
+  /** Null when it does not fit into `bytesMax`. */
+  deflate(bytes: Uint8Array, bytesMax: number): Uint8Array | null;
+  /** Null unless the bytes are one whole stream of `length` bytes and nothing else. It never makes more than that. */
+  inflate(bytes: Uint8Array, length: number): Uint8Array | null;
+}
+
 export interface TransportPorts {
   readonly clock: Clock;
   readonly streams: SecureStreamPort;
@@ -66,6 +74,8 @@ export interface TransportPorts {
   readonly defer?: (run: () => void) => void;
   /** A buffer of its own that need not be zeroed; every byte is written before it is used. Default: `new Uint8Array`. */
   readonly allocate?: (bytes: number) => Uint8Array;
+  /** Needed where `compression` is on. */
+  readonly compressor?: Compressor | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: Metrics | undefined;
   readonly tracer?: Tracer | undefined;

@@ -8,10 +8,9 @@ import type { ChannelStatus } from './engine/channels.ts';
 import { TransportEngine } from './engine/engine.ts';
 import type { HandlerOptions } from './engine/handlers.ts';
 import type { EngineContext } from './engine/inbound.ts';
-import { handlerError } from './engine/receiver.ts';
 import type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
 import type { PeerEvent, PeerStatus } from './engine/types.ts';
-import { aborted } from './errors.ts';
+import { aborted, handlerError } from './errors.ts';
 import type { TransportPorts } from './ports.ts';
 import { type StreamHandler, type StreamOptions, TransportStream } from './stream.ts';
 
@@ -43,6 +42,11 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   /** W3C trace context: the remote handler finds it in its context. One that is not valid is left out. */
   readonly traceparent?: string | undefined;
+  /**
+   * Compress it, if it is large and both sides have compression on. Default: no. Not where a stranger's text and a secret come
+   * together in one message: how much it shrinks tells of the secret.
+   */
+  readonly compress?: boolean | undefined;
 }
 
 const noOptions: SendOptions = {};
@@ -109,11 +113,11 @@ export class Transport {
     bytes: Uint8Array,
     options: SendOptions & { readonly ack?: 'handled' | 'received' } = {},
   ): Promise<void> {
-    const { priority, timeoutMs, traceparent } = options;
+    const { priority, timeoutMs, traceparent, compress } = options;
     const until = options.ack === 'received' ? 'arrival' : 'answer';
     // Not awaited: a function that waits keeps what it was given.
     return this.#call<Uint8Array>(options, to, (done) =>
-      this.#engine.call(to, typeId, bytes, { priority, timeoutMs, traceparent, until }, done),
+      this.#engine.call(to, typeId, bytes, { priority, timeoutMs, traceparent, compress, until }, done),
     ).then(toNothing);
   }
 
@@ -125,9 +129,10 @@ export class Transport {
     to: string,
     typeId: number,
     bytes: Uint8Array,
-    options: Pick<SendOptions, 'priority' | 'traceparent'> = noOptions,
+    options: Pick<SendOptions, 'priority' | 'traceparent' | 'compress'> = noOptions,
   ): boolean {
-    return this.#engine.post(to, typeId, bytes, options.priority, options.traceparent);
+    const { priority, traceparent, compress } = options;
+    return this.#engine.post(to, typeId, bytes, priority, traceparent, compress);
   }
 
   /**

@@ -10,7 +10,7 @@ import { SendCredit } from '../src/core/credit.ts';
 import { SendQueue } from '../src/core/send-queue.ts';
 import { after, ahead } from '../src/core/sequence.ts';
 import { Unacked } from '../src/core/unacked.ts';
-import { frameTypes } from '../src/wire/frame.ts';
+import { flagBits, frameTypes } from '../src/wire/frame.ts';
 import { largeBytes, Slab } from '../src/wire/slab.ts';
 
 const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoing => ({
@@ -185,6 +185,49 @@ describe('the send queue', () => {
     queue.restart(new SendCredit(open));
     expect(queue.bytes).toBe(300_016);
     expect(queue.next()).toMatchObject({ type: frameTypes.chunk, bytes: { length: 65_536 } });
+  });
+
+  it('compresses what asks for it when it begins to leave, and begins with it anew as it was before', () => {
+    const credit = new SendCredit({ streamWindowBytes: 400_000, sessionWindowBytes: 400_000 });
+    const queue = new SendQueue(credit);
+    const asked: number[] = [];
+    queue.shrink = (bytes) => {
+      asked.push(bytes.length);
+      return bytes.length < 200_000 ? null : bytes.subarray(0, bytes.length / 2);
+    };
+    const [plain, large] = [item(2, 300), item(2, 300_000)];
+    for (const one of [plain, large]) one.flags |= flagBits.compressed;
+    for (const one of [plain, large]) queue.push(one);
+    expect([asked, queue.bytes]).toEqual([[], 300_332]);
+    expect(queue.next()).toMatchObject({ type: frameTypes.message, flags: 2, bytes: { length: 300 } });
+    expect(queue.next()).toMatchObject({ type: frameTypes.chunk, stream: 150_000, flags: 2 });
+    // It is charged for what it was before.
+    expect([asked, queue.bytes, credit.used(2)]).toEqual([
+      [300, 300_000],
+      16 + 150_000 - 65_536,
+      300_256 + 556,
+    ]);
+    // The peer that comes next may not take what is compressed.
+    queue.shrink = null;
+    queue.restart(new SendCredit(open));
+    expect(queue.bytes).toBe(300_016);
+    const sizes: number[] = [];
+    for (let one = queue.next(); one !== undefined; one = queue.next()) sizes.push(one.bytes.length);
+    expect(sizes).toEqual([65_536, 65_536, 65_536, 65_536, 300_000 - 4 * 65_536]);
+    expect(large).toMatchObject({ flags: 2 | flagBits.completes, total: 300_000 });
+    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+  });
+
+  it('says of a compressed message whose rest does not come what it was charged', () => {
+    const queue = sendQueue();
+    queue.shrink = (bytes) => bytes.subarray(0, bytes.length / 2);
+    const large = item(2, 300_000);
+    large.flags |= flagBits.compressed;
+    queue.push(large);
+    queue.next();
+    queue.cancel(large);
+    expect(queue.next()).toMatchObject({ type: frameTypes.void, stream: 300_256 });
+    expect([queue.size, queue.bytes]).toEqual([0, 0]);
   });
 
   it('holds back a stream that is not consumed, and not the others', () => {

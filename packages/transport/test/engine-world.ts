@@ -6,6 +6,7 @@ import {
   TransportEngine,
   type TransportConfigInput,
 } from '@cluster/transport';
+import { nodeDeflate } from '@cluster/transport/node';
 import { FakeClock, MemoryNetwork, ProcessClock } from './memory-network.ts';
 
 export interface Booted {
@@ -68,6 +69,7 @@ export class EngineWorld {
         },
         seed: ++this.#boots,
         bootId: `boot-${this.#boots}`,
+        compressor: nodeDeflate(1),
         metrics,
         logger: {
           log: (_level, message, fields) =>

@@ -36,6 +36,11 @@ describe('planted bugs of the transport are found', () => {
     },
     { mutant: transportMutants.confusesAnswers, last: 20, invariant: 'an answer belongs to its question' },
     { mutant: transportMutants.forgetsDeadlines, last: 5, invariant: 'every call ends by its deadline' },
+    {
+      mutant: transportMutants.spoilsCompressed,
+      last: 5,
+      invariant: 'a message comes as it was sent',
+    },
     { mutant: transportMutants.queuesWithoutBound, last: 5, invariant: 'queues are bounded' },
     {
       mutant: transportMutants.keepsConnections,

@@ -15,6 +15,11 @@ export class Assembly {
     return this.#buffers[lane] === null;
   }
 
+  /** The length of the message that is coming in; 0 when there is none. */
+  total(lane: number): number {
+    return this.#buffers[lane]?.length ?? 0;
+  }
+
   /** Where the next `length` bytes of a message that has begun will stand, so that they can be read to there; null when they do not fit. */
   place(lane: number, length: number): Uint8Array | null {
     const buffer = this.#buffers[lane] ?? null;

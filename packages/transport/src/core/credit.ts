@@ -108,6 +108,12 @@ export class ReceiveCredit {
     return true;
   }
 
+  /** What was charged as `before` turns out to cost `now`. False when that is more than it may. */
+  recharge(stream: number, before: number, now: number): boolean {
+    this.#ledger.charge(stream, -before);
+    return this.charge(stream, now);
+  }
+
   consume(stream: number, cost: number): void {
     this.#ledger.finish(stream, cost);
     this.#dirty |= 1 << stream;

@@ -34,7 +34,7 @@ export interface Outgoing {
   cancelled: boolean;
   /** Bytes of it that have left in chunks. */
   cut: number;
-  /** Length of the whole, once `bytes` is only a part of it. */
+  /** Length of the whole, once `bytes` is only a part of it or was compressed. */
   total: number;
 }
 

@@ -74,6 +74,8 @@ export type TransportEffect =
       readonly resumed: boolean;
       readonly received: number;
       readonly limits: PeerLimits;
+      /** What the peer says it can do. */
+      readonly capabilities: readonly string[];
     }
   | { readonly type: 'detach'; readonly peer: string }
   | { readonly type: 'drain'; readonly connection: number; readonly peer: string }

@@ -7,6 +7,7 @@
  * A large message leaves in chunks, and between two chunks anything else may go.
  */
 import { laneCount } from './assembly.ts';
+import type { Shrink } from './compression.ts';
 import { messageOverheadBytes, type SendCredit } from './credit.ts';
 import { Fifo } from './fifo.ts';
 import type { Outgoing } from './outgoing.ts';
@@ -25,6 +26,10 @@ export class SendQueue {
   #size = 0;
   #bytes = 0;
   #credit: SendCredit;
+  /** Both sides compress. Null: all goes as it is, whatever its sender has asked for. */
+  shrink: Shrink | null = null;
+  /** Of each lane: what its first message was before it was compressed, while parts of that have not left. */
+  readonly #plain: (Uint8Array | null)[] = Array.from({ length: laneCount }, () => null);
 
   constructor(credit: SendCredit) {
     this.#credit = credit;
@@ -54,20 +59,29 @@ export class SendQueue {
     if (item.cut > 0) this.#bytes += headerBytes;
     else this.#size--;
     // The object stays in its lane until its turn; what it holds need not.
-    item.total = item.bytes.length;
+    item.total = wholeOf(item);
     item.bytes = empty;
   }
 
   /** A new session: what has been written in part begins again. */
   restart(credit: SendCredit): void {
     this.#credit = credit;
-    for (const lane of this.#lanes) {
+    for (const [index, lane] of this.#lanes.entries()) {
+      const plain = this.#plain[index] ?? null;
+      this.#plain[index] = null;
       const head = lane.peek();
       if (head === undefined || head.cut === 0) continue;
       if (head.cancelled) {
         this.#size--;
         this.#bytes -= headerBytes;
-      } else this.#bytes += head.cut;
+      } else {
+        this.#bytes -= sizeOf(head);
+        if (plain !== null) {
+          head.bytes = plain;
+          head.flags |= flagBits.compressed;
+        }
+        this.#bytes += headerBytes + head.bytes.length;
+      }
       head.cut = 0;
     }
   }
@@ -111,6 +125,7 @@ export class SendQueue {
     for (const lane of this.#lanes) {
       for (let item = lane.shift(); item !== undefined; item = lane.shift()) if (!item.cancelled) visit(item);
     }
+    this.#plain.fill(null);
     this.#size = 0;
     this.#bytes = 0;
   }
@@ -158,6 +173,7 @@ export class SendQueue {
     if (item.cut === 0) {
       const cost = costOf(item);
       if (cost > 0) this.#credit.charge(index, cost);
+      if ((item.flags & flagBits.compressed) !== 0) this.#compress(index, item);
     }
     const left = item.bytes.length - item.cut;
     if (!item.cancelled && left > wholeBytesMax) {
@@ -167,16 +183,32 @@ export class SendQueue {
       return chunk;
     }
     (this.#lanes[index] as Fifo<Outgoing>).shift();
+    this.#plain[index] = null;
     this.#size--;
     this.#bytes -= sizeOf(item);
     if (item.cut === 0) return item;
     item.flags |= flagBits.completes;
     if (item.cancelled) giveUp(item);
     else {
-      item.total = item.bytes.length;
+      item.total = wholeOf(item);
       item.bytes = item.bytes.subarray(item.cut);
     }
     return item;
+  }
+
+  /** Until now the flag was a wish. */
+  #compress(index: number, item: Outgoing): void {
+    const plain = item.bytes;
+    const shrunk = this.shrink?.(plain) ?? null;
+    if (shrunk === null) {
+      item.flags &= ~flagBits.compressed;
+      return;
+    }
+    this.#plain[index] = plain;
+    this.#bytes -= plain.length - shrunk.length;
+    // It is charged for what it will be.
+    item.total = plain.length;
+    item.bytes = shrunk;
   }
 }
 
@@ -189,11 +221,14 @@ const sizeOf = ({ bytes, cut, cancelled }: Outgoing): number =>
   headerBytes + (cancelled ? 0 : bytes.length - cut);
 
 /** What a message is charged for; answers are bounded by the calls they answer. */
-export function costOf({ type, bytes, total }: Outgoing): number {
-  return type === frameTypes.message || type === frameTypes.request
-    ? messageOverheadBytes + Math.max(total, bytes.length)
-    : 0;
+export function costOf(item: Outgoing): number {
+  const { type } = item;
+  const isCharged = type === frameTypes.message || type === frameTypes.request;
+  return isCharged ? messageOverheadBytes + wholeOf(item) : 0;
 }
+
+/** Its length, also when less of it is left, or it was compressed. */
+const wholeOf = ({ bytes, total }: Outgoing): number => Math.max(total, bytes.length);
 
 /** Makes it the frame that tells the peer to expect nothing more: how much was charged is in its `stream`. */
 export function giveUp(item: Outgoing): void {

@@ -287,6 +287,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
           resumed: action.type === 'resume',
           received: connection.peerReceived,
           limits: connection.hello.limits,
+          capabilities: connection.hello.capabilities,
         });
         return;
       }

@@ -9,6 +9,7 @@ import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
 import { Assembly } from '../core/assembly.ts';
 import { CallTable } from '../core/call-table.ts';
+import type { Shrink } from '../core/compression.ts';
 import { ReceiveCredit, SendCredit } from '../core/credit.ts';
 import type { PeerLimits } from '../core/handshake.ts';
 import { SendQueue } from '../core/send-queue.ts';
@@ -131,6 +132,16 @@ export class Delivery {
   set limits(limits: PeerLimits) {
     this.#peerLimits = limits;
     this.#sendCredit.windows = limits;
+  }
+
+  /** How messages that want it are compressed, where both sides do that. */
+  set shrink(shrink: Shrink | null) {
+    this.queue.shrink = shrink;
+  }
+
+  /** Both sides compress. */
+  get compresses(): boolean {
+    return this.queue.shrink !== null;
   }
 
   /** What the peer takes, as far as it has said. */

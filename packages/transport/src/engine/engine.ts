@@ -31,6 +31,7 @@ import { withTrace } from '../wire/trace-context.ts';
 import { fitAnswer } from './answers.ts';
 import type { Call } from './call.ts';
 import { type ChannelStatus, channelsOf } from './channels.ts';
+import { compressionOf } from './compression.ts';
 import { Calls } from './calls.ts';
 import { Connections, lingerMs } from './connections.ts';
 import type { Delivery } from './delivery.ts';
@@ -78,7 +79,8 @@ export class TransportEngine {
     this.metrics = new TransportMetrics(ports.metrics);
     const attemptsMax = this.config.retriesMax + 1;
     this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#progressed(delivery));
-    this.#sessions = new Sessions(this.config, this.metrics, ports.allocate);
+    const { capabilities, shrink, expander } = compressionOf(this.config, ports.compressor, this.metrics);
+    this.#sessions = new Sessions(this.config, this.metrics, shrink, ports.allocate);
     this.streams = new StreamHub(this.config, this.metrics, {
       dispatch: (input) => this.#driver.dispatch(input),
       enqueue: (...frame) => void this.#enqueue(...frame),
@@ -93,7 +95,7 @@ export class TransportEngine {
       ...this.config,
       seed: ports.seed,
       bootId: ports.bootId,
-      capabilities: [],
+      capabilities,
       limits: this.limits,
       lingerMs,
       yieldTimeoutMs: 1000,
@@ -136,6 +138,7 @@ export class TransportEngine {
         progressed: (delivery) => this.#progressed(delivery),
       },
       this.#handlers,
+      expander,
       this.metrics,
       this.#logger,
       this.config,
@@ -196,21 +199,20 @@ export class TransportEngine {
     bytes: Uint8Array,
     priority: Priority = 'Normal',
     traceparent?: string,
+    compress = false,
   ): boolean {
     const traced = traceparent === undefined ? null : withTrace(traceparent, bytes);
-    if (traced !== null) return this.#post(to, typeId, traced, priorityIndex[priority] | flagBits.traced);
-    return this.#post(to, typeId, bytes, priorityIndex[priority]);
-  }
-
-  #post(to: string, typeId: number, bytes: Uint8Array, flags: number): boolean {
+    const body = traced ?? bytes;
+    const flags =
+      priorityIndex[priority] |
+      (traced === null ? 0 : flagBits.traced) |
+      (compress ? flagBits.compressed : 0);
     const delivery = this.#routes.find(to);
-    const taken =
-      delivery !== null && delivery.accepts(bytes.length) && bytes.length <= delivery.messageBytesMax;
-    if (!taken) {
+    if (delivery === null || !delivery.accepts(body.length) || body.length > delivery.messageBytesMax) {
       this.metrics.messagesDropped.add();
       return false;
     }
-    this.#enqueue(delivery, frameTypes.message, flags, typeId, 0, bytes);
+    this.#enqueue(delivery, frameTypes.message, flags, typeId, 0, body);
     return true;
   }
 
@@ -236,6 +238,7 @@ export class TransportEngine {
     const flags =
       priorityIndex[priority] |
       (until === 'arrival' ? flagBits.acknowledgeNow : 0) |
+      (options.compress === true ? flagBits.compressed : 0) |
       (traced === null ? 0 : flagBits.traced);
     call.priority = priorityIndex[priority];
     call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, body, call);

@@ -33,6 +33,8 @@ export interface HandlerOptions {
   readonly roles?: readonly PeerRole[] | undefined;
   /** How often each peer may send it. Default: no limit. */
   readonly limit?: RateLimit | undefined;
+  /** Large answers are compressed, where both sides have compression on. Default: no. */
+  readonly compress?: boolean | undefined;
 }
 
 /** Why a message is not handled. */
@@ -48,16 +50,27 @@ const rateLimited: Unhandled = { code: 'TRANSPORT_RATE_LIMITED', label: 'rate_li
 export class Handlers {
   readonly #byType = new Map<number, EngineHandler>();
   readonly #limits = new Map<number, RateLimit>();
+  readonly #compressed = new Set<number>();
   readonly #access: Readonly<Record<PeerRole, Access>> = { node: new Access(), client: new Access() };
 
-  set(typeId: number, handler: EngineHandler, { roles = ['node', 'client'], limit }: HandlerOptions): void {
+  set(
+    typeId: number,
+    handler: EngineHandler,
+    { roles = ['node', 'client'], limit, compress = false }: HandlerOptions,
+  ): void {
     this.#byType.set(typeId, handler);
+    if (compress) this.#compressed.add(typeId);
     if (limit !== undefined) this.#limits.set(typeId, limit);
     for (const role of roles) this.#access[role].allow(typeId);
   }
 
   has(typeId: number): boolean {
     return this.#byType.has(typeId);
+  }
+
+  /** Large answers to messages of this type are compressed. */
+  compresses(typeId: number): boolean {
+    return this.#compressed.has(typeId);
   }
 
   /** Of a role, for as long as the connection lives: handlers that are added later are in it. */

@@ -1,15 +1,16 @@
 /** What to do with each frame of an admitted connection. */
-import { ClusterError, describeError, type Logger } from '@cluster/core';
+import { type ClusterError, describeError, type Logger } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
 import { messageOverheadBytes, type ReceiveCredit } from '../core/credit.ts';
 import { priorityIndex } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
-import { remoteError } from '../errors.ts';
+import { handlerError, remoteError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
 import { readTrace, traceBytes } from '../wire/trace-context.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
+import type { Expander } from './compression.ts';
 import type { EngineHandler, Handlers, Unhandled } from './handlers.ts';
 import { Inbound } from './inbound.ts';
 import type { WireConnection } from './wire-connection.ts';
@@ -48,6 +49,7 @@ const violation = (reason: string): Refusal => ({ code: 'TRANSPORT_PROTOCOL_ERRO
 export class Receiver {
   readonly #owner: ReceiverOwner;
   readonly #handlers: Handlers;
+  readonly #expander: Expander;
   readonly #metrics: TransportMetrics;
   readonly #logger: Logger;
   readonly #inboundMax: number;
@@ -56,12 +58,14 @@ export class Receiver {
   constructor(
     owner: ReceiverOwner,
     handlers: Handlers,
+    expander: Expander,
     metrics: TransportMetrics,
     logger: Logger,
     { inboundCallsMax, messageBytesMax }: Pick<TransportConfig, 'inboundCallsMax' | 'messageBytesMax'>,
   ) {
     this.#owner = owner;
     this.#handlers = handlers;
+    this.#expander = expander;
     this.#metrics = metrics;
     this.#logger = logger;
     this.#inboundMax = inboundCallsMax;
@@ -126,9 +130,9 @@ export class Receiver {
     payload: Uint8Array,
   ): boolean {
     if (type === frameTypes.chunk) return this.#chunk(connection, delivery, flags, typeId, stream, payload);
-    if (type === frameTypes.void || type === frameTypes.cancel) {
-      if (type === frameTypes.void) this.#void(delivery, flags, typeId, stream);
-      else this.#cancel(delivery, stream);
+    if (type === frameTypes.void) return this.#void(connection, delivery, flags, typeId, stream);
+    if (type === frameTypes.cancel) {
+      this.#cancel(delivery, stream);
       return true;
     }
     if (type >= frameTypes.open) {
@@ -137,13 +141,26 @@ export class Receiver {
       return fault === null || this.#violated(connection, fault, reason);
     }
     const isMessage = type === frameTypes.message || type === frameTypes.request;
+    const isCompressed = (flags & flagBits.compressed) !== 0;
     const priority = flags & flagBits.priority;
     let whole: Uint8Array | null = payload;
     if ((flags & flagBits.completes) !== 0) {
       whole = delivery.assembly.finish(isMessage ? priority : priority + 4, payload);
       if (whole === null) return this.#violated(connection, 'chunk', 'chunks that do not add up');
-    } else if (isMessage && !delivery.receiveCredit.charge(priority, messageOverheadBytes + payload.length)) {
+    } else if (
+      isMessage &&
+      !isCompressed &&
+      !delivery.receiveCredit.charge(priority, messageOverheadBytes + payload.length)
+    ) {
       return this.#violated(connection, 'credit', 'it sends more than it may');
+    }
+    if (isCompressed) {
+      const expanded = this.#expander.expand(delivery, flags, whole, isMessage);
+      if ('refusal' in expanded) {
+        this.#owner.broken(connection, expanded.label, expanded.refusal);
+        return false;
+      }
+      whole = expanded;
     }
     if ((flags & flagBits.traced) !== 0 && (!isMessage || whole.length < traceBytes))
       return this.#violated(connection, 'trace', noTrace);
@@ -183,14 +200,27 @@ export class Receiver {
   }
 
   /** Its sender has given up the message that had this number, or the rest of the one that came in chunks. */
-  #void(delivery: Delivery, flags: number, typeId: number, cost: number): void {
+  #void(
+    connection: WireConnection,
+    delivery: Delivery,
+    flags: number,
+    typeId: number,
+    cost: number,
+  ): boolean {
     const priority = flags & flagBits.priority;
-    const lane = typeId === 1 ? priority + 4 : priority;
-    const begun = (flags & flagBits.completes) !== 0 && !delivery.assembly.isEmpty(lane);
-    if (begun) delivery.assembly.drop(lane);
-    if (cost === 0) return;
-    if (begun) delivery.receiveCredit.consume(priority, cost);
-    else delivery.receiveCredit.skip(priority, cost);
+    const ofAnswer = typeId === 1;
+    const lane = ofAnswer ? priority + 4 : priority;
+    const { assembly, receiveCredit } = delivery;
+    const begun = (flags & flagBits.completes) !== 0 && !assembly.isEmpty(lane);
+    // By the chunks that came: less than the whole, when what comes is compressed.
+    const charged = begun && !ofAnswer ? messageOverheadBytes + assembly.total(lane) : 0;
+    if (begun) assembly.drop(lane);
+    // What is given back must have been charged: else the peer would win room that it has not.
+    if (cost < charged) return this.#violated(connection, 'credit', 'it gives up less than it has begun');
+    if (cost === 0) return true;
+    receiveCredit.skip(priority, cost - charged);
+    receiveCredit.consume(priority, charged);
+    return true;
   }
 
   #cancel(delivery: Delivery, stream: number): void {
@@ -308,7 +338,8 @@ export class Receiver {
       return;
     }
     request.live = false;
-    const answerFlags = flags & flagBits.priority;
+    const isCompressed = this.#handlers.compresses(request.typeId);
+    const answerFlags = (flags & flagBits.priority) | (isCompressed ? flagBits.compressed : 0);
     if (outcome.ok) {
       this.#owner.reply(delivery, frameTypes.response, answerFlags, request.stream, outcome.value ?? empty);
     } else {
@@ -362,17 +393,4 @@ function bodyOf(payload: Uint8Array, flags: number, inbound: Inbound): Uint8Arra
   if ((flags & flagBits.traced) === 0) return payload;
   inbound.traceparent = readTrace(payload);
   return payload.subarray(traceBytes);
-}
-
-/** What a handler threw, with a code: its own, or a general one. */
-export function handlerError(error: unknown): ClusterError {
-  if (ClusterError.is(error)) return error;
-  const code = (error as { code?: unknown } | null)?.code;
-  return new ClusterError({
-    code: typeof code === 'string' && code !== '' ? code : 'HANDLER_FAILED',
-    fault: 'bug',
-    message: describeError(error),
-    advice: 'The handler of this message threw.',
-    cause: error,
-  });
 }

@@ -1,4 +1,5 @@
 /** The data planes of all peers: what the session machine decides is carried out here. */
+import { deflateCapability, type Shrink } from '../core/compression.ts';
 import type { PeerLimits } from '../core/handshake.ts';
 import type { PeerRole } from '../core/identity.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -13,6 +14,7 @@ export interface AttachedSession {
   readonly resumed: boolean;
   readonly received: number;
   readonly limits: PeerLimits;
+  readonly capabilities: readonly string[];
 }
 
 const over: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'the session is over' };
@@ -21,10 +23,13 @@ export class Sessions {
   readonly #limits: DeliveryLimits;
   readonly #metrics: TransportMetrics;
   readonly #allocate: Allocate | undefined;
+  readonly #shrink: Shrink | null;
   readonly #deliveries = new Map<string, Delivery>();
 
-  constructor(limits: DeliveryLimits, metrics: TransportMetrics, allocate?: Allocate) {
+  /** @param shrink null: nothing is compressed. */
+  constructor(limits: DeliveryLimits, metrics: TransportMetrics, shrink: Shrink | null, allocate?: Allocate) {
     this.#allocate = allocate;
+    this.#shrink = shrink;
     this.#limits = limits;
     this.#metrics = metrics;
   }
@@ -58,6 +63,7 @@ export class Sessions {
     const delivery = this.getOrAdd(peer);
     delivery.role = session.role;
     delivery.limits = session.limits;
+    delivery.shrink = session.capabilities.includes(deflateCapability) ? this.#shrink : null;
     if (!session.resumed) delivery.begin();
     else if (!delivery.resume(session.received)) return null;
     return delivery;

@@ -6,6 +6,8 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** W3C trace context; one that is not valid is left out. */
   readonly traceparent?: string | undefined;
+  /** Compress it, if it is large and both sides have compression on. Default: no. */
+  readonly compress?: boolean | undefined;
   /** `answer` (default): the peer's handler ends the call; `arrival`: the acknowledgement does. */
   readonly until?: 'answer' | 'arrival' | undefined;
 }

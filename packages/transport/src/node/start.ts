@@ -12,6 +12,7 @@ import {
 import { systemClock, systemWallClock } from '@cluster/core/node';
 import { type TransportConfigInput, transportConfigSchema } from '../config.ts';
 import type { PeerDirectory } from '../ports.ts';
+import { nodeDeflate } from './deflate.ts';
 import { checkCredentials, type TlsCredentials } from './credentials.ts';
 import { NodeTransport } from './node-transport.ts';
 import { TlsStreams } from './tls-streams.ts';
@@ -54,6 +55,7 @@ export async function startTransport(
     defer: (run: () => void) => void setImmediate(run),
     // A plain view: Buffer's own methods differ in what they copy.
     allocate: (bytes: number) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer),
+    compressor: nodeDeflate(config.compressionLevel),
     logger: ports.logger,
     metrics: ports.metrics,
     tracer: ports.tracer,

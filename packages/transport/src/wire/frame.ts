@@ -4,7 +4,8 @@
  *     0        payload length (u32), checked against the limit before anything is allocated
  *     4        frame type (u8)
  *     5        flags (u8): bits 0-1 priority, bit 2 "acknowledge at once", bit 3 "completes the chunks before it", bit 4 "a trace
- *              context goes before the body" (of OPEN: is its body); others must be zero
+ *              context goes before the body" (of OPEN: is its body), bit 5 "compressed: the length before (u32), then raw DEFLATE of
+ *              what would be the payload"; others must be zero
  *     6        message type id (u16)
  *     8        stream (u32): the request a frame belongs to, numbered by who asked; 0 = none. In CHUNK the length of the whole
  *              message; in VOID what the message was charged
@@ -49,7 +50,14 @@ export const isFrameType = (type: number): type is FrameType => known[type] === 
 
 export const isSequenced = (type: FrameType): boolean => type >= frameTypes.message;
 
-export const flagBits = { priority: 3, acknowledgeNow: 4, completes: 8, traced: 16, all: 31 } as const;
+export const flagBits = {
+  priority: 3,
+  acknowledgeNow: 4,
+  completes: 8,
+  traced: 16,
+  compressed: 32,
+  all: 63,
+} as const;
 
 /** A message up to this size is one frame. */
 export const wholeBytesMax = 73_728;

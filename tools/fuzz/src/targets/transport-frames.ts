@@ -1,4 +1,5 @@
 /** Frames that a peer might say: well made, and now and then wrong in what they say. */
+import { deflateRawSync } from 'node:zlib';
 import type { Prng } from '@cluster/core';
 import {
   encodeFrame,
@@ -102,9 +103,12 @@ export class Speech {
     const priority = prng.below(4);
     let flags = priority | (isTraced ? flagBits.traced : 0);
     if (prng.chance(0.005)) flags = prng.below(flagBits.all + 1);
-    const body = isTraced
+    const isCompressed = (type === message || type === request || type === response) && prng.chance(0.05);
+    if (isCompressed) flags |= flagBits.compressed;
+    const plain = isTraced
       ? new Uint8Array(25 + prng.below(40)).fill(1 + prng.below(255))
       : bodyOf(prng, type);
+    const body = isCompressed ? compressed(prng, plain) : plain;
     const bySender = type > open ? (prng.chance(0.995) ? 1 : 0) : null;
     const typeId = bySender ?? (prng.chance(0.01) ? prng.below(0x10000) : (prng.pick(typeIds) ?? 0));
     const stream = prng.chance(0.002) ? prng.below(u32) : this.#stream(prng, type, priority);
@@ -149,6 +153,19 @@ export class Speech {
     if (type >= first) return (this.taken + 1) >>> 0;
     return type === ack ? this.used : 0;
   }
+}
+
+/** As it is announced and made, most of the time. */
+function compressed(prng: Prng, plain: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(plain.length + 100);
+  whole.set(plain);
+  const packed = deflateRawSync(whole);
+  const body = new Uint8Array(4 + packed.length);
+  body.set(packed, 4);
+  const claimed = prng.chance(0.05) ? prng.below(u32) : whole.length;
+  new DataView(body.buffer).setUint32(0, claimed);
+  if (prng.chance(0.05)) body[4 + prng.below(packed.length)] = prng.below(256);
+  return body;
 }
 
 function bodyOf(prng: Prng, type: FrameType): Uint8Array {

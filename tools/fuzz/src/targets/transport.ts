@@ -16,6 +16,7 @@ import {
   type SecureStreamPort,
   TransportEngine,
 } from '@cluster/transport';
+import { nodeDeflate } from '@cluster/transport/node';
 import { hostile, join, pieces } from '../hostile.ts';
 import { DeafStream } from '../memory-net.ts';
 import { demand, type FuzzTarget, type Verdict } from '../target.ts';
@@ -29,6 +30,7 @@ const payloadBytesMax = 73_728;
 const streamsMax = 16;
 const queueMessagesMax = 512;
 const config = {
+  compression: 'deflate',
   messageBytesMax: 65_536,
   queueMessagesMax,
   queueBytesMax: 262_144,
@@ -38,7 +40,9 @@ const config = {
   streamsBufferBytes: 32_768,
   inboundCallsMax: 64,
   resumeTimeoutMs: 5000,
-};
+} as const;
+
+const deflate = nodeDeflate(1);
 
 class FuzzStream extends DeafStream implements SecureStream {
   readonly certified: Certified;
@@ -135,6 +139,7 @@ class Victim {
         directory: { lookup: () => nobody },
         seed,
         bootId: `boot${++this.#boots}`,
+        compressor: deflate,
         metrics,
         logger: { log: (level, message) => void (level === 'error' && (this.bug = message)) },
       },
@@ -261,6 +266,8 @@ class TransportSubject {
       sessions: this.#sessionsBegun,
       resumed: value('reconnects'),
       duplicates: value('duplicates_dropped'),
+      expanded: value('messages_expanded'),
+      compressionViolations: value('frames_rejected', 'compression'),
       streamViolations: value('frames_rejected', 'stream'),
       creditViolations: value('frames_rejected', 'credit'),
       oversized: value('frames_rejected', 'oversized'),
@@ -352,6 +359,8 @@ export const transportTarget: FuzzTarget = {
     'sessions',
     'resumed',
     'duplicates',
+    'expanded',
+    'compressionViolations',
     'streamViolations',
     'creditViolations',
     'oversized',

@@ -1,6 +1,13 @@
 /** Planted bugs of the transport, put around its ports so that production code stays as it is. The checker has to find each. */
 import type { Clock, Prng } from '@cluster/core';
-import { flagBits, frameTypes, type SecureStreamPort, type TransportConfigInput } from '@cluster/transport';
+import {
+  type Compressor,
+  flagBits,
+  frameTypes,
+  type SecureStreamPort,
+  type TransportConfigInput,
+} from '@cluster/transport';
+import { tailPacker } from './tail-packer.ts';
 import { type Change, tampering } from './tampering.ts';
 
 /** Changes what a node gets or says; without it the world is sound. */
@@ -8,6 +15,7 @@ export interface TransportMutant {
   readonly name: string;
   readonly config?: Partial<TransportConfigInput>;
   readonly clock?: (clock: Clock) => Clock;
+  readonly compressor?: Compressor;
   readonly streams?: (streams: SecureStreamPort, prng: Prng) => SecureStreamPort;
 }
 
@@ -104,6 +112,18 @@ export const forgetsDeadlines: TransportMutant = {
 export const queuesWithoutBound: TransportMutant = {
   name: 'queues without bound',
   config: { queueMessagesMax: 65_536, queueBytesMax: 64 * 1024 * 1024 },
+};
+
+/** What comes compressed is made whole with the wrong end. */
+export const spoilsCompressed: TransportMutant = {
+  name: 'spoils what was compressed',
+  compressor: {
+    ...tailPacker,
+    inflate: (bytes, length) => {
+      const whole = tailPacker.inflate(bytes, length);
+      return whole === null ? null : whole.fill(0, whole.length - 100);
+    },
+  },
 };
 
 /** Keeps its connections, whatever they are good for. */

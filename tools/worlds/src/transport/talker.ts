@@ -58,7 +58,7 @@ export class Talker {
     this.incarnation = ports.incarnation;
     this.sender = `${ports.name}-${ports.incarnation}`;
     this.streams = new StreamTalker(world, ports, engine, this.#prng);
-    engine.handle(workType, this.#work);
+    engine.handle(workType, this.#work, { compress: true });
     engine.handle(slowType, this.#workSlowly);
   }
 
@@ -134,7 +134,8 @@ export class Talker {
   #post(to: string, priority: Priority, length: number): void {
     const id = this.#checker.sends('post', this.sender, to);
     this.#world.counters.add('posts');
-    if (this.#engine.post(to, workType, this.#write(id, to, priority, length, 0), priority)) return;
+    const bytes = this.#write(id, to, priority, length, 0);
+    if (this.#engine.post(to, workType, bytes, priority, undefined, wantsCompression(id))) return;
     this.refusedPosts++;
     this.#checker.refused(id);
   }
@@ -153,7 +154,14 @@ export class Talker {
     this.#track<Uint8Array>(
       timeoutMs,
       abortAfterMs,
-      (done) => this.#engine.call(to, type, bytes, { priority, timeoutMs, until }, done),
+      (done) =>
+        this.#engine.call(
+          to,
+          type,
+          bytes,
+          { priority, timeoutMs, until, compress: wantsCompression(id) },
+          done,
+        ),
       {
         ended: (outcome) => {
           this.#checker.ended(id, outcome);
@@ -260,6 +268,9 @@ export class Talker {
     return { id: said.id, answerBytes: said.answerBytes, finished };
   }
 }
+
+/** Of every other message. */
+const wantsCompression = (id: number): boolean => id % 2 === 0;
 
 interface CallChoice {
   readonly type: number;

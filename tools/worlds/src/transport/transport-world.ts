@@ -12,6 +12,7 @@ import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '.
 import { TransportChecker } from './checker.ts';
 import type { TransportMutant } from './mutants.ts';
 import { secureStreams } from './secure-streams.ts';
+import { tailPacker } from './tail-packer.ts';
 import { Talker } from './talker.ts';
 
 const clusterName = 'sim';
@@ -23,6 +24,8 @@ const slowRate = 0.3;
 const drainMs = 15_000;
 const calmCallMs = 2000;
 const restMs = 1500;
+
+const nameWithout = 'n3';
 
 const config = {
   messageBytesMax: 262_144,
@@ -57,6 +60,7 @@ const counted = [
   'pings',
   'answers',
   'chunkedMessages',
+  'compressedMessages',
   'streamsBegun',
   'streamsAccepted',
   'streamsEnded',
@@ -235,13 +239,22 @@ class TransportRun {
       this.#names.find((one) => world.addressOf(one) === address),
     );
     const engine = new TransportEngine(
-      { nodeId: name, clusterName, bind: { host, port }, ...config, ...this.#mutant?.config },
+      {
+        nodeId: name,
+        clusterName,
+        bind: { host, port },
+        ...config,
+        // One does not compress, nor do the others with it.
+        compression: name === nameWithout ? 'off' : 'deflate',
+        ...this.#mutant?.config,
+      },
       {
         clock: this.#mutant?.clock?.(ports.clock) ?? ports.clock,
         streams: this.#mutant?.streams?.(streams, world.prng) ?? streams,
         directory: { lookup: (id) => ({ host: world.addressOf(id), port }) },
         seed: ports.seed,
         bootId: `${name}-${incarnation}`,
+        compressor: this.#mutant?.compressor ?? tailPacker,
         metrics,
         tracer: ports.tracer,
         logger: this.#logger(name),
@@ -273,6 +286,7 @@ class TransportRun {
     this.#running.delete(name);
     const { counters } = this.#world;
     counters.add('resends', running.metrics.value('resends'));
+    counters.add('compressedMessages', running.metrics.value('messages_expanded'));
   }
 
   /** A node that says `error` has stopped on a bug. */
