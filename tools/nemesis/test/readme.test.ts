@@ -11,7 +11,7 @@ it('the example of the README runs and prints what it says', async () => {
   try {
     const file = join(folder, 'example.ts');
     // A package does not install itself: the example's import is pointed at the sources.
-    writeFileSync(file, example.replace("'@cluster/nemesis'", "'../../src/index.ts'"));
+    writeFileSync(file, example.replace("'@cluster/nemesis/history'", "'../../src/history.ts'"));
     await import(pathToFileURL(file).href);
     expect(log.mock.calls).toEqual([[false, 1, 2]]);
   } finally {

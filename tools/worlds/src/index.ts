@@ -21,6 +21,7 @@ export {
   leftOutUntold,
   oldTermsCounted,
   readWithoutQuorum,
+  registersCached,
   secondChangeWhileOpen,
   sessionsLeftOut,
   singleMajorityInJoint,

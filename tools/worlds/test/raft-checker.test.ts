@@ -1,4 +1,4 @@
-import { SimulationFailure, World } from '@cluster/sim';
+import { World } from '@cluster/sim';
 import { describe, expect, test } from 'vitest';
 import { encodeConfiguration } from '@cluster/raft';
 import { RaftChecker } from '../src/raft/checker.ts';
@@ -6,6 +6,7 @@ import { encodeCommand, encodeNumber } from '../src/raft/commands.ts';
 import { DurabilityWitness } from '../src/raft/durability-witness.ts';
 import { History } from '../src/raft/history.ts';
 import type { DurableView, EntryView, ReplicaView, VotersView } from '../src/raft/views.ts';
+import { brokenBy } from './broken-by.ts';
 
 /** A replica that is whatever a test says. */
 class Puppet implements ReplicaView {
@@ -36,40 +37,42 @@ const entry = (term: number, operation = 1): EntryView => ({
   command: encodeCommand(operation),
 });
 
-const onDisk = (terms: readonly number[]): DurableView => ({
-  coveredIndex: 0,
-  lastIndex: terms.length,
-  termAt: (index) => [0, ...terms][index],
-});
+/** A disk with a log on it that is whatever a test says. */
+class PuppetDisk implements DurableView {
+  readonly coveredIndex = 0;
+  version = 0;
+  #terms: readonly number[];
+
+  constructor(terms: readonly number[]) {
+    this.#terms = terms;
+  }
+
+  get lastIndex(): number {
+    return this.#terms.length;
+  }
+
+  termAt(index: number): number | undefined {
+    return [0, ...this.#terms][index];
+  }
+
+  holds(terms: readonly number[]): void {
+    this.#terms = terms;
+    this.version++;
+  }
+}
 
 function stage(durable: readonly number[] = [1, 1, 1, 2, 2], holders: readonly string[] = ['a', 'b', 'c']) {
   const world = new World({ seed: 1 });
   const names = ['a', 'b', 'c', 'd', 'e'];
-  const checker = new RaftChecker(
-    world,
-    names,
-    new Map(names.map((name) => [name, onDisk(holders.includes(name) ? durable : [])])),
-    ['a', 'b', 'c'],
-  );
+  const disks = new Map(names.map((name) => [name, new PuppetDisk(holders.includes(name) ? durable : [])]));
+  const checker = new RaftChecker(world, disks, ['a', 'b', 'c']);
   const [a, b, c] = [new Puppet(), new Puppet(), new Puppet()];
   checker.started('a', a);
   checker.started('b', b);
   checker.started('c', c);
   /** Has the checkers look; the invariant that they find broken, or null. */
   const look = (): string | null => brokenBy(world, () => undefined);
-  return { world, checker, a, b, c, look };
-}
-
-/** What running one event breaks. */
-function brokenBy(world: World, run: () => void): string | null {
-  world.after(1, run);
-  try {
-    world.runFor(2);
-    return null;
-  } catch (error) {
-    if (error instanceof SimulationFailure) return error.invariant;
-    throw error;
-  }
+  return { world, checker, disks, a, b, c, look };
 }
 
 describe('the checker of Raft objects to', () => {
@@ -273,6 +276,51 @@ describe('the checker of Raft objects to', () => {
     expect(look()).toBeNull();
   });
 
+  test('3.6: a commit of what a leader of a later term has not, which was elected before', () => {
+    for (const [log, verdict] of [
+      [[entry(1)], null],
+      [[], 'leader completeness'],
+    ] as const) {
+      const { a, b, c, look } = stage([1], ['a', 'c']);
+      Object.assign(b, { role: 'leader', term: 2, log: [...log] });
+      a.log = [entry(1)];
+      c.log = [entry(1)];
+      expect(look()).toBeNull();
+      a.commitIndex = 1;
+      expect(look()).toBe(verdict);
+    }
+  });
+
+  test('a committed entry that leaves the disk of somebody whom its majority needs', () => {
+    const { disks, a, b, look } = stage([1], ['a', 'b', 'd']);
+    a.log = [entry(1)];
+    b.log = [entry(1)];
+    a.commitIndex = 1;
+    expect(look()).toBeNull();
+    disks.get('d')?.holds([]);
+    expect(look()).toBeNull();
+    disks.get('b')?.holds([]);
+    expect(look()).toBe('committed is durable');
+  });
+
+  test('4.1: a later configuration with a majority of which nobody has what is committed', () => {
+    const rest = { learners: [], learnersNext: [], staging: [], autoLeave: false };
+    for (const [voters, outgoing, verdict] of [
+      [['a', 'b', 'c', 'd'], [], null],
+      [['a', 'd', 'e'], ['a', 'b', 'c'], null],
+      [['a', 'd', 'e'], [], 'quorum log'],
+    ] as const) {
+      const { a, b, look } = stage([1], ['a', 'b']);
+      a.log = [entry(1)];
+      b.log = [entry(1)];
+      a.commitIndex = 1;
+      expect(look()).toBeNull();
+      const command = encodeConfiguration({ voters, outgoing, ...rest });
+      b.log = [entry(1), { term: 1, kind: 'configuration', command }];
+      expect(look()).toBe(verdict);
+    }
+  });
+
   test('a commit of what is on too few disks', () => {
     const { a, look } = stage([]);
     a.log = [entry(1)];
@@ -352,10 +400,39 @@ describe('the history objects to', () => {
     const { world, history } = scene();
     history.applied('a', 1, 1, one, encodeNumber(0));
     history.told('client', 1, 1, encodeNumber(0));
-    expect(brokenBy(world, () => history.verify('a', [1]))).toBeNull();
-    expect(brokenBy(world, () => history.verify('a', [2]))).toBe('no acknowledged write is lost');
+    const holding = (...operations: number[]) => ({ operations, registers: new Map<number, number>() });
+    expect(brokenBy(world, () => history.verify('a', holding(1)))).toBeNull();
+    expect(brokenBy(world, () => history.verify('a', holding(2)))).toBe('no acknowledged write is lost');
     const other = scene();
-    expect(brokenBy(other.world, () => other.history.verify('a', [1, 1]))).toBe('exactly once');
+    expect(brokenBy(other.world, () => other.history.verify('a', holding(1, 1)))).toBe('exactly once');
+  });
+
+  test('an operation that was refused as not done, and is applied before or after its client was told so', () => {
+    const [after, before, other] = [scene(), scene(), scene()];
+    after.history.refused('client', 1);
+    expect(brokenBy(after.world, () => after.history.applied('a', 1, 1, one, encodeNumber(0)))).toBe(
+      'what is refused as not done is never done',
+    );
+    before.history.applied('a', 1, 1, one, encodeNumber(0));
+    expect(brokenBy(before.world, () => before.history.refused('client', 1))).toBe(
+      'what is refused as not done is never done',
+    );
+    other.history.refused('client', 2);
+    expect(brokenBy(other.world, () => other.history.applied('a', 1, 1, one, encodeNumber(0)))).toBeNull();
+  });
+
+  test('a snapshot with other operations than were applied, or other registers', () => {
+    for (const [operations, registers, verdict] of [
+      [[1], [[0, 1]], null],
+      [[2], [[0, 1]], 'a snapshot holds what was applied up to its index'],
+      [[1], [], 'a snapshot holds what was applied up to its index'],
+      [[1], [[0, 2]], 'a snapshot holds what was applied up to its index'],
+    ] as const) {
+      const { world, history } = scene();
+      history.applied('a', 1, 1, one, encodeNumber(0));
+      const held = { operations, registers: new Map(registers) };
+      expect(brokenBy(world, () => history.installed('b', 1, held))).toBe(verdict);
+    }
   });
 });
 

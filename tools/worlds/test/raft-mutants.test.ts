@@ -13,6 +13,7 @@ import {
   oldTermsCounted,
   raftWorldWith,
   readWithoutQuorum,
+  registersCached,
   secondChangeWhileOpen,
   sessionsLeftOut,
   singleMajorityInJoint,
@@ -121,6 +122,10 @@ describe('planted bugs are found', () => {
     expect(hunt(readWithoutQuorum, 60, partitions)).toMatchObject({
       invariant: 'a read never misses what was observed before it',
     });
+  });
+
+  test('a machine that answers with registers as they once were', () => {
+    expect(hunt(registersCached, 5)).toMatchObject({ invariant: 'linearizable' });
   });
 
   test('6.4.1: a lease that is trusted across a pause', () => {

@@ -11,6 +11,7 @@ import {
 import { AppendMachine, type AppendState, emptyState } from '../raft/append-machine.ts';
 import { RaftChecker } from '../raft/checker.ts';
 import { Client, Requests } from '../raft/clients.ts';
+import { unwritten } from '../raft/commands.ts';
 import { DurabilityWitness } from '../raft/durability-witness.ts';
 import { History } from '../raft/history.ts';
 import { StaleReads } from '../raft/stale-reads.ts';
@@ -51,10 +52,10 @@ export class Group {
     this.#world = world;
     this.#options = options;
     const { nodes, groupId } = options;
-    this.#history = new History(world);
     const where = `group ${groupId}: `;
+    this.#history = new History(world, where);
     for (const node of nodes) this.#witnesses.set(node, new DurabilityWitness(world, where + node));
-    this.#checker = new RaftChecker(world, nodes, this.#witnesses, nodes, where);
+    this.#checker = new RaftChecker(world, this.#witnesses, nodes, where);
     this.#requests = new Requests(`clients of ${groupId}`);
   }
 
@@ -118,7 +119,7 @@ export class Group {
     replica.start((outcome) => {
       if (!outcome.ok) return onFailed(ports, outcome.error);
       this.#checker.started(name, viewOf(replica));
-      this.#requests.serve(ports, replica);
+      this.#requests.serve(ports, replica, (key) => state.registers.get(key) ?? unwritten);
     });
     this.#replicas.set(name, replica);
     return replica;
@@ -143,12 +144,13 @@ export class Group {
     const { nodes, groupId, groupCount } = this.#options;
     this.#checker.compareLogs();
     for (const node of nodes) {
-      const operations = this.#states.get(node)?.operations ?? [];
-      this.#history.verify(node, operations);
-      const stray = operations.find((operation) => operation % groupCount !== groupId);
+      const state = this.#states.get(node) ?? emptyState();
+      this.#history.verify(node, state);
+      const stray = state.operations.find((operation) => operation % groupCount !== groupId);
       if (stray !== undefined)
         this.#world.fail('a command stays in its group', `${node} holds #${stray} in group ${groupId}`);
     }
+    this.#history.registers.check();
   }
 
   describe(): string {

@@ -1,5 +1,5 @@
 /**
- * The replicated state machine of the world: a list of operations, in the order they were applied.
+ * The replicated state machine of the world: a list of operations, in the order they were applied, and a few registers that they write.
  *
  * Volatile, it begins empty at every start and is given the log again. Durable, it stands for a database that commits the
  * operations, the sessions and the applied index in one transaction: a crash loses a batch that was not finished, and no more.
@@ -15,17 +15,26 @@ import type {
   StateMachine,
 } from '@cluster/raft';
 import { runTask, type Task, wait } from '@cluster/core';
-import { decodeNumber } from './commands.ts';
-import { type History, resultOf } from './history.ts';
+import { decodeNumber, encodeResult, type RegisterValue, writeRegister } from './commands.ts';
+import type { History } from './history.ts';
 
 /** What a transaction has made durable. */
 export interface AppendState {
   appliedIndex: number;
   readonly operations: number[];
+  readonly registers: Map<number, RegisterValue>;
   readonly sessions: Map<number, { lastIndex: number; readonly results: Map<number, Uint8Array> }>;
 }
 
-export const emptyState = (): AppendState => ({ appliedIndex: 0, operations: [], sessions: new Map() });
+export const emptyState = (): AppendState => ({
+  appliedIndex: 0,
+  operations: [],
+  registers: new Map(),
+  sessions: new Map(),
+});
+
+/** What an image holds: the operations, and the registers. */
+type Image = readonly [readonly number[], readonly (readonly [number, RegisterValue])[]];
 
 const pieceBytes = 700;
 
@@ -63,10 +72,12 @@ export class AppendMachine implements StateMachine {
     this.#clock.setTimer(this.#prng.exponential(0.2), () => done({ ok: true, value: this.#commit(batch) }));
   }
 
-  /** An image is the list, in pieces; the sessions come with it, because they belong to the log. */
+  /** An image is the state, in pieces; the sessions come with it, because they belong to the log. */
   readonly images: StateImages = {
     take: (done) => {
-      const bytes = new TextEncoder().encode(JSON.stringify(this.#state.operations));
+      const { operations, registers } = this.#state;
+      const image: Image = [operations, [...registers]];
+      const bytes = new TextEncoder().encode(JSON.stringify(image));
       this.#clock.setTimer(this.#prng.exponential(1), () => done({ ok: true, value: this.#pieces(bytes) }));
     },
     install: (meta, image, done) => runTask(this.#install(meta, image), done),
@@ -99,13 +110,16 @@ export class AppendMachine implements StateMachine {
     });
     const state = this.#state;
     state.appliedIndex = index;
-    state.operations.splice(0, state.operations.length, ...(JSON.parse(text) as number[]));
+    const [operations, registers] = JSON.parse(text) as Image;
+    state.operations.splice(0, state.operations.length, ...operations);
+    state.registers.clear();
+    for (const [key, value] of registers) state.registers.set(key, value);
     state.sessions.clear();
     for (const { clientId, lastIndex, results } of sessions) {
       const kept = new Map(results.map(({ sequence, result }) => [sequence, result]));
       state.sessions.set(clientId, { lastIndex, results: kept });
     }
-    this.#history.installed(this.#node, index, state.operations);
+    this.#history.installed(this.#node, index, state);
   }
 
   #commit({ entries, sessions, lastIndex }: Batch): readonly Uint8Array[] {
@@ -131,8 +145,8 @@ export class AppendMachine implements StateMachine {
   }
 
   #applyOne({ index, term, command, session }: AppliedEntry): Uint8Array {
-    const { operations, sessions } = this.#state;
-    const result = resultOf(operations.length);
+    const { operations, registers, sessions } = this.#state;
+    const result = encodeResult(operations.length, writeRegister(registers, command));
     operations.push(decodeNumber(command));
     this.#history.applied(this.#node, index, term, command, result);
     const kept = session === null ? undefined : sessions.get(session.clientId);

@@ -6,8 +6,8 @@
  */
 import { type World } from '@cluster/sim';
 import { describeCommand, sameBytes } from './commands.ts';
-import { electableWithout } from './electable.ts';
 import { configurationIn, type LoggedConfiguration, LoggedVoters } from './logged-voters.ts';
+import { isMajority, QuorumLog } from './quorum-log.ts';
 import type { DurableView, EntryView, ReplicaView, VotersView } from './views.ts';
 
 interface Filed extends EntryView {
@@ -34,13 +34,12 @@ interface Seen {
   terms: number[];
   /** Who decides by its log; and what that was before it was looked at. */
   readonly logged: LoggedVoters;
-  loggedBefore: VotersView;
+  loggedBefore: LoggedConfiguration;
 }
 
 export class RaftChecker {
   readonly #world: World;
-  readonly #nodes: readonly string[];
-  readonly #durable: ReadonlyMap<string, DurableView>;
+  readonly #quorumLog: QuorumLog;
   readonly #seen = new Map<string, Seen>();
   readonly #leaderOf = new Map<number, string>();
   readonly #filed = new Map<number, Map<number, Filed>>();
@@ -48,8 +47,6 @@ export class RaftChecker {
   readonly #committedConfigurations: LoggedConfiguration[] = [];
   readonly #founders: readonly string[];
   readonly #where: string;
-  // Up to here it has been asked whether it can be lost.
-  #known = 0;
 
   /**
    * @param founders the voters of a log in which no configuration is.
@@ -57,14 +54,12 @@ export class RaftChecker {
    */
   constructor(
     world: World,
-    nodes: readonly string[],
     durable: ReadonlyMap<string, DurableView>,
     founders: readonly string[],
     where = '',
   ) {
     this.#world = world;
-    this.#nodes = nodes;
-    this.#durable = durable;
+    this.#quorumLog = new QuorumLog(durable, (invariant, detail) => this.#fail(invariant, detail));
     this.#founders = founders;
     this.#where = where;
     world.onStep(() => this.#look());
@@ -86,7 +81,7 @@ export class RaftChecker {
     this.#seen.set(node, {
       view,
       logged,
-      loggedBefore: logged.voters,
+      loggedBefore: logged.latest,
       term: view.term,
       role: view.role,
       commitIndex: 0,
@@ -134,11 +129,13 @@ export class RaftChecker {
       const { view } = seen;
       if (view.term !== seen.term) this.#termChanged(node, seen);
       if (view.role !== seen.role) this.#roleChanged(node, seen);
-      seen.loggedBefore = seen.logged.voters;
+      seen.loggedBefore = seen.logged.latest;
       this.#followLog(node, seen);
+      if (seen.logged.latest !== seen.loggedBefore) this.#quorumLog.configurationsChanged();
       if (view.commitIndex !== seen.commitIndex) this.#commitMoved(node, seen);
       if (view.configurationIndex !== seen.configurationIndex) this.#configurationMoved(node, seen);
     }
+    this.#quorumLog.look(this.#seen);
   }
 
   #termChanged(node: string, seen: Seen): void {
@@ -279,57 +276,37 @@ export class RaftChecker {
         );
       }
     }
-    const before = this.#known;
-    this.#known = Math.max(before, view.commitIndex);
-    if (this.#known > before) this.#mustNotBeLost(node, this.#known);
     seen.commitIndex = view.commitIndex;
   }
 
-  /** The latest alone is asked about: whoever has it has what is before it. */
-  #mustNotBeLost(node: string, index: number): void {
-    const term = this.#committed[index]?.term ?? 0;
-    const candidates = [...this.#seen].map(([name, { view, logged }]) => ({
-      node: name,
-      lastIndex: view.lastIndex,
-      firstIndex: view.firstIndex,
-      termAt: (at: number) => view.termAt(at),
-      voters: logged.voters,
-    }));
-    const rival = electableWithout({ index, term }, candidates, this.#durable);
-    if (rival === null) return;
-    this.#fail(
-      'nobody can be elected without what is committed',
-      `${node} calls entry ${index} of term ${term} committed, and ${rival} can still be elected without it`,
-    );
-  }
-
-  #commit(
-    node: string,
-    index: number,
-    term: number,
-    { view, configuration, logged, loggedBefore }: Seen,
-  ): void {
+  #commit(node: string, index: number, term: number, seen: Seen): void {
+    const { view, configuration, logged, loggedBefore } = seen;
     this.#committed[index] = { term, byTerm: view.term };
     const filed = this.#filed.get(index)?.get(term);
     const configured = filed === undefined ? null : configurationIn(index, filed);
     if (configured !== null) this.#committedConfigurations.push(configured);
     this.#world.counters.add('commits');
-    const holders = this.#nodes.filter((voter) => {
-      const durable = this.#durable.get(voter);
-      return durable !== undefined && (durable.coveredIndex >= index || durable.termAt(index) === term);
-    });
-    const hasQuorum = ({ voters, outgoing }: VotersView): boolean =>
-      [voters, outgoing].every(
-        (half) =>
-          half.length === 0 || half.filter((voter) => holders.includes(voter)).length * 2 > half.length,
-      );
+    this.#laterLeadersHave(node, index, term, view.term);
+    const holders = this.#quorumLog.holdersOf(index, term);
     // Who commits a configuration may begin the next one within the same step.
-    const isAsItSays = hasQuorum(configuration) || hasQuorum(view.configuration);
-    const isAsLogged = hasQuorum(loggedBefore) || hasQuorum(logged.voters);
-    if (!isAsItSays || !isAsLogged) {
+    const isAsItSays = [configuration, view.configuration].some((voters) => isMajority(voters, holders));
+    const under = [loggedBefore, logged.latest].filter(({ voters }) => isMajority(voters, holders));
+    this.#quorumLog.committed({ by: node, index, term, under });
+    if (isAsItSays && under.length > 0) return;
+    this.#fail(
+      'committed is durable',
+      `${node} calls entry ${index} of term ${term} committed, which is on the disks of ${holders.join(', ') || 'nobody'} only`,
+    );
+  }
+
+  /** Leaders that were elected before the entry was called committed: their elections were looked at when nobody had called it so. */
+  #laterLeadersHave(by: string, index: number, term: number, byTerm: number): void {
+    for (const [node, { view }] of this.#seen) {
+      if (view.role !== 'leader' || view.term <= byTerm || index < view.firstIndex) continue;
+      if (view.termAt(index) === term) continue;
       this.#fail(
-        'committed is durable',
-        `${node} calls entry ${index} of term ${term} committed, which is on the disks of ${holders.join(', ') || 'nobody'} only`,
+        'leader completeness',
+        `${by} calls entry ${index} of term ${term} committed in term ${byTerm}, and ${node}, leader of term ${view.term}, has ${String(view.termAt(index))} there`,
       );
     }
   }

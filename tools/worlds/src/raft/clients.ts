@@ -7,23 +7,43 @@
 import { type ClusterError, type Outcome, Prng } from '@cluster/core';
 import type { MessagePort, NodePorts, World } from '@cluster/sim';
 import type { SessionKey } from '@cluster/raft';
-import { decodeNumber, encodeCommand, encodeNumber } from './commands.ts';
+import {
+  decodeNumber,
+  encodeCommand,
+  encodeNumber,
+  hasWritten,
+  registerKeys,
+  type RegisterValue,
+  type RegisterWrite,
+  unwritten,
+} from './commands.ts';
 import type { History } from './history.ts';
+import type { RegisterCall } from './register-history.ts';
 
 type Ask =
   | { readonly type: 'open' }
   /** A point behind everything that was acknowledged before the question. */
   | { readonly type: 'barrier'; readonly behind: number }
-  /** The state of a replica, which has to hold all that anybody was told of before the question. */
-  | { readonly type: 'read'; readonly behind: number; readonly consistency: 'linearizable' | 'lease' }
+  /** The state of a replica, which has to hold all that anybody was told of before the question; and a register of it. */
+  | {
+      readonly type: 'read';
+      readonly key: number;
+      readonly behind: number;
+      readonly consistency: 'linearizable' | 'lease';
+    }
   | { readonly type: 'write'; readonly command: Uint8Array; readonly session: SessionKey | null };
 
 export type Reply =
   | { readonly type: 'opened'; readonly clientId: number }
   | { readonly type: 'passed'; readonly index: number; readonly appliedIndex: number }
-  | { readonly type: 'read'; readonly index: number; readonly appliedIndex: number }
+  | {
+      readonly type: 'read';
+      readonly index: number;
+      readonly appliedIndex: number;
+      readonly value: RegisterValue;
+    }
   | { readonly type: 'written'; readonly index: number; readonly result: Uint8Array }
-  | { readonly type: 'refused'; readonly code: string };
+  | { readonly type: 'refused'; readonly code: string; readonly retry: ClusterError['retry'] };
 
 interface Request {
   readonly ask: Ask;
@@ -48,12 +68,16 @@ export interface Service {
   status(): { readonly appliedIndex: number };
 }
 
+/** A register of a replica's state machine, as it is now. */
+export type Registers = (key: number) => RegisterValue;
+
 const attemptMs = 400;
 const thinkMs = 40;
 const sessionlessRate = 0.2;
 const barrierRate = 0.1;
 const readRate = 0.3;
 const leaseRate = 0.7;
+const swapRate = 0.4;
 
 /** The requests to a group, by number; the network carries the numbers. */
 export class Requests {
@@ -74,7 +98,7 @@ export class Requests {
   }
 
   /** Has a replica answer what reaches its node. */
-  serve(ports: NodePorts, service: Service): void {
+  serve(ports: NodePorts, service: Service, registers: Registers): void {
     const channel = ports.messages(this.topic);
     channel.onMessage((from, bytes) => {
       const number = decodeNumber(bytes);
@@ -82,7 +106,7 @@ export class Requests {
       const once = request.ask.type === 'write' && request.ask.session === null;
       if (once && request.taken) return;
       request.taken = true;
-      answer(service, request.ask, (reply) => {
+      answer(service, registers, request.ask, (reply) => {
         request.reply ??= reply;
         channel.send(from, encodeNumber(number));
       });
@@ -90,8 +114,9 @@ export class Requests {
   }
 }
 
-function answer(service: Service, ask: Ask, reply: (reply: Reply) => void): void {
-  const refuse = (error: ClusterError): void => reply({ type: 'refused', code: error.code });
+function answer(service: Service, registers: Registers, ask: Ask, reply: (reply: Reply) => void): void {
+  const refuse = (error: ClusterError): void =>
+    reply({ type: 'refused', code: error.code, retry: error.retry });
   if (ask.type === 'open') {
     service.openSession((outcome) =>
       outcome.ok ? reply({ type: 'opened', clientId: outcome.value }) : refuse(outcome.error),
@@ -108,7 +133,8 @@ function answer(service: Service, ask: Ask, reply: (reply: Reply) => void): void
   if (ask.type === 'read') {
     service.read((outcome) => {
       if (!outcome.ok) return refuse(outcome.error);
-      reply({ type: 'read', index: outcome.value, appliedIndex: service.status().appliedIndex });
+      const { appliedIndex } = service.status();
+      reply({ type: 'read', index: outcome.value, appliedIndex, value: registers(ask.key) });
     }, ask);
     return;
   }
@@ -128,6 +154,15 @@ export class Client {
   readonly #history: History;
   readonly #nextOperation: () => number;
   readonly #prng: Prng;
+  /** Which register, and what with it. */
+  readonly #registerPrng: Prng;
+  /** What it has last seen of each. */
+  readonly #known = new Map<number, RegisterValue>();
+  /** Among those of the registers' history. */
+  #number: number;
+  #write: RegisterWrite = { key: 0, expect: null };
+  #call: RegisterCall | null = null;
+  #askedMs = 0;
   #clientId: number | null = null;
   #sequence = 0;
   #operation = 0;
@@ -151,6 +186,8 @@ export class Client {
     this.#history = history;
     this.#nextOperation = nextOperation;
     this.#prng = Prng.fromSeed(ports.seed, 'client');
+    this.#registerPrng = Prng.fromSeed(ports.seed, 'registers');
+    this.#number = history.registers.newClient();
     this.#channel = ports.messages(requests.topic);
     this.#channel.onMessage((_from, bytes) => this.#heard(decodeNumber(bytes)));
     this.#try();
@@ -163,6 +200,7 @@ export class Client {
 
   #try(): void {
     const attempt = ++this.#attempt;
+    this.#askedMs = this.#world.nowMs;
     this.#awaited = this.#requests.add(this.#ask);
     const server = this.#prng.pick(this.#servers) ?? '';
     this.#channel.send(server, encodeNumber(this.#awaited));
@@ -173,7 +211,10 @@ export class Client {
 
   /** No answer, or one that leaves it open: with a session it is harmless to ask again. */
   #unanswered(): void {
-    if (this.#ask.type === 'write' && this.#ask.session === null) return this.#next();
+    if (this.#ask.type === 'write' && this.#ask.session === null) {
+      this.#giveUp();
+      return this.#next();
+    }
     this.#world.counters.add('retries');
     this.#try();
   }
@@ -192,22 +233,46 @@ export class Client {
         if (this.#ask.type === 'barrier') this.#history.passed(this.#ports.name, this.#ask.behind, reply);
         return this.#next();
       case 'read':
-        if (this.#ask.type === 'read') this.#history.read(this.#ports.name, this.#ask.behind, reply);
+        if (this.#ask.type === 'read') this.#hasRead(this.#ask, reply);
         return this.#next();
       case 'written':
         this.#history.told(this.#ports.name, this.#operation, reply.index, reply.result);
+        this.#hasWritten(reply.result);
         return this.#next();
       case 'refused':
-        return this.#refused(reply.code);
+        return this.#refused(reply);
       default:
     }
   }
 
-  #refused(code: string): void {
+  #hasRead({ key, behind }: Ask & { type: 'read' }, reply: Reply & { type: 'read' }): void {
+    this.#history.read(this.#ports.name, behind, reply);
+    this.#history.registers.saw(this.#number, key, reply.value, this.#askedMs);
+    this.#known.set(key, reply.value);
+  }
+
+  #hasWritten(result: Uint8Array): void {
+    if (this.#call !== null) this.#history.registers.wrote(this.#call, hasWritten(result));
+    this.#call = null;
+    if (hasWritten(result)) this.#known.set(this.#write.key, this.#operation);
+    else this.#known.delete(this.#write.key);
+  }
+
+  /** What it has asked for may happen yet, or never: whoever goes on is another client. */
+  #giveUp(): void {
+    this.#call = null;
+    this.#number = this.#history.registers.newClient();
+  }
+
+  #refused({ code, retry }: Reply & { type: 'refused' }): void {
     this.#world.counters.add('refused');
     if (code === 'RAFT_SESSION_EXPIRED') {
       this.#world.fail('a session that is in use does not expire', `${this.#ports.name}'s did`);
       return;
+    }
+    if (this.#ask.type === 'write' && this.#ask.session === null && retry === 'safe') {
+      this.#history.refused(this.#ports.name, this.#operation);
+      if (this.#call !== null) this.#history.registers.wroteNothing(this.#call);
     }
     const attempt = ++this.#attempt;
     this.#ports.clock.setTimer(this.#prng.exponential(thinkMs), () => {
@@ -226,7 +291,8 @@ export class Client {
       }
       if (this.#prng.chance(readRate)) {
         const consistency = this.#prng.chance(leaseRate) ? 'lease' : 'linearizable';
-        this.#ask = { type: 'read', behind: this.#history.observedIndex, consistency };
+        const key = this.#registerPrng.pick(registerKeys) ?? 0;
+        this.#ask = { type: 'read', key, behind: this.#history.observedIndex, consistency };
         return this.#try();
       }
       this.#operation = this.#nextOperation();
@@ -235,8 +301,16 @@ export class Client {
         inSession && this.#clientId !== null
           ? { clientId: this.#clientId, sequence: ++this.#sequence }
           : null;
-      this.#ask = { type: 'write', command: encodeCommand(this.#operation), session };
+      this.#write = this.#drawWrite();
+      this.#call = this.#history.registers.writes(this.#number, this.#operation, this.#write);
+      this.#ask = { type: 'write', command: encodeCommand(this.#operation, this.#write), session };
       this.#try();
     });
+  }
+
+  #drawWrite(): RegisterWrite {
+    const key = this.#registerPrng.pick(registerKeys) ?? 0;
+    const swaps = this.#registerPrng.chance(swapRate);
+    return { key, expect: swaps ? (this.#known.get(key) ?? unwritten) : null };
   }
 }

@@ -20,6 +20,7 @@ export class DurabilityWitness implements DurableView {
   /** Lowest index that a write under way may have cut off. */
   #truncating: { readonly after: number }[] = [];
   #pendingVotes: HardState[] = [];
+  version = 0;
 
   constructor(world: World, node: string) {
     this.#world = world;
@@ -65,6 +66,7 @@ export class DurabilityWitness implements DurableView {
     { hardState, base, truncateAfter, entries }: LogWrite,
     cut: { readonly after: number } | null,
   ): void {
+    this.version++;
     if (cut !== null) this.#truncating = this.#truncating.filter((other) => other !== cut);
     if (base !== null) {
       this.#pendingBases = this.#pendingBases.filter((pending) => pending !== base);
@@ -85,6 +87,7 @@ export class DurabilityWitness implements DurableView {
   }
 
   #recovered({ hardState, base, entries }: RecoveredLog): void {
+    this.version++;
     // A write under way may have taken effect.
     for (const begun of this.#pendingBases) if (begun.index <= base.index) this.#begin(begun);
     if (base.index !== this.#base.index || base.term !== this.#base.term) {

@@ -1,6 +1,15 @@
 /** What the state machines were given, and what clients were told: one order for all, everything acknowledged in it, nothing twice. */
 import type { World } from '@cluster/sim';
-import { decodeNumber, describeCommand, encodeNumber, sameBytes } from './commands.ts';
+import {
+  decodeNumber,
+  describeCommand,
+  registerKeys,
+  type RegisterValue,
+  sameBytes,
+  unwritten,
+  writeRegister,
+} from './commands.ts';
+import { RegisterHistory } from './register-history.ts';
 
 interface AppliedAt {
   readonly command: Uint8Array;
@@ -18,19 +27,30 @@ interface Passed {
   readonly appliedIndex: number;
 }
 
+/** What a replica's state machine holds. */
+export interface Held {
+  readonly operations: readonly number[];
+  readonly registers: ReadonlyMap<number, RegisterValue>;
+}
+
 export class History {
+  /** The same by what clients can see. */
+  readonly registers: RegisterHistory;
   readonly #world: World;
   readonly #applied = new Map<number, AppliedAt>();
   readonly #indexOf = new Map<number, number>();
   readonly #results = new Map<number, Uint8Array>();
   readonly #acknowledged: Acknowledged[] = [];
+  readonly #refused = new Set<number>();
   #acknowledgedIndex = 0;
   #observedIndex = 0;
   /** When more was observed than before, and how much, in order. */
   readonly #observations: { readonly atMs: number; readonly index: number }[] = [];
 
-  constructor(world: World) {
+  /** @param where comes before what it says of registers, in a world of several groups. */
+  constructor(world: World, where = '') {
     this.#world = world;
+    this.registers = new RegisterHistory(world, where);
   }
 
   get acknowledged(): number {
@@ -96,15 +116,20 @@ export class History {
   }
 
   /** A state machine was given a whole state in place of the entries up to `index`. */
-  installed(node: string, index: number, operations: readonly number[]): void {
+  installed(node: string, index: number, { operations, registers }: Held): void {
     this.#world.counters.add('installs');
-    const expected = [...this.#applied.keys()].filter((at) => at <= index).sort((a, b) => a - b);
-    const known = expected.map((at) => decodeNumber(this.#applied.get(at)?.command ?? new Uint8Array(0)));
-    if (known.length === operations.length && known.every((operation, at) => operation === operations[at]))
-      return;
+    const known = [...this.#applied].filter(([at]) => at <= index).sort(([a], [b]) => a - b);
+    const expected = new Map<number, RegisterValue>();
+    for (const [, { command }] of known) writeRegister(expected, command);
+    const hasOperations =
+      known.length === operations.length &&
+      known.every(([, { command }], at) => decodeNumber(command) === operations[at]);
+    const hasRegisters =
+      expected.size === registers.size && [...expected].every(([key, value]) => registers.get(key) === value);
+    if (hasOperations && hasRegisters) return;
     this.#world.fail(
       'a snapshot holds what was applied up to its index',
-      `${node} holds ${operations.length} operations at ${index}, where ${known.length} had been applied`,
+      `${node} holds ${operations.length} operations at ${index}, where ${known.length} had been applied${hasRegisters ? '' : ', and other registers'}`,
     );
   }
 
@@ -131,8 +156,25 @@ export class History {
     }
   }
 
+  /** A client was told that its operation was not done, and never will be. */
+  refused(client: string, operation: number): void {
+    this.#world.counters.add('refusedSafely');
+    this.#refused.add(operation);
+    const at = this.#indexOf.get(operation);
+    if (at !== undefined) this.#doneAfterAll(client, operation, at);
+  }
+
+  #doneAfterAll(by: string, operation: number, index: number): void {
+    this.#world.fail(
+      'what is refused as not done is never done',
+      `${by}: #${operation} is applied at ${index}, and its client was told that it never would be`,
+    );
+  }
+
   /** After everything has settled: every acknowledged operation is in this replica's state, once. */
-  verify(node: string, operations: readonly number[]): void {
+  verify(node: string, { operations, registers }: Held): void {
+    const reader = this.registers.newClient();
+    for (const key of registerKeys) this.registers.saw(reader, key, registers.get(key) ?? unwritten);
     const present = new Set(operations);
     if (present.size !== operations.length)
       this.#world.fail('exactly once', `${node} holds an operation twice`);
@@ -154,6 +196,7 @@ export class History {
 
   #first(node: string, index: number, term: number, command: Uint8Array, result: Uint8Array): void {
     const operation = decodeNumber(command);
+    if (this.#refused.has(operation)) this.#doneAfterAll(node, operation, index);
     const earlier = this.#indexOf.get(operation);
     if (earlier !== undefined) {
       this.#world.fail(
@@ -166,6 +209,3 @@ export class History {
     this.#results.set(index, result);
   }
 }
-
-/** The result of an operation: how many came before it. */
-export const resultOf = (position: number): Uint8Array => encodeNumber(position);

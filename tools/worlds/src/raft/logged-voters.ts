@@ -7,6 +7,7 @@ import type { EntryView, VotersView } from './views.ts';
 
 export interface LoggedConfiguration {
   readonly index: number;
+  readonly term: number;
   readonly voters: VotersView;
 }
 
@@ -15,11 +16,12 @@ export class LoggedVoters {
 
   /** @param founders who decides in a log without a configuration. */
   constructor(founders: readonly string[]) {
-    this.#logged = [{ index: 0, voters: { voters: founders, outgoing: [] } }];
+    this.#logged = [{ index: 0, term: 0, voters: { voters: founders, outgoing: [] } }];
   }
 
-  get voters(): VotersView {
-    return (this.#logged.at(-1) as LoggedConfiguration).voters;
+  /** By which it decides. */
+  get latest(): LoggedConfiguration {
+    return this.#logged.at(-1) as LoggedConfiguration;
   }
 
   appended(index: number, entry: EntryView): void {
@@ -37,6 +39,9 @@ export class LoggedVoters {
   }
 }
 
-export function configurationIn(index: number, { kind, command }: EntryView): LoggedConfiguration | null {
-  return kind === 'configuration' ? { index, voters: decodeConfiguration(command) } : null;
+export function configurationIn(
+  index: number,
+  { term, kind, command }: EntryView,
+): LoggedConfiguration | null {
+  return kind === 'configuration' ? { index, term, voters: decodeConfiguration(command) } : null;
 }

@@ -13,8 +13,10 @@ import {
   type SnapshotStorage,
   thesisRules,
 } from '@cluster/raft';
+import type { Registers } from './clients.ts';
+import type { RegisterValue } from './commands.ts';
 
-/** Changes what a replica's log or network gets, or a rule of its core; without it the world is sound. */
+/** Changes what a replica's log, network or clients get, or a rule of its core; without it the world is sound. */
 export interface Mutant {
   readonly name: string;
   /** Asked at each flush of the log whether to make it; one that is not made is reported as done. */
@@ -23,6 +25,8 @@ export interface Mutant {
   readonly snapshots?: (snapshots: SnapshotStorage) => SnapshotStorage;
   readonly channel?: (channel: RaftChannel, clock: Clock) => RaftChannel;
   readonly rules?: Rules;
+  /** What a replica's machine says of its registers. */
+  readonly registers?: (registers: Registers) => Registers;
   /** What tells a replica that its own clock stood still. */
   readonly wallClock?: (wallClock: WallClock, clock: Clock) => WallClock;
 }
@@ -218,6 +222,19 @@ export const singleMajorityInJoint: Mutant = {
 export const oldTermsCounted: Mutant = {
   name: 'entries of earlier terms committed by counting',
   rules: { ...thesisRules, mayCommit: () => true },
+};
+
+/** A machine that keeps what it has once looked up, though it is written over. */
+export const registersCached: Mutant = {
+  name: 'registers answered from a cache',
+  registers: (registers) => {
+    const cache = new Map<number, RegisterValue>();
+    return (key) => {
+      const value = cache.get(key) ?? registers(key);
+      cache.set(key, value);
+      return value;
+    };
+  },
 };
 
 /** Changes what a node that was removed is told of it; null: nothing. */

@@ -15,7 +15,8 @@ import { pickCounts, type SeedOptions, type SeedResult, type WorldKind } from '.
 import { AppendMachine, type AppendState, emptyState } from './append-machine.ts';
 import { RaftChecker } from './checker.ts';
 import { describeReplica, viewOf } from './views.ts';
-import { Client, Requests } from './clients.ts';
+import { Client, type Registers, Requests } from './clients.ts';
+import { unwritten } from './commands.ts';
 import { DurabilityWitness } from './durability-witness.ts';
 import { withHints } from './hints.ts';
 import { History } from './history.ts';
@@ -43,6 +44,11 @@ const counted = [
   'acknowledged',
   'barriers',
   'reads',
+  'gets',
+  'puts',
+  'swaps',
+  'swapsFailed',
+  'refusedSafely',
   'leaseReads',
   'transfersAsked',
   'lossesHinted',
@@ -145,7 +151,7 @@ class RaftRun {
     this.#suspends = this.#prng.chance(0.5);
     this.#history = new History(this.#world);
     for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
-    this.#checker = new RaftChecker(this.#world, this.#nodes, this.#witnesses, this.#voters);
+    this.#checker = new RaftChecker(this.#world, this.#witnesses, this.#voters);
     this.#churn = new Churn(this.#world, this.#nodes, this.#replicas, () =>
       this.#replicas.get(this.#prng.pick(this.#checker.leaders) ?? ''),
     );
@@ -204,7 +210,8 @@ class RaftRun {
     }
     this.#churn.checkSilenced();
     this.#checker.compareLogs();
-    for (const node of this.#nodes) this.#history.verify(node, this.#states.get(node)?.operations ?? []);
+    for (const node of this.#nodes) this.#history.verify(node, this.#states.get(node) ?? emptyState());
+    this.#history.registers.check();
     world.runFor(0);
   }
 
@@ -324,7 +331,8 @@ class RaftRun {
     replica.start((outcome) => {
       if (!outcome.ok) return this.#failed(ports, outcome.error);
       this.#checker.started(name, viewOf(replica));
-      this.#requests.serve(ports, replica);
+      const registers: Registers = (key) => state.registers.get(key) ?? unwritten;
+      this.#requests.serve(ports, replica, mutant?.registers?.(registers) ?? registers);
     });
     this.#replicas.set(name, replica);
     return { stop: () => replica.stop() };

@@ -35,6 +35,8 @@ export interface VotersView {
 export interface DurableView {
   /** A snapshot covers everything up to here. */
   readonly coveredIndex: number;
+  /** Counts what has changed here. */
+  readonly version: number;
   readonly lastIndex: number;
   /** 0 for index 0; undefined outside of the log. */
   termAt(index: number): number | undefined;
