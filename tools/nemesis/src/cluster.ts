@@ -30,6 +30,8 @@ export interface ClusterOptions {
   readonly processes: Processes;
   /** Null: everything is on loopback. */
   readonly network: Network | null;
+  /** Whether leaders may answer from a lease, and half of the clients ask them to. */
+  readonly leaseReads: boolean;
   readonly bug: PlantedBug | null;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
@@ -59,6 +61,9 @@ export class Cluster {
   #authority: CertificateAndKey | null = null;
   #client: Process<ToClient, FromClient> | null = null;
   #acknowledged = 0;
+  #leaseReads = 0;
+  #kills = 0;
+  #nodesKilled = 0;
   #finished = false;
   #died: string | null = null;
 
@@ -71,6 +76,21 @@ export class Cluster {
     return this.#options.network;
   }
 
+  /** Moments at which SIGKILL has struck. */
+  get kills(): number {
+    return this.#kills;
+  }
+
+  /** Processes that it has ended: several may die at the same moment. */
+  get nodesKilled(): number {
+    return this.#nodesKilled;
+  }
+
+  /** Reads that were answered from a lease. */
+  get leaseReads(): number {
+    return this.#leaseReads;
+  }
+
   say(text: string): void {
     this.#options.say(text);
   }
@@ -80,7 +100,7 @@ export class Cluster {
     const authority = await createAuthority({ name: 'nemesis authority' });
     this.#authority = authority;
     for (const nodeId of this.nodeIds) {
-      const { network, folder, bug } = this.#options;
+      const { network, folder, leaseReads, bug } = this.#options;
       const config: NodeConfig = {
         nodeId,
         clusterName,
@@ -91,6 +111,7 @@ export class Cluster {
             : { host: network.host(nodeId), port: networkPort },
         dataDir: join(folder, nodeId),
         tls: await issueNodeCertificate(authority, { clusterName, nodeId }),
+        leaseReads,
         bug,
         // One node keeps the default; the others go on to new segments all the time.
         wal: nodeId === this.nodeIds[0] ? {} : { segmentBytes: 256 * 1024, growthBytes: 64 * 1024 },
@@ -103,11 +124,11 @@ export class Cluster {
 
   /** Starts the clients; done when the first write is acknowledged. */
   async startLoad(load: Load): Promise<void> {
-    const { folder, processes, programs, network } = this.#options;
+    const { folder, processes, programs, network, leaseReads } = this.#options;
     const authority = this.#authority;
     if (authority === null) throw new Error('The cluster is assembled before there is load.');
     const tls = await issueClientCertificate(authority, { clusterName, clientId: 'nemesis' });
-    const config: ClientConfig = { ...load, clusterName, nodeIds: this.nodeIds, tls };
+    const config: ClientConfig = { ...load, leaseReads, clusterName, nodeIds: this.nodeIds, tls };
     const file = join(folder, 'client.json');
     await writeFile(file, JSON.stringify(config), { mode: 0o600 });
     const client = processes.start<ToClient, FromClient>(
@@ -158,17 +179,26 @@ export class Cluster {
     this.#nodes.set(nodeId, node);
     process.onMessage((message) => {
       if (message.kind === 'ready') node.address = message.address;
-      if (message.kind === 'status') node.status = message.status;
+      if (message.kind === 'status') {
+        this.#leaseReads += message.status.leaseReads - (node.status?.leaseReads ?? 0);
+        node.status = message.status;
+      }
       if (message.kind === 'digest') node.digest = message;
       if (message.kind === 'failed') this.#fail(`${nodeId}: ${message.line}`);
     });
   }
 
-  /** Ends at once, without a chance to say or write anything; done when it is gone. */
-  async kill(nodeId: string): Promise<void> {
-    const node = this.#nodes.get(nodeId);
-    node?.process.kill('SIGKILL');
-    await node?.process.exited;
+  /** Ends them at once, without a chance to say or write anything; done when they are gone. */
+  async kill(...nodeIds: readonly string[]): Promise<void> {
+    const running = nodeIds.flatMap((nodeId) => {
+      const process = this.#nodes.get(nodeId)?.process;
+      return process?.running === true ? [process] : [];
+    });
+    if (running.length === 0) return;
+    for (const process of running) process.kill('SIGKILL');
+    this.#kills++;
+    this.#nodesKilled += running.length;
+    await Promise.all(running.map(({ exited }) => exited));
   }
 
   pause(nodeId: string): void {

@@ -12,6 +12,10 @@ export interface Fault {
   readonly description: string;
   /** Whether it cuts links, which takes a network of our own. */
   readonly needsNetwork: boolean;
+  /** Whether each round kills, so that kills can be counted up to a number. */
+  readonly kills?: boolean;
+  /** Whether half of the clients read by the leader's lease, which rests on time that passes for all alike. */
+  readonly leaseReads?: boolean;
   round(context: FaultContext): Promise<void>;
 }
 
@@ -43,6 +47,7 @@ const rest = ({ cluster, prng }: FaultContext): Promise<void> => cluster.sleep(b
 const killLeader: Fault = {
   description: 'SIGKILL of the leader, and a restart on its own log, again and again',
   needsNetwork: false,
+  kills: true,
   async round(context) {
     const { cluster, prng } = context;
     const leader = await cluster.leader();
@@ -58,6 +63,7 @@ const killLeader: Fault = {
 const killSome: Fault = {
   description: 'SIGKILL of a minority, one after the other, and restarts, in which half are killed once more',
   needsNetwork: false,
+  kills: true,
   async round(context) {
     const { cluster, prng } = context;
     const victims = await minority(context);
@@ -84,10 +90,11 @@ const killSome: Fault = {
 const killAll: Fault = {
   description: 'SIGKILL of all nodes at once, and restarts',
   needsNetwork: false,
+  kills: true,
   async round(context) {
     const { cluster, prng } = context;
     cluster.say('SIGKILL all');
-    await Promise.all(cluster.nodeIds.map((nodeId) => cluster.kill(nodeId)));
+    await cluster.kill(...cluster.nodeIds);
     await cluster.sleep(prng.below(500));
     cluster.say('restarting all');
     await Promise.all(cluster.nodeIds.map((nodeId) => cluster.start(nodeId)));
@@ -96,9 +103,26 @@ const killAll: Fault = {
   },
 };
 
+const killRandom: Fault = {
+  description: 'SIGKILL at random moments, of some or all at once, and restarts without a pause',
+  needsNetwork: false,
+  kills: true,
+  async round({ cluster, prng }) {
+    await cluster.sleep(prng.below(400));
+    const size = prng.below(3) === 0 ? cluster.nodeIds.length : between(prng, 1, cluster.nodeIds.length - 1);
+    const victims = shuffled(prng, cluster.nodeIds).slice(0, size);
+    cluster.say(`SIGKILL ${victims.join(', ')}`);
+    await cluster.kill(...victims);
+    await Promise.all(victims.map((nodeId) => cluster.start(nodeId)));
+    // Mostly under full load again; else the next one strikes while they find together.
+    if (prng.below(4) > 0) await cluster.writesGoOn();
+  },
+};
+
 const pauseSome: Fault = {
   description: 'SIGSTOP of a minority, mostly with the leader, for 1 to 4 s',
   needsNetwork: false,
+  leaseReads: true,
   async round(context) {
     const { cluster } = context;
     const victims = await minority(context);
@@ -114,6 +138,7 @@ const pauseSome: Fault = {
 const pauseAll: Fault = {
   description: 'SIGSTOP of all nodes, and SIGCONT in another order',
   needsNetwork: false,
+  leaseReads: true,
   async round(context) {
     const { cluster, prng } = context;
     cluster.say('SIGSTOP all');
@@ -147,15 +172,16 @@ const cutting = (
   },
 });
 
-const partition = cutting(
-  'a minority, mostly with the leader, cut off from the others',
-  async (network, context) => {
+const partition: Fault = {
+  ...cutting('a minority, mostly with the leader, cut off from the others', async (network, context) => {
     const few = await minority(context);
     const many = context.cluster.nodeIds.filter((nodeId) => !few.includes(nodeId));
     for (const a of few) for (const b of many) await Promise.all([network.cut(a, b), network.cut(b, a)]);
     return `partition: ${few.join(', ')} | ${many.join(', ')}`;
-  },
-);
+  }),
+  // Clients go on asking a leader that is cut off.
+  leaseReads: true,
+};
 
 const oneWay = cutting(
   'the leader or another node deaf, or mute, to all other nodes',
@@ -190,6 +216,7 @@ const single = {
   'kill-leader': killLeader,
   'kill-some': killSome,
   'kill-all': killAll,
+  'kill-random': killRandom,
   'pause-some': pauseSome,
   'pause-all': pauseAll,
   partition,
@@ -201,6 +228,7 @@ const single = {
 const mixed: Fault = {
   description: 'any of the others, one after the other',
   needsNetwork: true,
+  leaseReads: true,
   async round(context) {
     const [fault] = shuffled(context.prng, Object.values(single));
     await fault?.round(context);

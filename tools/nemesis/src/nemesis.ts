@@ -11,13 +11,15 @@ import { Processes } from './processes.ts';
 import { bundlePrograms } from './programs.ts';
 import { runCheck } from './run-check.ts';
 import { runScenario, type ScenarioResult } from './run-scenario.ts';
-import { chooseScenarios, type Scenario } from './scenario.ts';
+import { chooseKilling, chooseScenarios, type Scenario } from './scenario.ts';
 
 export interface NemesisOptions {
   /** Names of scenarios, with or without a number of nodes; none: all. */
   readonly scenarios: readonly string[];
   /** How long faults go on in each. Default 20. */
   readonly seconds?: number;
+  /** In place of a time: until SIGKILL has struck at so many moments in each; without names all scenarios that kill. */
+  readonly kills?: number;
   /** Where histories go. Default `.cluster/nemesis`. */
   readonly out?: string;
   /** Which faults come when; real processes make no two runs alike even so. Default: drawn. */
@@ -39,8 +41,8 @@ const seedBound = 0x7fff_ffff;
 
 /** @returns the exit code: 0 = all held, 1 = something did not, 130 = interrupted. @throws RangeError for an unknown name. */
 export async function runNemesis(options: NemesisOptions): Promise<number> {
-  const chosen = chooseScenarios(options.scenarios);
-  const { json = false } = options;
+  const { kills, seconds = 20, json = false } = options;
+  const chosen = (kills === undefined ? chooseScenarios : chooseKilling)(options.scenarios);
   const write = (text: string): void => void (json ? process.stderr : process.stdout).write(text);
   const folder = await mkdtemp(join(tmpdir(), 'cluster-nemesis-'));
   const processes = new Processes();
@@ -66,7 +68,7 @@ export async function runNemesis(options: NemesisOptions): Promise<number> {
     for (const scenario of possible) {
       write(`${scenario.name}: ${scenario.fault.description}\n`);
       const result = await runScenario(scenario, {
-        seconds: options.seconds ?? 20,
+        until: kills === undefined ? { seconds } : { kills },
         seed: options.seed ?? Math.floor(Math.random() * seedBound),
         folder: join(folder, scenario.name),
         out,
@@ -138,7 +140,8 @@ async function checkFiles(
 }
 
 function sentence(result: ScenarioResult): string {
-  const { ok, operations, acknowledgedWrites, unknownOutcomes, faults, interruptionMs, history } = result;
-  const numbers = `${operations} operations, ${acknowledgedWrites} writes acknowledged, ${unknownOutcomes} of unknown outcome, ${faults} faults, longest interruption ${String(interruptionMs)} ms`;
+  const { ok, operations, acknowledgedWrites, unknownOutcomes, faults, kills, interruptionMs, history } =
+    result;
+  const numbers = `${operations} operations, ${acknowledgedWrites} writes acknowledged, ${unknownOutcomes} of unknown outcome, ${faults} faults, SIGKILL at ${kills} moments, longest interruption ${String(interruptionMs)} ms`;
   return `${ok ? 'held' : 'DID NOT HOLD'}: ${numbers}; ${history}`;
 }

@@ -13,7 +13,8 @@ import { runCheck } from './run-check.ts';
 import type { Scenario } from './scenario.ts';
 
 export interface ScenarioOptions {
-  readonly seconds: number;
+  /** How long faults go on, or until SIGKILL has struck at so many moments. */
+  readonly until: { readonly seconds: number } | { readonly kills: number };
   readonly seed: number;
   /** For what is thrown away. */
   readonly folder: string;
@@ -41,6 +42,10 @@ export interface ScenarioResult {
   readonly history: string;
   readonly seed: number;
   readonly faults: number;
+  /** Moments at which SIGKILL struck, and the processes that it ended. */
+  readonly kills: number;
+  readonly nodesKilled: number;
+  readonly leaseReads: number;
   readonly operations: number;
   readonly acknowledgedWrites: number;
   readonly unknownOutcomes: number;
@@ -58,7 +63,8 @@ export async function runScenario(
   { name, nodes, fault }: Scenario,
   options: ScenarioOptions,
 ): Promise<ScenarioResult> {
-  const { folder, out, programs, processes, signal, seed, seconds, bug = null } = options;
+  const { folder, out, programs, processes, signal, seed, until, bug = null } = options;
+  const { leaseReads = false } = fault;
   const history = join(out, `${name}.history.jsonl`);
   const counters = join(out, `${name}.counters.jsonl`);
   const log = join(out, `${name}.log`);
@@ -76,6 +82,7 @@ export async function runScenario(
   await mkdir(out, { recursive: true });
 
   let network: Network | null = null;
+  let cluster: Cluster | null = null;
   let rounds = 0;
   let replicasAgree: boolean | null = null;
   try {
@@ -83,14 +90,19 @@ export async function runScenario(
       network = await makeNetwork(nodeIds);
       options.onNetwork(network);
     }
-    const cluster = new Cluster({ nodeIds, folder, programs, processes, network, bug, say, signal });
+    const surroundings = { folder, programs, processes, network, say, signal };
+    cluster = new Cluster({ ...surroundings, nodeIds, leaseReads, bug });
     await cluster.assemble();
     await cluster.startLoad({ history, counters, seed, clients, countingClients });
     say(`${nodes} nodes, ${clients + countingClients} clients; seed ${seed}`);
     await cluster.sleep(settleMs);
     const context = { cluster, prng: Prng.fromSeed(seed, name) };
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; rounds++)
-      await fault.round(context);
+    const beganMs = performance.now();
+    const goesOn = (): boolean =>
+      'kills' in until
+        ? context.cluster.kills < until.kills
+        : performance.now() < beganMs + until.seconds * 1000;
+    for (; goesOn(); rounds++) await fault.round(context);
     say('no more faults; the clients read everything once more');
     await cluster.mend();
     await cluster.writesGoOn();
@@ -119,6 +131,9 @@ export async function runScenario(
     history,
     seed,
     faults: rounds,
+    kills: cluster?.kills ?? 0,
+    nodesKilled: cluster?.nodesKilled ?? 0,
+    leaseReads: cluster?.leaseReads ?? 0,
     operations: report?.operations ?? 0,
     acknowledgedWrites: report?.acknowledgedWrites ?? 0,
     unknownOutcomes: report?.unknownOutcomes ?? 0,

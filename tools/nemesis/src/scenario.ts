@@ -23,3 +23,14 @@ export function chooseScenarios(names: readonly string[]): readonly Scenario[] {
     );
   });
 }
+
+/** As {@link chooseScenarios}, of those that kill. @throws RangeError also for the name of one that does not. */
+export function chooseKilling(names: readonly string[]): readonly Scenario[] {
+  const chosen = chooseScenarios(names);
+  const killing = chosen.filter(({ fault }) => fault.kills === true);
+  if (names.length > 0 && killing.length < chosen.length) {
+    const known = Object.keys(faults).filter((name) => faults[name]?.kills === true);
+    throw new RangeError(`kills can be counted in ${known.join(', ')}, and in no other scenario`);
+  }
+  return killing;
+}

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CounterLine } from '../src/history/counter.ts';
 import { formatOperation } from '../src/history/operation.ts';
 import { objectionsTo, reportOn } from '../src/history/report.ts';
-import { chooseScenarios, scenarios } from '../src/scenario.ts';
+import { chooseKilling, chooseScenarios, scenarios } from '../src/scenario.ts';
 import { operation } from './histories.ts';
 
 const sound = [
@@ -78,5 +78,14 @@ describe('the scenarios', () => {
     expect(names('partition-5', 'pause-all-3')).toEqual(['partition-5', 'pause-all-3']);
     expect(() => names('earthquake')).toThrow(RangeError);
     expect(() => names('kill-leader-4')).toThrow('kill-leader-4');
+  });
+
+  it('whose kills are to be counted are those that kill, and no others are taken', () => {
+    const names = (...chosen: string[]): string[] => chooseKilling(chosen).map(({ name }) => name);
+    expect(names('kill-random')).toEqual(['kill-random-3', 'kill-random-5']);
+    expect(names()).toEqual(names('kill-leader', 'kill-some', 'kill-all', 'kill-random'));
+    expect(() => names('kill-random-5', 'pause-all')).toThrow(RangeError);
+    expect(() => names('mixed-3')).toThrow('kill-random');
+    expect(() => names('earthquake')).toThrow('earthquake');
   });
 });

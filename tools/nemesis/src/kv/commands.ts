@@ -13,9 +13,12 @@ export interface Session {
   readonly sequence: number;
 }
 
+/** How a read is made linearizable: by asking the leader, which asks a majority, or by the leader's lease where it has one. */
+export type Consistency = 'linearizable' | 'lease';
+
 export type Request =
   | { readonly type: 'write'; readonly write: Write; readonly session: Session | null }
-  | { readonly type: 'read'; readonly key: string }
+  | { readonly type: 'read'; readonly key: string; readonly consistency: Consistency }
   | { readonly type: 'openSession' };
 
 export type Answer =

@@ -48,7 +48,7 @@ class HistoryFile implements Journal {
 
 async function main(): Promise<void> {
   const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ClientConfig;
-  const { clusterName, nodeIds, tls, seed, clients, countingClients } = config;
+  const { clusterName, nodeIds, tls, ...load } = config;
   const addresses = new Map<string, Address>();
   const transport = await startTransport(
     { nodeId: 'nemesis', clusterName, bind: null, tls },
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   );
   const gateway = new Gateway(transport, addresses);
   const journal = new HistoryFile(config.history);
-  const workload = new Workload({ gateway, nodeIds, journal, seed, clients, countingClients });
+  const workload = new Workload({ ...load, gateway, nodeIds, journal });
   const finish = async (): Promise<void> => {
     const counters = await workload.finish();
     await journal.close();

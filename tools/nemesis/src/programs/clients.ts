@@ -5,7 +5,7 @@
  * refusal that claims to have had no effect is repeated by all, so a false claim shows as a write applied twice.
  */
 import type { Prng } from '@cluster/core';
-import type { ReadResult, Request, Session, Write, WriteResult } from '../kv/commands.ts';
+import type { Consistency, ReadResult, Request, Session, Write, WriteResult } from '../kv/commands.ts';
 import type { Operation, OperationKind, Value } from '../history/operation.ts';
 import type { Gateway, Reply } from './gateway.ts';
 
@@ -33,24 +33,34 @@ const pauseMs = 20;
 /** Of a session's commands, those that are sent twice; of the counts every second one. */
 const repeatEvery = 8;
 const repeatCountEvery = 2;
+/** Of the reads that may be answered from a lease, those that go to another node than the one before. */
+const moveEvery = 4;
 const pause = (): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, pauseMs);
   });
 
+export interface Habits {
+  readonly usesSession: boolean;
+  /** Of its reads. */
+  readonly consistency?: Consistency;
+}
+
 export class Client {
   readonly #around: Surroundings;
   readonly #prng: Prng;
   readonly #usesSession: boolean;
+  readonly #consistency: Consistency;
   #number: number;
   #node: number;
   #clientId: number | null = null;
   #sequence = 0;
 
-  constructor(around: Surroundings, prng: Prng, usesSession: boolean) {
+  constructor(around: Surroundings, prng: Prng, { usesSession, consistency = 'linearizable' }: Habits) {
     this.#around = around;
     this.#prng = prng;
     this.#usesSession = usesSession;
+    this.#consistency = consistency;
     this.#number = around.journal.newClient();
     this.#node = prng.below(around.nodeIds.length);
   }
@@ -63,7 +73,7 @@ export class Client {
   async get(key: string, patienceMs: number): Promise<Value | undefined> {
     const { journal } = this.#around;
     const call = journal.now();
-    const { result } = await this.#insist<ReadResult>(() => ({ type: 'read', key }), true, patienceMs);
+    const result = await this.#read(key, patienceMs);
     const status = result === null ? 'fail' : 'ok';
     this.#record('get', key, { value: result?.value ?? null, expect: null, call, status });
     return result?.value;
@@ -71,8 +81,14 @@ export class Client {
 
   /** What a counter has come to; null when nobody answers. Not written down. */
   async readCount(key: string, patienceMs: number): Promise<number | null> {
-    const { result } = await this.#insist<ReadResult>(() => ({ type: 'read', key }), true, patienceMs);
-    return result?.count ?? null;
+    return (await this.#read(key, patienceMs))?.count ?? null;
+  }
+
+  async #read(key: string, patienceMs: number): Promise<ReadResult | null> {
+    // A lease matters where somebody leads, or did: whoever relies on it asks around.
+    if (this.#consistency === 'lease' && this.#prng.below(moveEvery) === 0) this.#node = this.#other();
+    const request: Request = { type: 'read', key, consistency: this.#consistency };
+    return (await this.#insist<ReadResult>(() => request, true, patienceMs)).result;
   }
 
   /** True: done; false: it was not, for certain; null: nobody knows. */

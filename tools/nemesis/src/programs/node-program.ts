@@ -1,6 +1,6 @@
 /** One node as a process of its own: a replica over the encrypted transport, its log on disk. */
 import { readFileSync, rmSync } from 'node:fs';
-import { type Address, ClusterError, describeError } from '@cluster/core';
+import { type Address, ClusterError, describeError, MetricsRegistry } from '@cluster/core';
 import { type Raft, raftCodecHash } from '@cluster/raft';
 import { startRaft } from '@cluster/raft/node';
 import type { Transport } from '@cluster/transport';
@@ -31,7 +31,7 @@ process.on('disconnect', () => process.exit());
 
 async function main(): Promise<void> {
   const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NodeConfig;
-  const { nodeId, clusterName, voters, bind, dataDir, wal, tls, bug } = config;
+  const { nodeId, clusterName, voters, bind, dataDir, wal, leaseReads, tls, bug } = config;
   if (bug === 'no-log') rmSync(dataDir, { recursive: true, force: true });
   const addresses = new Map<string, Address>();
   const transport = await startTransport(
@@ -39,10 +39,11 @@ async function main(): Promise<void> {
     { directory: { lookup: (id) => addresses.get(id) } },
   );
   const store = new KeyValueStore();
+  const metrics = new MetricsRegistry();
   const raft = await startRaft(
     // Small, so that a run goes through many snapshots, and a node that was stopped for long is sent one.
-    { nodeId, voters: [...voters], dataDir, wal, snapshotEntries: 500, logTailEntries: 100 },
-    { channel: raftChannel(transport), stateMachine: store },
+    { nodeId, voters: [...voters], dataDir, wal, leaseReads, snapshotEntries: 500, logTailEntries: 100 },
+    { channel: raftChannel(transport), stateMachine: store, metrics },
   );
   transport.handle(
     requestType,
@@ -61,7 +62,8 @@ async function main(): Promise<void> {
   });
   setInterval(() => {
     const { role, term, leaderId, commitIndex, appliedIndex } = raft.status();
-    tell({ kind: 'status', status: { role, term, leaderId, commitIndex, appliedIndex } });
+    const leaseReads = metrics.value('raft_lease_reads', { group: '0' });
+    tell({ kind: 'status', status: { role, term, leaderId, commitIndex, appliedIndex, leaseReads } });
   }, statusEveryMs);
   for await (const event of raft.events()) if (event.type === 'Failed') throw event.error;
 }
@@ -93,8 +95,8 @@ async function serve({ raft, store, bug }: Served, request: Request): Promise<An
         return { ok: true, result: { clientId: await raft.openSession({ timeoutMs: waitMs }) } };
       case 'read':
         if (bug === 'stale-reads') return { ok: true, result: readStale(store, request.key) };
-        // What was agreed on before the question is applied here before the answer.
-        await raft.barrier({ timeoutMs: waitMs });
+        // What was acknowledged before the question is applied here before the answer.
+        await raft.read({ timeoutMs: waitMs, consistency: request.consistency });
         return { ok: true, result: { value: store.read(request.key), count: store.count(request.key) } };
       case 'write': {
         const { write, session } = request;

@@ -10,7 +10,7 @@ export interface Credentials {
 
 /**
  * Bugs that the verdict has to find, or it is worth nothing:
- * - `stale-reads`: reads skip the barrier, and answer what was read a second ago.
+ * - `stale-reads`: reads ask nobody, and answer what was read a second ago.
  * - `no-session`: what a client repeats is a new command.
  * - `no-log`: a node that starts again has forgotten everything.
  */
@@ -23,6 +23,7 @@ export interface NodeConfig {
   readonly bind: Address;
   readonly dataDir: string;
   readonly wal: WalConfigInput;
+  readonly leaseReads: boolean;
   readonly tls: Credentials;
   readonly bug: PlantedBug | null;
 }
@@ -33,6 +34,8 @@ export interface NodeStatus {
   readonly leaderId: string | null;
   readonly commitIndex: number;
   readonly appliedIndex: number;
+  /** Reads that it has answered from its lease since it started. */
+  readonly leaseReads: number;
 }
 
 /** Where nodes listen now: one that was started again may listen elsewhere. */
@@ -62,6 +65,8 @@ export interface ClientConfig {
   readonly clients: number;
   /** Clients that count up, each within a session. */
   readonly countingClients: number;
+  /** Whether half of the clients that read do so by the leader's lease. */
+  readonly leaseReads: boolean;
 }
 
 export type ToClient =

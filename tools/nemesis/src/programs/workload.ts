@@ -2,12 +2,13 @@
 import { Prng } from '@cluster/core';
 import type { CounterLine } from '../history/counter.ts';
 import type { Value } from '../history/operation.ts';
-import { Client, type Surroundings } from './clients.ts';
+import { Client, type Habits, type Surroundings } from './clients.ts';
 
 export interface WorkloadOptions extends Surroundings {
   readonly seed: number;
   readonly clients: number;
   readonly countingClients: number;
+  readonly leaseReads: boolean;
 }
 
 const patienceMs = 8000;
@@ -38,15 +39,19 @@ export class Workload {
   }
 
   start(): void {
-    const { seed, clients, countingClients } = this.#options;
-    const client = (name: string, session: boolean): [Client, Prng] => {
+    const { seed, clients, countingClients, leaseReads } = this.#options;
+    const client = (name: string, habits: Habits): [Client, Prng] => {
       const prng = Prng.fromSeed(seed, name);
-      return [new Client(this.#options, prng, session), prng];
+      return [new Client(this.#options, prng, habits), prng];
     };
+    const habits = (i: number): Habits => ({
+      usesSession: i % 2 === 0,
+      consistency: leaseReads && i < clients / 2 ? 'lease' : 'linearizable',
+    });
     this.#running = Promise.all([
-      ...Array.from({ length: clients }, (_, i) => this.#operate(...client(`client ${i}`, i % 2 === 0))),
+      ...Array.from({ length: clients }, (_, i) => this.#operate(...client(`client ${i}`, habits(i)))),
       ...Array.from({ length: countingClients }, (_, i) =>
-        this.#count(`counter ${i}`, client(`counter ${i}`, true)[0]),
+        this.#count(`counter ${i}`, client(`counter ${i}`, { usesSession: true })[0]),
       ),
     ]);
   }
@@ -57,7 +62,8 @@ export class Workload {
     await this.#running;
     const keys = [...this.#keys];
     const reader = async (): Promise<void> => {
-      const client = new Client(this.#options, Prng.fromSeed(this.#options.seed, 'reader'), false);
+      const prng = Prng.fromSeed(this.#options.seed, 'reader');
+      const client = new Client(this.#options, prng, { usesSession: false });
       for (let key = keys.pop(); key !== undefined; key = keys.pop()) await client.get(key, finalPatienceMs);
     };
     await Promise.all(Array.from({ length: finalReaders }, reader));
