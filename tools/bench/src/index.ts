@@ -13,6 +13,7 @@ export {
   transportQuick,
 } from './transport/bench.ts';
 export { soakDefaults, type SoakOptions, type SoakResult, soakTransport } from './transport/soak.ts';
-export { benchRaft, type RaftBenchOptions, raftDefaults, raftQuick } from './raft/bench.ts';
+export { benchRaft } from './raft/bench.ts';
+export { type RaftBenchOptions, raftDefaults, raftQuick } from './raft/options.ts';
 export { benchSwim, type SwimBenchOptions, swimDefaults, swimQuick } from './swim/bench.ts';
 export { type InteropOptions, type InteropResult, runInterop } from './swim/interop.ts';

@@ -3,7 +3,6 @@
  * cores, each with its log flushed to the disk, loaded by one process over the network, interleaved in every round.
  */
 import { mkdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Address } from '@cluster/core';
@@ -30,49 +29,10 @@ import {
 import type { EtcdStatus } from './etcd-status.ts';
 import { clientHost, type FailoverScene, inside, measureFailover } from './failover.ts';
 import type { Restarted } from './lone-program.ts';
+import type { RaftBenchOptions } from './options.ts';
 import { measureRestart, restartRows } from './restart.ts';
 import { failoverRows, type FailoverTimes, loadRows, type RaftSamples, type StoreName } from './rows.ts';
 import { keepLoaded, steadyExpectations, steadyRows, type SteadyRun } from './steady.ts';
-
-export interface RaftBenchOptions {
-  readonly rounds: number;
-  readonly clients: readonly number[];
-  readonly valueBytes: number;
-  readonly warmMs: number;
-  readonly runMs: number;
-  /** Leaders killed of each. */
-  readonly failover: number;
-  /** Minutes of full load on ours alone, in which nobody may stand for election; 0: none. */
-  readonly steady: number;
-  /** Entries for which a follower of ours is away, and entries that one starts again with; 0: none. In place of the load. */
-  readonly away: number;
-  readonly restart: number;
-  /** Where the logs are written. */
-  readonly folder: string;
-  /** Where CPU profiles of ours go, of runs after the last round. */
-  readonly profile?: string;
-}
-
-export const raftDefaults: RaftBenchOptions = {
-  rounds: 3,
-  clients: [1, 8, 32, 64, 256],
-  valueBytes: 256,
-  warmMs: 500,
-  runMs: 2000,
-  failover: 0,
-  steady: 0,
-  away: 0,
-  restart: 0,
-  folder: tmpdir(),
-};
-
-export const raftQuick: RaftBenchOptions = {
-  ...raftDefaults,
-  rounds: 1,
-  clients: [1, 32],
-  warmMs: 200,
-  runMs: 600,
-};
 
 /** Ours by default, and what etcd is set to for the failover: an election timeout is drawn between this and twice this. */
 const equalTimings = { heartbeatMs: 50, electionMs: 250 } as const;
@@ -245,11 +205,11 @@ class RaftBench {
   }
 
   async away(): Promise<void> {
-    const { away: entries, clients, valueBytes, profile } = this.#options;
-    const cluster = await this.#ours(null, true);
+    const { away: entries, awayKeys: keys, awaySlices: slices, clients, valueBytes, profile } = this.#options;
+    const cluster = await this.#ours();
     const client = await this.#client(new Map([['ours', cluster]]));
     const say = this.#say;
-    const load = { entries, clients: Math.max(...clients), valueBytes, profile };
+    const load = { entries, keys, slices, clients: Math.max(...clients), valueBytes, profile };
     this.#absence = await AwayRun.measure({ cluster, client, say, ...load });
     await Promise.all([client.kill(), cluster.stop()]);
   }
@@ -270,7 +230,8 @@ class RaftBench {
   }
 
   result(): BenchResult {
-    const { rounds, clients, valueBytes, warmMs, runMs, failover, steady, away, restart } = this.#options;
+    const { rounds, clients, valueBytes, warmMs, runMs, failover, steady, away, restart, settings } =
+      this.#options;
     const absence = this.#absence;
     const expectations = [
       ...(this.#steady === null ? [] : steadyExpectations(this.#steady)),
@@ -293,7 +254,7 @@ class RaftBench {
         wire: { ours: 'mutual TLS', limit: 'mutual TLS', etcd: 'HTTP, JSON gateway v3' },
         etcd: { load: 'its defaults (100 ms, 1000 ms)', failover: equalTimings },
         machine: machine(),
-        ours: raftConfigSchema.parse({ nodeId: 'n1', voters: [...serverNames] }),
+        ours: raftConfigSchema.parse({ nodeId: 'n1', voters: [...serverNames], ...settings }),
       },
       rows: [
         ...(this.#loads.size === 0 ? [] : loadRows(this.#loads, clients)),
@@ -348,7 +309,7 @@ class RaftBench {
     }
   }
 
-  async #ours(network: Network | null = null, snapshots = false): Promise<OurCluster> {
+  async #ours(network: Network | null = null): Promise<OurCluster> {
     const { server: program } = this.#programs;
     const folder = await this.#folder('ours');
     return await startOurs({
@@ -357,8 +318,7 @@ class RaftBench {
       program,
       identities: this.#identities,
       folder,
-      timings: {},
-      snapshots,
+      settings: this.#options.settings,
     });
   }
 

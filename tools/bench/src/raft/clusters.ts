@@ -71,20 +71,18 @@ export interface OurOptions {
   readonly program: string;
   readonly identities: Readonly<Record<string, Place>>;
   readonly folder: string;
-  readonly timings: Readonly<Record<string, number>>;
-  /** Whether the state machine gives images of itself. */
-  readonly snapshots?: boolean | undefined;
+  /** What differs from the defaults. */
+  readonly settings: Readonly<Record<string, number>>;
 }
 
-/** Each server in a process of its own, over mutual TLS, with every default but `timings`. */
+/** Each server in a process of its own, over mutual TLS, with every default but `settings`. */
 export async function startOurs({
   place,
   surroundings = loopback,
   program,
   identities,
   folder,
-  timings,
-  snapshots = false,
+  settings,
 }: OurOptions): Promise<OurCluster> {
   const remotes = new Map<string, Remote>();
   const servers: Record<string, Address> = {};
@@ -97,7 +95,7 @@ export async function startOurs({
   };
   const remoteOf = (name: string): Remote => remotes.get(name) as Remote;
   const enter = (name: string): Promise<void> =>
-    remoteOf(name).call('join', { addresses: servers, dataDir: join(folder, name), timings, snapshots });
+    remoteOf(name).call('join', { addresses: servers, dataDir: join(folder, name), settings });
   await Promise.all(serverNames.map(listen));
   await Promise.all(serverNames.map(enter));
   const askAll = (): Promise<RaftStatus[]> =>

@@ -17,7 +17,7 @@ export class KeyValues implements StateMachine {
   /** Without it nothing shortens the log. */
   readonly images: KeyValueImages | undefined;
 
-  constructor({ images = false }: { readonly images?: boolean } = {}) {
+  constructor({ images = true }: { readonly images?: boolean } = {}) {
     this.images = images ? new KeyValueImages(this.#values) : undefined;
   }
 

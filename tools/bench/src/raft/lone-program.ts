@@ -27,7 +27,11 @@ export interface Restarted {
 const start = (dataDir: string): Promise<Raft> =>
   startRaft(
     { nodeId: 'alone', voters: ['alone'], dataDir },
-    { channel: { send: () => undefined, onMessage: () => undefined }, stateMachine: new KeyValues() },
+    {
+      channel: { send: () => undefined, onMessage: () => undefined },
+      // Every entry stays in the log that it starts from: no snapshot takes their place.
+      stateMachine: new KeyValues({ images: false }),
+    },
   );
 
 serveParent({

@@ -18,8 +18,7 @@ export interface JoinOptions {
   readonly addresses: Readonly<Record<string, Address>>;
   readonly dataDir: string;
   /** What differs from the defaults. */
-  readonly timings: Readonly<Record<string, number>>;
-  readonly snapshots: boolean;
+  readonly settings: Readonly<Record<string, number>>;
 }
 
 let addresses: Readonly<Record<string, Address>> = {};
@@ -46,12 +45,12 @@ serveParent({
     );
     return transport.local;
   },
-  join: async ({ addresses: all, dataDir, timings, snapshots }: JoinOptions): Promise<void> => {
+  join: async ({ addresses: all, dataDir, settings }: JoinOptions): Promise<void> => {
     addresses = all;
-    const values = new KeyValues({ images: snapshots });
+    const values = new KeyValues();
     const nodeId = process.argv[2] ?? '';
     raft = await startRaft(
-      { nodeId, voters: Object.keys(all), dataDir, ...timings },
+      { nodeId, voters: Object.keys(all), dataDir, ...settings },
       { channel: channel(), stateMachine: values },
     );
     const put = async (bytes: Uint8Array): Promise<Uint8Array> =>
