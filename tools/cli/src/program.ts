@@ -10,6 +10,7 @@ import { interopCommand } from './commands/interop.ts';
 import { laterCommands } from './commands/later.ts';
 import { mutateCommand } from './commands/mutate.ts';
 import { nemesisCommand } from './commands/nemesis.ts';
+import { nightCommand } from './commands/night.ts';
 import { nodeCommand } from './commands/node.ts';
 import { simCommand } from './commands/sim.ts';
 import { soakCommand } from './commands/soak.ts';
@@ -32,6 +33,7 @@ const makers: readonly MakeCommand[] = [
   stepCommand,
   simCommand,
   nemesisCommand,
+  nightCommand,
   benchCommand,
   fuzzCommand,
   interopCommand,

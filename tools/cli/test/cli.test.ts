@@ -86,6 +86,7 @@ describe('the command', () => {
       'soak',
       'wal',
       'nemesis',
+      'night',
       'lab',
     ];
     for (const name of names) {
