@@ -695,6 +695,21 @@ describe('gossip', () => {
     expect(rig.sent('alive')).toEqual([]);
   });
 
+  it('tells one that is dead or has left here, and yet pings us, what it is taken for, so that it refutes', () => {
+    const rig = CoreRig.with(['a', 'd', 'l']);
+    rig.hear(dead('d', 3), dead('l', 1, 'l'));
+    rig.drain();
+    const told = (node: string | null, host = 'elsewhere'): unknown[] => {
+      rig.take();
+      const source = node === null ? null : { node, address: addressOf(host) };
+      rig.hear({ type: 'ping', seqNo: 9, node: 'me', source });
+      return rig.said('send').flatMap(({ messages }) => messages.slice(1));
+    };
+    expect(told('d')).toEqual([dead('d', 3, 'me')]);
+    expect(told('l')).toEqual([dead('l', 1, 'l')]);
+    expect([told('a'), told('stranger'), told('me'), told(null)]).toEqual([[], [], [], []]);
+  });
+
   it('rides on pings and answers', () => {
     const rig = CoreRig.with(['a'], { gossipPeriodMs: 2500 });
     rig.hear(alive('n'));

@@ -118,7 +118,18 @@ export class Prober {
   answer(ping: Ping, from: Address, out: Out): void {
     if (!this.isMeant(ping)) return;
     const ack: Message = { type: 'ack', seqNo: ping.seqNo, payload: this.ackPayload };
-    this.#gossip.send(ping.source?.address ?? from, [ack], false, out);
+    this.#gossip.send(ping.source?.address ?? from, [ack, ...this.#deathOf(ping.source)], false, out);
+  }
+
+  /**
+   * Who pings us and is dead or has left by our record hears of it, and refutes if it can (foca's TurnUndead). Gossip alone reaches the
+   * recently dead, and those that left not at all.
+   */
+  #deathOf(source: PingSource | null): readonly Message[] {
+    const row = source === null ? undefined : this.#members.find(source.node);
+    if (row?.state !== 'dead' && row?.state !== 'left') return [];
+    const { name: node, incarnation, state } = row;
+    return [{ type: 'dead', incarnation, node, from: state === 'left' ? node : this.#pool.self.name }];
   }
 
   isMeant(ping: Ping): boolean {
