@@ -64,9 +64,17 @@ export const joinBusy = (): ClusterError =>
   new ClusterError({
     code: 'SWIM_JOIN_BUSY',
     fault: 'caller',
-    message: 'A join is under way already, or this member is not running.',
+    message: 'A join is under way already.',
     advice: 'Wait for the one that runs, or give all seeds to one call.',
     retry: 'safe',
+  });
+
+export const hasLeft = (): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_LEFT',
+    fault: 'caller',
+    message: 'This member has left the pool, or is about to.',
+    advice: 'Stop it, and start a new one: it may have the same name, data folder and address.',
   });
 
 export const tooManySeeds = (count: number, max: number): ClusterError =>

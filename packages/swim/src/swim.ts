@@ -84,7 +84,8 @@ export class Swim {
    * Joins through members that are there already; joins of one member run one after another.
    * @param seeds `host:port`; names are resolved, and IPv6 is written `[::1]:7000`.
    * @returns how many seeds answered.
-   * @throws ClusterError `SWIM_JOIN_FAILED`, `SWIM_KEY_MISMATCH` or `SWIM_LABEL_MISMATCH` when none did, naming each and why; `SWIM_SEED_INVALID`.
+   * @throws ClusterError `SWIM_JOIN_FAILED`, `SWIM_KEY_MISMATCH` or `SWIM_LABEL_MISMATCH` when none did, naming each and why; `SWIM_SEED_INVALID`;
+   *   `SWIM_LEFT` after `leave`.
    */
   async join(seeds: readonly string[], { signal }: Cancellable = {}): Promise<number> {
     signal?.throwIfAborted();

@@ -1012,7 +1012,7 @@ describe('joining', () => {
     const rig = CoreRig.with([]);
     rig.input({ type: 'JOIN', join: 1, seeds });
     rig.input({ type: 'JOIN', join: 2, seeds });
-    expect(rig.said('joinRefused')).toEqual([{ type: 'joinRefused', join: 2 }]);
+    expect(rig.said('joinRefused')).toEqual([{ type: 'joinRefused', join: 2, hasLeft: false }]);
   });
 });
 

@@ -275,6 +275,25 @@ describe('a join', () => {
   });
 });
 
+describe('a member that has left', () => {
+  it('joins no more, and says that waiting does not help', () => {
+    const pool = new Pool(3, 16);
+    pool.world.runFor(3000);
+    const errors: unknown[] = [];
+    const join = (): void =>
+      void pool.engine('n3').join(pool.seedsFor('n3'), (joined) => errors.push(joined.ok || joined.error));
+    pool.engine('n3').leave(() => undefined);
+    // The goodbye is on its way, and then is said.
+    expect(pool.world.runWhileNot(() => pool.engine('n3').agentState === 'leaving', 5000)).toBe(true);
+    join();
+    expect(pool.world.runWhileNot(() => pool.engine('n3').agentState === 'left', 5000)).toBe(true);
+    join();
+    pool.world.runFor(1000);
+    const left = { code: 'SWIM_LEFT', fault: 'caller', retry: 'useless' };
+    expect(errors).toMatchObject([left, left]);
+  });
+});
+
 describe('the bounds of streams', () => {
   it('refuses more peers at a time than configured, counts them, and lets go of silent ones', () => {
     const pool = new Pool(1, 21, { inboundStreamsMax: 2, streamTimeoutMs: 1000 });

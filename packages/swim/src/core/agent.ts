@@ -113,7 +113,8 @@ export class Agent {
   }
 
   join({ join, seeds }: Extract<SwimInput, { type: 'JOIN' }>, nowMs: number, out: Out): void {
-    if (!this.#machine.in('running.settled')) return out.emit({ type: 'joinRefused', join });
+    if (!this.#machine.in('running.settled'))
+      return out.emit({ type: 'joinRefused', join, hasLeft: this.#hasLeft });
     this.#attempt = { join, seeds, reached: 0, failures: [] };
     this.#machine.send({ type: 'JOIN' }, nowMs, out);
   }

@@ -110,8 +110,8 @@ export type SwimEffect =
       readonly failures: readonly SeedFailure[];
       readonly aborted: boolean;
     }
-  /** Another join is under way, or we are not running. */
-  | { readonly type: 'joinRefused'; readonly join: number }
+  /** We have left, or another join is under way. */
+  | { readonly type: 'joinRefused'; readonly join: number; readonly hasLeft: boolean }
   /** One of those known before the restart has taken us in. */
   | { readonly type: 'rejoined' }
   /** Somebody answers to our name at another address. */

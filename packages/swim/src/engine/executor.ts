@@ -2,7 +2,7 @@
 import type { DatagramSocket, Logger } from '@cluster/core';
 import type { SwimEffect, SwimInput } from '../core/effects.ts';
 import type { SwimCore } from '../core/swim-core.ts';
-import { joinAborted, joinBusy, joinFailed } from '../errors.ts';
+import { hasLeft, joinAborted, joinBusy, joinFailed } from '../errors.ts';
 import type { MemberHappening } from '../member.ts';
 import type { SwimMetrics } from '../metrics.ts';
 import type { SwimPorts } from '../ports.ts';
@@ -66,7 +66,10 @@ export class Executor {
       case 'joinFinished':
         return this.#joinFinished(effect);
       case 'joinRefused':
-        return calls.settleJoin(effect.join, () => ({ ok: false, error: joinBusy() }));
+        return calls.settleJoin(effect.join, () => ({
+          ok: false,
+          error: effect.hasLeft ? hasLeft() : joinBusy(),
+        }));
       case 'rejoined':
         return serf?.joined();
       case 'rivalAnswered':
