@@ -1,6 +1,17 @@
 /** One test per claim of Ongaro's thesis on terms, elections and pre-votes; the section leads the name. */
 import { describe, expect, it } from 'vitest';
+import type { Configuration, Entry } from '../src/index.ts';
+import { votersOnly } from '../src/core/configuration.ts';
+import { encodeConfiguration } from '../src/core/membership.ts';
 import { Bench, BenchCluster, log } from './support/bench.ts';
+
+const configurationEntry = (index: number, more: Partial<Configuration>): Entry => ({
+  index,
+  term: 1,
+  kind: 'configuration',
+  session: null,
+  command: encodeConfiguration({ ...votersOnly(['a']), ...more }),
+});
 
 const heartbeat = (term: number) =>
   ({ type: 'append', term, prevIndex: 0, prevTerm: 0, commit: 0, entries: [] }) as const;
@@ -151,6 +162,23 @@ describe('votes', () => {
     expect(node.of('send')).toEqual([]);
     node.propose('x');
     expect(node.core.commitIndex).toBe(2);
+  });
+
+  it('3.4: who knows of no other member waits for no leader when it starts, unless a lease may rest on it', () => {
+    const soon = (node: Bench): string => {
+      node.pass(20);
+      return node.core.role;
+    };
+    const learner = configurationEntry(1, { learners: ['b'] });
+    expect(soon(new Bench({ voters: ['a'] }, { entries: log(1, 1) }))).toBe('leader');
+    expect(soon(new Bench({ voters: ['a'], leaseReads: true }))).toBe('follower');
+    expect(soon(new Bench({ voters: ['a'], preVote: false }))).toBe('follower');
+    expect(soon(new Bench({ voters: ['a'] }, { entries: [learner] }))).toBe('follower');
+    expect(soon(new Bench())).toBe('follower');
+    expect(soon(new Bench({ voters: [] }))).toBe('learner');
+    // The change that left it alone may come to nothing.
+    const shrunk = [configurationEntry(1, { voters: ['a', 'b'] }), configurationEntry(2, {})];
+    expect(soon(new Bench({ voters: ['a'] }, { entries: shrunk }))).toBe('follower');
   });
 
   it('3.4: votes that come after the election, or from an older one, do not count', () => {

@@ -234,6 +234,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     const prng = Prng.fromSeed(this.#seed, `election ${config.nodeId}`).state;
     this.#parts.changes.start(nowMs, out);
     this.#role.start({ ...limits, prng }, nowMs, out);
+    this.#parts.reception.begun(nowMs, out);
   }
 
   #fire(timer: string, nowMs: number, out: Out): void {

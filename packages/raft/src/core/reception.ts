@@ -66,6 +66,16 @@ export class Reception {
     if (shared.config.leaseReads) shared.leaderContactMs = nowMs;
   }
 
+  /**
+   * The role machine has started. A node that knows of no other member has no leader to wait for (thesis 3.4): an election timeout would
+   * be most of what its restart takes. Another could lead on only by what it promised in a lease (thesis 6.4.1).
+   */
+  begun(nowMs: number, out: Out): void {
+    const { membership, config } = this.#parts.shared;
+    const isAlone = membership.mayStand && membership.peers.length === 0;
+    if (isAlone && config.preVote && !config.leaseReads) this.#standInTurn(0, nowMs, out);
+  }
+
   silenceMs(nowMs: number): number {
     return nowMs - this.#timerBaseMs;
   }
@@ -79,7 +89,11 @@ export class Reception {
     const { leaderId, rank, config } = shared;
     if (peer !== leaderId || rank === null || !config.preVote || config.leaseReads) return;
     shared.leaderContactMs = null;
-    this.#timerBaseMs = nowMs - config.electionTimeoutMaxMs;
+    this.#standInTurn(rank, nowMs, out);
+  }
+
+  #standInTurn(rank: number, nowMs: number, out: Out): void {
+    this.#timerBaseMs = nowMs - this.#parts.shared.config.electionTimeoutMaxMs;
     this.#raise({ type: 'LEADER_LOST', rank }, nowMs, out);
   }
 

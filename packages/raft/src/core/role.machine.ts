@@ -27,7 +27,10 @@ export interface RoleContext extends RoleInput {
 export type RoleEvent =
   /** The election timer fired `silentMs` after a leader was last heard or a vote was granted; `rank` as in LEADER_LOST, null without a leader. */
   | { readonly type: 'ELECTION_DUE'; readonly silentMs: number; readonly rank: number | null }
-  /** The connection to the leader broke; so many voters come before this one in the order in which they stand. */
+  /**
+   * The connection to the leader broke, or there is nobody who could lead; so many voters come before this one in the order in which
+   * they stand.
+   */
   | { readonly type: 'LEADER_LOST'; readonly rank: number }
   | { readonly type: 'PRE_VOTE_WON' }
   | { readonly type: 'PRE_VOTE_LOST' }
