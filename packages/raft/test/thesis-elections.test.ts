@@ -327,6 +327,27 @@ describe('disruption', () => {
     expect(node.sent('voteResponse')).toMatchObject([{ pre: true, granted: false }]);
   });
 
+  it('9.6: of two that ask for pre-votes at the same time one gives way, so that they do not split the vote', () => {
+    const cluster = new BenchCluster(['a', 'b', 'c']);
+    for (const name of ['b', 'a']) cluster.node(name).passElectionTimeout();
+    cluster.settle(({ from, to }) => from !== 'c' && to !== 'c');
+    expect(['a', 'b'].map((name) => cluster.node(name).core.role)).toEqual(['leader', 'follower']);
+  });
+
+  it('9.6: who has asked gives way to a better log, and to anybody a moment later', () => {
+    const grants = (nodeId: string, from: string, lastIndex: number, waitMs: number): boolean | undefined => {
+      const node = new Bench({ nodeId }, { entries: log(1, 1) });
+      node.passElectionTimeout();
+      node.pass(waitMs);
+      node.receive(from, preRequest(2, lastIndex, 1));
+      return node.sent('voteResponse', from)[0]?.granted;
+    };
+    expect(grants('a', 'b', 2, 0)).toBe(false);
+    expect(grants('b', 'a', 2, 0)).toBe(true);
+    expect(grants('a', 'b', 3, 0)).toBe(true);
+    expect(grants('a', 'b', 2, 50)).toBe(true);
+  });
+
   it('9.6: a node at a higher term gets its leader back: the old one steps down by its refusal', () => {
     const cluster = new BenchCluster(['a', 'b', 'c'], {}, { c: { hardState: { term: 8, vote: null } } });
     cluster.elect('a', ({ from, to }) => from !== 'c' && to !== 'c');

@@ -7,6 +7,7 @@ import type { RaftOut } from './inputs-and-effects.ts';
 export interface ElectionCheckpoint {
   readonly votes: readonly (readonly [string, boolean])[];
   readonly ownVoteSequence: number | null;
+  readonly askedMs: number;
   readonly started: number;
 }
 
@@ -15,6 +16,8 @@ export class Election {
   #votes = new Map<string, boolean>();
   // The write that makes the vote for oneself count; null when there is none to wait for.
   #ownVoteSequence: number | null = null;
+  // When it last asked for pre-votes.
+  #askedMs = 0;
   /** The leader has asked this node to stand: said in the next election it calls, and in that one only. */
   invited = false;
   /** Elections this node has stood in. */
@@ -25,7 +28,8 @@ export class Election {
   }
 
   /** @returns whether this node alone is a majority. */
-  askForPreVotes(out: RaftOut): boolean {
+  askForPreVotes(nowMs: number, out: RaftOut): boolean {
+    this.#askedMs = nowMs;
     const { config, membership, term, log } = this.#shared;
     this.#votes = new Map([[config.nodeId, true]]);
     this.#ownVoteSequence = null;
@@ -87,10 +91,22 @@ export class Election {
     const granted =
       request.term > shared.term &&
       !shared.hearsLeader(nowMs) &&
-      shared.log.isUpToDate(request.lastIndex, request.lastTerm);
+      shared.log.isUpToDate(request.lastIndex, request.lastTerm) &&
+      !this.#comesBefore(from, request, nowMs);
     const term = granted ? request.term : shared.term;
     shared.sendWhenTermIsDurable(out, from, { type: 'voteResponse', term, pre: true, granted });
     return false;
+  }
+
+  /**
+   * Two that ask each other at once and both agree would then stand at once, split the vote and wait for another election timeout. So one
+   * of them gives way: of two equal logs the one whose name comes later, for as long as the other may be expected to stand.
+   */
+  #comesBefore(from: string, { lastIndex, lastTerm }: VoteRequest, nowMs: number): boolean {
+    const { role, config, log } = this.#shared;
+    const hasJustAsked = role === 'preCandidate' && nowMs - this.#askedMs < config.heartbeatMs;
+    const isEqual = lastIndex === log.lastIndex && lastTerm === log.lastTerm;
+    return hasJustAsked && isEqual && config.nodeId < from;
   }
 
   #answerVote(from: string, request: VoteRequest, nowMs: number, out: RaftOut): boolean {
@@ -125,10 +141,16 @@ export class Election {
   }
 
   checkpoint(): ElectionCheckpoint {
-    return { votes: [...this.#votes], ownVoteSequence: this.#ownVoteSequence, started: this.started };
+    return {
+      votes: [...this.#votes],
+      ownVoteSequence: this.#ownVoteSequence,
+      askedMs: this.#askedMs,
+      started: this.started,
+    };
   }
 
-  restore({ votes, ownVoteSequence, started }: ElectionCheckpoint): void {
+  restore({ votes, ownVoteSequence, askedMs, started }: ElectionCheckpoint): void {
+    this.#askedMs = askedMs;
     this.#votes = new Map(votes);
     this.#ownVoteSequence = ownVoteSequence;
     this.started = started;

@@ -269,7 +269,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'askForPreVotes':
         shared.role = 'preCandidate';
         shared.leaderId = null;
-        if (this.#parts.election.askForPreVotes(out)) this.#raise({ type: 'PRE_VOTE_WON' }, nowMs, out);
+        if (this.#parts.election.askForPreVotes(nowMs, out))
+          this.#raise({ type: 'PRE_VOTE_WON' }, nowMs, out);
         return;
       case 'callElection':
         shared.role = 'candidate';
