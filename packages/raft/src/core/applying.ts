@@ -10,10 +10,10 @@ import type { Shared } from './state.ts';
 import type { RaftEffect, RaftOut } from './inputs-and-effects.ts';
 import type { AppliedEntry, Entry, SessionChange, SessionRecord, Verdict } from './types.ts';
 
-/** How an entry of the batch will be answered. */
+/** How an entry of the batch will be answered; a number: by the result at that place, as nearly all are. */
 type Planned =
+  | number
   | { readonly type: 'empty' }
-  | { readonly type: 'position'; readonly position: number }
   | { readonly type: 'known'; readonly result: Uint8Array }
   | { readonly type: 'refused'; readonly status: 'sessionExpired' | 'sequenceTooOld' };
 
@@ -21,6 +21,8 @@ interface Batch {
   readonly lastIndex: number;
   readonly firstIndex: number;
   readonly plan: readonly Planned[];
+  /** How many results it must bring. */
+  readonly results: number;
   /** Fresh session commands whose results are to be kept: clientId, sequence, position. */
   readonly keep: readonly (readonly [number, number, number])[];
 }
@@ -32,6 +34,7 @@ export interface ApplyingCheckpoint {
 }
 
 const nothing = new Uint8Array(0);
+const empty = { type: 'empty' } as const;
 
 export class Applying {
   readonly #shared: Shared;
@@ -82,8 +85,12 @@ export class Applying {
     return this.#batch !== null;
   }
 
-  /** The results of the batch have come; `settle` is told the verdict on each entry. */
-  complete(results: readonly Uint8Array[], settle: (entry: Entry, verdict: Verdict) => void): void {
+  /** The results of the batch have come; `settle` is told the verdict on each entry that somebody waits for. */
+  complete(
+    results: readonly Uint8Array[],
+    isAwaited: (entry: Entry) => boolean,
+    settle: (entry: Entry, verdict: Verdict) => void,
+  ): void {
     const batch = this.#batch;
     assert(batch !== null, 'results belong to a batch under way');
     this.#batch = null;
@@ -99,7 +106,7 @@ export class Applying {
     for (const [at, planned] of batch.plan.entries()) {
       const entry = this.#shared.log.entryAt(batch.firstIndex + at);
       assert(entry !== undefined, 'an applied entry is in the log');
-      settle(entry, verdictOn(entry, planned, results));
+      if (isAwaited(entry)) settle(entry, verdictOn(entry, planned, results));
     }
   }
 
@@ -114,9 +121,9 @@ export class Applying {
         sessions.push({ type: 'open', clientId: index, index, ...(owner === '' ? {} : { owner }) });
         const closed = this.#sessions.open(index, owner);
         if (closed !== null) sessions.push({ type: 'close', clientId: closed, index });
-        return { type: 'empty' };
+        return empty;
       }
-      if (kind !== 'command') return { type: 'empty' };
+      if (kind !== 'command') return empty;
       const position = applied.length;
       if (session !== null) {
         const judgement = this.#sessions.judge(session);
@@ -124,25 +131,23 @@ export class Applying {
         if (judgement.type === 'tooOld') return { type: 'refused', status: 'sequenceTooOld' };
         if (judgement.type === 'duplicate') {
           const { result, position: first } = judgement.slot;
-          return result === null ? { type: 'position', position: first } : { type: 'known', result };
+          return result === null ? first : { type: 'known', result };
         }
         this.#sessions.use(session, index, position);
         keep.push([session.clientId, session.sequence, position]);
       }
       applied.push({ index, term, command, session });
-      return { type: 'position', position };
+      return position;
     });
     const firstIndex = this.appliedIndex + 1;
     const lastIndex = this.appliedIndex + entries.length;
-    this.#batch = { firstIndex, lastIndex, plan, keep };
+    this.#batch = { firstIndex, lastIndex, plan, results: applied.length, keep };
     return { type: 'apply', entries: applied, sessions, lastIndex };
   }
 
   /** How many results the batch under way must bring. */
   get expectedResults(): number {
-    const positions =
-      this.#batch?.plan.map((planned) => (planned.type === 'position' ? planned.position : -1)) ?? [];
-    return positions.reduce((most, position) => Math.max(most, position), -1) + 1;
+    return this.#batch?.results ?? 0;
   }
 
   checkpoint(): ApplyingCheckpoint {
@@ -157,13 +162,13 @@ export class Applying {
 }
 
 function verdictOn({ index, term }: Entry, planned: Planned, results: readonly Uint8Array[]): Verdict {
+  if (typeof planned === 'number')
+    return { status: 'applied', index, term, result: results[planned] ?? nothing };
   switch (planned.type) {
     case 'empty':
       return { status: 'applied', index, term, result: nothing };
     case 'known':
       return { status: 'applied', index, term, result: planned.result };
-    case 'position':
-      return { status: 'applied', index, term, result: results[planned.position] ?? nothing };
     case 'refused':
       return { status: planned.status };
   }

@@ -22,6 +22,10 @@ export class Places {
     ofTerm.set(waiter.index, waiter);
   }
 
+  has(index: number, term: number): boolean {
+    return this.#waiters.get(term)?.has(index) === true;
+  }
+
   /** Who waits for this entry, once. */
   take(index: number, term: number): Waiter | undefined {
     const ofTerm = this.#waiters.get(term);

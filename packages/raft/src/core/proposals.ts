@@ -187,6 +187,11 @@ export class Proposals {
     this.#startAgain(nowMs, out);
   }
 
+  /** Whether `settle` has anything to do: a replay of the log concerns nobody. */
+  isAwaited({ index, term }: Entry): boolean {
+    return term > this.#appliedTerm || this.#places.has(index, term);
+  }
+
   /** The verdict on an index of the log, as it is applied here. */
   settle({ index, term }: Entry, verdict: Verdict, out: Out): void {
     const waiter = this.#places.take(index, term);

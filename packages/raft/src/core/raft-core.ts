@@ -342,10 +342,13 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
   }
 
   #settle(results: readonly Uint8Array[], nowMs: number, out: Out): void {
-    this.#parts.applying.complete(results, (entry, verdict) =>
-      this.#parts.proposals.settle(entry, verdict, out),
+    const { applying, proposals } = this.#parts;
+    applying.complete(
+      results,
+      (entry) => proposals.isAwaited(entry),
+      (entry, verdict) => proposals.settle(entry, verdict, out),
     );
-    this.#parts.proposals.applied(this.appliedIndex, nowMs, out);
+    proposals.applied(this.appliedIndex, nowMs, out);
   }
 
   #applyMore(nowMs: number, out: Out): void {
