@@ -26,6 +26,8 @@ export interface Shared {
   readonly snapshots: SnapshotStorage;
 }
 
+const staleReadEveryMs = 15;
+
 export interface GroupOptions {
   readonly groupId: number;
   readonly groupCount: number;
@@ -79,7 +81,8 @@ export class Group {
   /** Reads that may be stale, of any replica. */
   readStale(untilMs: number): void {
     const { nodes, staleBound } = this.#options;
-    const options = { nodes, replicas: this.#replicas, history: this.#history, asked: staleBound };
+    const [replicas, history] = [this.#replicas, this.#history];
+    const options = { nodes, replicas, history, everyMs: staleReadEveryMs, asked: staleBound };
     new StaleReads(this.#world, options).begin(untilMs);
   }
 

@@ -23,6 +23,7 @@ import { History } from './history.ts';
 import { Churn } from './churn.ts';
 import { FlushGate, type Mutant } from './mutants.ts';
 import { LeaseTrial, suspendingClock } from './leases.ts';
+import { StaleReads } from './stale-reads.ts';
 
 const sizes = [3, 3, 3, 4, 5, 5, 5, 7];
 // Where members change, the others wait to be added.
@@ -36,6 +37,7 @@ const writesAfterCalm = 5;
 // How long a supervisor takes to start a replica again that gave up, e.g. because its disk failed.
 const superviseMs = 200;
 const transferEveryMs = 600;
+const staleReadEveryMs = 80;
 
 const counted = [
   'elections',
@@ -50,6 +52,8 @@ const counted = [
   'swapsFailed',
   'refusedSafely',
   'leaseReads',
+  'staleReads',
+  'staleAnswers',
   'transfersAsked',
   'lossesHinted',
   'configurations',
@@ -176,6 +180,13 @@ class RaftRun {
       const leaders = (): readonly string[] => this.#checker.leaders;
       new LeaseTrial(world, this.#nodes, this.#replicas, leaders, this.#history).begin(faultsMs);
     }
+    new StaleReads(world, {
+      nodes: this.#nodes,
+      replicas: this.#replicas,
+      history: this.#history,
+      everyMs: staleReadEveryMs,
+      asked: (boundMs) => boundMs,
+    }).begin(faultsMs);
     if (this.#changesMembers) this.#churn.begin(faultsMs);
     world.runFor(faultsMs);
     this.#settle();

@@ -6,7 +6,6 @@ import type { World } from '@cluster/sim';
 import type { RaftReplica } from '@cluster/raft';
 import type { History } from './history.ts';
 
-const askEveryMs = 15;
 const boundsMs = [20, 100, 400] as const;
 // How slow a clock of the simulator may run, and how far a suspended one may lag before that is noticed, for each election timeout.
 const driftMax = 0.04;
@@ -16,6 +15,8 @@ export interface StaleReadsOptions {
   readonly nodes: readonly string[];
   readonly replicas: ReadonlyMap<string, RaftReplica>;
   readonly history: History;
+  /** Between two of them, in the mean. */
+  readonly everyMs: number;
   /** What the replicas are asked for: another bound than that which is checked is a planted bug. */
   readonly asked: (boundMs: number) => number;
 }
@@ -32,7 +33,7 @@ export class StaleReads {
   begin(untilMs: number): void {
     const world = this.#world;
     const { prng } = world;
-    world.after(prng.exponential(askEveryMs), () => {
+    world.after(prng.exponential(this.#options.everyMs), () => {
       if (world.nowMs > untilMs) return;
       this.#ask(prng.pick(this.#options.nodes) ?? '', prng.pick(boundsMs) ?? 100);
       this.begin(untilMs);
