@@ -100,7 +100,7 @@ export async function openGroupStore({
   metrics,
 }: GroupStoreOptions): Promise<GroupStore> {
   const owner = `replicas ${nodeId}`;
-  const opened = await openFolder({ dataDir, owner, wal, metrics, afterTurn: queueMicrotask });
+  const opened = await openFolder({ dataDir, owner, wal, metrics });
   const started = new Set<Raft>();
   const close = async (): Promise<void> => {
     await Promise.all([...started].map((raft) => raft.stop()));
@@ -129,15 +129,15 @@ interface FolderOptions {
   readonly owner: string;
   readonly wal: WalConfigInput | undefined;
   readonly metrics: Metrics | undefined;
-  readonly afterTurn?: (run: () => void) => void;
 }
 
-async function openFolder({ dataDir, owner, wal, metrics, afterTurn }: FolderOptions): Promise<OpenFolder> {
+async function openFolder({ dataDir, owner, wal, metrics }: FolderOptions): Promise<OpenFolder> {
   const lock = await lockFolder(dataDir, { name: 'raft', owner }).catch((error: unknown) => {
     throw dataNotTaken(error);
   });
   const disk = fileDisk(dataDir);
-  const storage = new WriteAheadLog({ ...wal, disk, metrics, afterTurn });
+  // What a turn sends is on its way before it is written: a follower's disk is the longer way.
+  const storage = new WriteAheadLog({ ...wal, disk, metrics, afterTurn: queueMicrotask });
   const close = async (): Promise<void> => {
     try {
       await toPromise<void>((done) => storage.close(done));
