@@ -82,6 +82,12 @@ export const raftConfigSchema = z
     inflightBytesMax: bytes
       .default(4 * mebi)
       .meta({ unit: 'bytes', advice: 'At least bandwidth times round trip, or the link idles.' }),
+    catchUpMs: milliseconds
+      .default(10_000)
+      .describe(
+        'A follower that lacks more than inflightBytesMax of what the others commit without it gets, beside what they commit, the rest over some of these; all at once when nothing is committed meanwhile.',
+      )
+      .meta({ unit: 'ms', advice: 'Longer leaves more of the machines to what is proposed meanwhile.' }),
     uncommittedBytesMax: bytes.default(64 * mebi).meta({
       unit: 'bytes',
       advice: 'What the leader takes before a majority has it; beyond that proposals get RAFT_BUSY.',
@@ -118,7 +124,7 @@ export const raftConfigSchema = z
     logBytesMax: bytes.default(256 * mebi).meta({
       unit: 'bytes',
       advice:
-        'Up to here the log keeps what a follower will need that is being sent a snapshot; beyond it the follower gets another one.',
+        'Up to here the log keeps what a follower that answers will need, while it is being sent a snapshot and when it catches up behind it; beyond it the follower gets another one.',
     }),
     snapshotPieceBytes: bytes
       .default(256 * kibi)

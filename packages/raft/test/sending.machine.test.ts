@@ -174,8 +174,32 @@ describe('a leader that sends a snapshot', () => {
     expect(node.core.log.firstIndex).toBe(4);
     expect(node.of('keepSnapshots').at(-1)).toMatchObject({ ids: [{ index: 9 }, { index: 3 }] });
     answer(node, { status: 'done' });
-    expect(node.core.log.firstIndex).toBe(10);
     expect(node.of('keepSnapshots').at(-1)).toMatchObject({ ids: [{ index: 9 }] });
+    // It has the snapshot, and needs what lies behind that until it has got it.
+    expect(node.core.log.firstIndex).toBe(4);
+    expect(node.sent('append', 'b').at(-1)).toMatchObject({ prevIndex: 3 });
+    node.accept('b');
+    node.accept('c');
+    node.propose('more');
+    node.accept('b');
+    node.accept('c');
+    node.input({ type: 'SNAPSHOT', ref: 901 });
+    node.input({ type: 'IMAGE_TAKEN' });
+    node.input({ type: 'SNAPSHOT_SAVED', id: snapshotOf(10, 2) });
+    expect(node.core.log.firstIndex).toBe(11);
+  });
+
+  it('keeps nothing for a follower that has fallen silent behind its snapshot', () => {
+    const node = leader(id, { checkQuorum: false });
+    read(node, 0);
+    answer(node, { status: 'done' });
+    for (const command of ['x', 'y', 'z']) node.propose(command);
+    node.pass(600);
+    node.accept('c');
+    node.input({ type: 'SNAPSHOT', ref: 900 });
+    node.input({ type: 'IMAGE_TAKEN' });
+    node.input({ type: 'SNAPSHOT_SAVED', id: snapshotOf(9, 2) });
+    expect(node.core.log.firstIndex).toBe(10);
   });
 
   it.each([

@@ -67,7 +67,7 @@ export class Parts {
     this.applying = new Applying(this.shared);
     this.snapshots = new Snapshots(this.shared, this.applying, {
       inUse: () => this.sending.inUse,
-      awaited: () => this.sending.awaited,
+      needed: () => [...this.sending.awaited.map(({ index }) => index), ...this.replication.returning],
       supplied: (nowMs, out) => this.sending.supplied(nowMs, out),
       installed: ({ index, term }, nowMs, out) => this.proposals.skipped(index, term, nowMs, out),
     });

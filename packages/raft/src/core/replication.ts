@@ -3,6 +3,7 @@
  * is committed.
  */
 import { MachineTable, type Sink, Stepper, type TableCheckpoint } from '@cluster/core';
+import { CatchingUp, type CatchingUpCheckpoint } from './catching-up.ts';
 import { entryBytes } from './log.ts';
 import { progressMachine } from './progress.machine.ts';
 import { jointCommittedIndex, jointVoteResult } from './quorum.ts';
@@ -24,11 +25,17 @@ interface Peer {
   pipelining: boolean;
   /** A snapshot is being sent. */
   snapshotting: boolean;
+  /** It has got a snapshot, and has not had everything committed since. */
+  returns: boolean;
   /** A probe is out; the next heartbeat repeats it without entries. */
   probing: boolean;
   contactMs: number;
+  /** It had been heard of within an election timeout at the last heartbeat. */
+  answers: boolean;
   /** The commit index it was last told. */
   toldCommit: number;
+  /** Bytes that it may get until the next heartbeat; null: what its window takes. */
+  allowance: number | null;
   readonly window: Window;
 }
 
@@ -39,7 +46,8 @@ interface PeerCheckpoint extends Omit<Peer, 'window'> {
 export interface ReplicationCheckpoint {
   readonly peers: readonly PeerCheckpoint[];
   readonly table: TableCheckpoint;
-  readonly newsIsDue: boolean;
+  readonly news: number | null;
+  readonly catchingUp: CatchingUpCheckpoint;
 }
 
 const stepper = new Stepper(progressMachine);
@@ -52,12 +60,15 @@ export class Replication {
   readonly #sending: Sending;
   readonly #peers = new Map<string, Peer>();
   readonly #table: MachineTable<typeof progressMachine, RaftEffect>;
-  #newsIsDue = false;
+  readonly #catchingUp: CatchingUp;
+  // The commit index that everybody is to know of when the timer fires; null while it is not armed.
+  #news: number | null = null;
 
   /** @param sending sends a snapshot to a peer, from when `begin` is called to when `end` is. */
   constructor(shared: Shared, sending: Sending) {
     this.#shared = shared;
     this.#sending = sending;
+    this.#catchingUp = new CatchingUp(shared);
     this.#table = new MachineTable('progress', stepper, (id, action, nowMs, out) => {
       const peer = this.#peers.get(id);
       if (peer === undefined) return;
@@ -72,6 +83,7 @@ export class Replication {
 
   /** A new leader knows nothing of the others' logs (thesis 3.5), and has just been in contact with a majority. */
   begin(nowMs: number, out: Out): void {
+    this.#catchingUp.begin();
     for (const id of this.#shared.peers) this.#add(id, nowMs, out);
   }
 
@@ -96,9 +108,12 @@ export class Replication {
       next: this.#shared.log.lastIndex + 1,
       pipelining: false,
       snapshotting: false,
+      returns: false,
       probing: false,
       contactMs: nowMs,
+      answers: true,
       toldCommit: 0,
+      allowance: null,
       window: new Window(),
     });
     this.#table.add(id, nowMs, out);
@@ -110,32 +125,43 @@ export class Replication {
       this.#table.remove(id, out);
     }
     this.#peers.clear();
-    if (this.#newsIsDue) out.emit({ type: 'cancelTimer', timer: newsTimer });
-    this.#newsIsDue = false;
+    if (this.#news !== null) out.emit({ type: 'cancelTimer', timer: newsTimer });
+    this.#news = null;
   }
 
   /** @returns whether the timer was one of these. */
   fire(timer: string, out: Out): boolean {
     if (timer !== newsTimer) return false;
-    this.#newsIsDue = false;
+    const due = this.#news ?? 0;
+    this.#news = null;
     for (const peer of this.#peers.values()) {
-      if (this.#isBehindOnNews(peer)) this.#tellCommit(peer, out);
+      if (!this.#isBehindOnNews(peer)) continue;
+      // An append has brought what was news then, and the next one may bring the rest.
+      if (peer.toldCommit < due) this.#tellCommit(peer, out);
+      else this.#tellSoon(out);
     }
     return true;
   }
 
-  /** Puts entries behind the leader's log; disk and network get them at the same time (thesis 10.2.1). */
+  /**
+   * Puts entries behind the leader's log; network and disk get them at the same time (thesis 10.2.1), the network first, because behind it
+   * is another disk to wait for.
+   */
   append(entries: readonly Entry[], out: Out): void {
     this.#shared.append(entries);
-    this.#shared.persist(out, null, entries);
     this.#feedAll(out);
+    this.#shared.persist(out, null, entries);
   }
 
   heartbeat(nowMs: number, out: Out): void {
+    this.#catchingUp.beat();
     for (const peer of this.#peers.values()) {
       if (this.#lacksEntries(peer)) this.#table.send(peer.id, { type: 'BEHIND_LOG' }, nowMs, out);
       if (peer.snapshotting) this.#sending.heartbeat(peer.id, out);
       else this.#sendAppend(peer, [], out);
+      peer.answers = this.#isHeard(peer, nowMs);
+      peer.allowance = this.#catchingUp.allowance(peer.next);
+      this.#feed(peer, out);
     }
   }
 
@@ -157,6 +183,7 @@ export class Replication {
     peer.match = Math.max(peer.match, match);
     if (match < this.#shared.log.base.index) return this.#sending.outgrown(peer.id, match, nowMs, out);
     peer.next = peer.match + 1;
+    peer.returns = true;
     this.#table.send(peer.id, { type: 'JOINED_LOG' }, nowMs, out);
     if (!this.advanceCommit(out)) this.#feed(peer, out);
   }
@@ -180,6 +207,7 @@ export class Replication {
       peer.match = match;
       peer.next = Math.max(peer.next, match + 1);
       peer.window.release(match);
+      if (match >= this.#shared.commitIndex) peer.returns = false;
     }
     if (agrees && !peer.pipelining) this.#table.send(from, { type: 'ACKED' }, nowMs, out);
     if (!this.advanceCommit(out)) this.#feed(peer, out);
@@ -204,6 +232,13 @@ export class Replication {
     this.#feed(peer, out);
   }
 
+  /** What those have that have got a snapshot, and are not level with the others yet; as far as they answer. */
+  get returning(): readonly number[] {
+    return [...this.#peers.values()].flatMap(({ returns, answers, match }) =>
+      returns && answers ? match : [],
+    );
+  }
+
   /** Up to here a follower's log is known to agree; -1 for one that is none. */
   matchOf(id: string): number {
     return this.#peers.get(id)?.match ?? -1;
@@ -212,9 +247,10 @@ export class Replication {
   /** Whether a majority of the voters, this node among them, was heard from within an election timeout. */
   quorumIsInContact(nowMs: number): boolean {
     const { config, membership } = this.#shared;
-    const isInContact = (voter: string): boolean =>
-      voter === config.nodeId ||
-      nowMs - (this.#peers.get(voter)?.contactMs ?? -Infinity) < config.electionTimeoutMaxMs;
+    const isInContact = (voter: string): boolean => {
+      const peer = this.#peers.get(voter);
+      return voter === config.nodeId || (peer !== undefined && this.#isHeard(peer, nowMs));
+    };
     return jointVoteResult(membership.quorum, isInContact) === 'won';
   }
 
@@ -241,6 +277,10 @@ export class Replication {
     if (best !== undefined) this.#shared.send(out, best, { type: 'timeoutNow', term });
   }
 
+  #isHeard({ contactMs }: Peer, nowMs: number): boolean {
+    return nowMs - contactMs < this.#shared.config.electionTimeoutMaxMs;
+  }
+
   #feedAll(out: Out): void {
     for (const peer of this.#peers.values()) this.#feed(peer, out);
   }
@@ -258,12 +298,11 @@ export class Replication {
     }
     while (peer.next <= log.lastIndex && this.#hasRoom(peer)) {
       const entries = log.slice(peer.next, log.lastIndex, config.appendBytesMax);
+      const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
       this.#sendAppend(peer, entries, out);
       peer.next += entries.length;
-      peer.window.add(
-        peer.next - 1,
-        entries.reduce((sum, entry) => sum + entryBytes(entry), 0),
-      );
+      peer.window.add(peer.next - 1, bytes);
+      if (peer.allowance !== null) peer.allowance -= bytes;
     }
     if (this.#isBehindOnNews(peer)) this.#tellSoon(out);
   }
@@ -278,8 +317,8 @@ export class Replication {
    * half of all messages. Who waits for it at a follower, a read or a barrier, is told with its answer.
    */
   #tellSoon(out: Out): void {
-    if (this.#newsIsDue) return;
-    this.#newsIsDue = true;
+    if (this.#news !== null) return;
+    this.#news = this.#shared.commitIndex;
     const delayMs = this.#shared.config.heartbeatMs * newsShare;
     out.emit({ type: 'setTimer', timer: newsTimer, delayMs });
   }
@@ -291,8 +330,9 @@ export class Replication {
   }
 
   // An empty window always has room, so that a batch above the bound still gets through.
-  #hasRoom({ window }: Peer): boolean {
+  #hasRoom({ window, allowance }: Peer): boolean {
     const { inflightMessagesMax, inflightBytesMax } = this.#shared.config;
+    if (allowance !== null && allowance <= 0) return false;
     return (
       window.messages === 0 || (window.messages < inflightMessagesMax && window.bytes < inflightBytesMax)
     );
@@ -318,11 +358,17 @@ export class Replication {
       ...peer,
       flights: window.checkpoint(),
     }));
-    return { peers, table: this.#table.checkpoint(), newsIsDue: this.#newsIsDue };
+    return {
+      peers,
+      table: this.#table.checkpoint(),
+      news: this.#news,
+      catchingUp: this.#catchingUp.checkpoint(),
+    };
   }
 
-  restore({ peers, table, newsIsDue }: ReplicationCheckpoint): void {
-    this.#newsIsDue = newsIsDue;
+  restore({ peers, table, news, catchingUp }: ReplicationCheckpoint): void {
+    this.#news = news;
+    this.#catchingUp.restore(catchingUp);
     this.#peers.clear();
     for (const { flights, ...columns } of peers) {
       const window = new Window();

@@ -10,19 +10,21 @@ export function hasGrown({ log, config }: Shared, appliedIndex: number, latest: 
 }
 
 /**
- * Where the log begins once there is this snapshot: behind it, except for a tail that lets slow followers go on without one, and what a
- * follower will need that is being sent an earlier one, that up to the bound on the log. Null when it begins there already.
+ * Where the log begins once there is this snapshot: behind it, except for a tail that lets slow followers go on without one, and what the
+ * followers will need that are being brought back, that up to the bound on the log. Null when it begins there already.
+ *
+ * @param needed indexes behind which somebody will need the log.
  */
 export function shortenedTo(
   { log, config }: Shared,
   latest: SnapshotId,
-  awaited: readonly SnapshotId[],
+  needed: readonly number[],
 ): LogBase | null {
   let index = Math.max(log.base.index, latest.index - config.logTailEntries);
   while (index < latest.index && log.bytesAfter(index) - log.bytesAfter(latest.index) > config.logTailBytes)
     index++;
   if (log.bytesAfter(log.base.index) <= config.logBytesMax) {
-    for (const id of awaited) index = Math.min(index, id.index);
+    for (const place of needed) index = Math.min(index, place);
   }
   const term = log.termAt(index);
   return index > log.base.index && term !== undefined ? { index, term } : null;

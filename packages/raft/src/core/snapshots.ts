@@ -42,8 +42,8 @@ export interface SnapshotsCheckpoint {
 export interface SnapshotHooks {
   /** Those that are being sent to followers. */
   readonly inUse: () => readonly SnapshotId[];
-  /** Those of them that somebody still answers to. */
-  readonly awaited: () => readonly SnapshotId[];
+  /** Behind which the followers will need the log that are being brought back and answer. */
+  readonly needed: () => readonly number[];
   /** A snapshot that can be sent is there. */
   readonly supplied: (nowMs: number, out: Out) => void;
   /** A snapshot has taken the place of the entries up to its own. */
@@ -330,7 +330,7 @@ export class Snapshots implements Supply {
   #shorten(out: Out): void {
     const latest = this.#latest;
     if (latest === null) return;
-    const base = shortenedTo(this.#shared, latest, this.#hooks.awaited());
+    const base = shortenedTo(this.#shared, latest, this.#hooks.needed());
     if (base !== null) this.#shared.rebase(base, null, out);
     out.emit({ type: 'keepSnapshots', ids: [latest, ...this.#hooks.inUse()] });
   }

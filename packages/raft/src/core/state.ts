@@ -24,6 +24,7 @@ export interface CoreConfig {
   readonly appendBytesMax: number;
   readonly inflightMessagesMax: number;
   readonly inflightBytesMax: number;
+  readonly catchUpMs: number;
   readonly uncommittedBytesMax: number;
   readonly pendingProposalsMax: number;
   readonly applyBytesMax: number;

@@ -32,6 +32,7 @@ export const defaults: CoreConfig = {
   appendBytesMax: 1 << 18,
   inflightMessagesMax: 64,
   inflightBytesMax: 1 << 22,
+  catchUpMs: 10_000,
   uncommittedBytesMax: 1 << 26,
   pendingProposalsMax: 1000,
   applyBytesMax: 1 << 20,

@@ -96,12 +96,14 @@ const counted = [
 const damage: readonly string[] = ['RAFT_LOG_DAMAGED', 'RAFT_SNAPSHOT_DAMAGED'];
 const rotRate = 0.3;
 
-/** Small numbers, so that there are many snapshots, in several pieces, and a log that is soon short. */
+/** Small numbers, so that there are many snapshots, in several pieces, a log that is soon short, and followers that are soon far behind. */
 const drawPolicy = (prng: Prng): Partial<RaftConfigInput> => ({
   snapshotEntries: prng.pick([5, 20, 60, 1000]) ?? 20,
   logTailEntries: prng.pick([0, 5, 30]) ?? 0,
   logTailBytes: 1024,
   logBytesMax: prng.pick([1024, 65_536]) ?? 1024,
+  inflightBytesMax: prng.pick([1024, 1 << 22]) ?? 1024,
+  catchUpMs: 500,
   snapshotPieceBytes: 1024,
   snapshotBytesPerSecondMax: prng.pick([1 << 16, 1 << 20]) ?? 1 << 16,
 });
