@@ -10,7 +10,8 @@ const timings = {
   leaseTimeoutMs: 9000,
   shrinkAfterMs: 10_000,
 };
-const changed = (missing: number, lost = missing) => ({ type: 'SIDE_CHANGED', missing, lost }) as const;
+const changed = (missing: number, lost = missing, returned = 0) =>
+  ({ type: 'SIDE_CHANGED', missing, lost, returned }) as const;
 const verdict = { expendable: false, quorate: false, needsLease: false, majority: false };
 const judged = (more: Partial<typeof verdict>) => ({ type: 'JUDGED', ...verdict, ...more }) as const;
 const reasonOf = (rig: Partition): unknown => rig.acts.find(({ type }) => type === 'standDown')?.params;
@@ -136,14 +137,38 @@ describe('a partition', () => {
     expect(rig.timers).toEqual([]);
   });
 
-  it('that goes on changing starts the window anew, but not the deadline', () => {
+  // Another roster arms other timers, which shows what is armed anew.
+  const later = { type: 'ROSTERED', timings: { ...timings, stableMs: 8000, unstableMs: 14_000 } } as const;
+  const timersOf = (rig: Partition): number[] => rig.timers.toSorted((a, b) => a - b);
+
+  it('that only grows is one whose members are found dead one after another: window and deadline begin anew', () => {
     const rig = suspected();
-    // Another roster would arm other timers, which shows what is armed anew.
-    rig.send({ type: 'ROSTERED', timings: { ...timings, stableMs: 8000, unstableMs: 14_000 } });
-    expect(rig.timers.toSorted((a, b) => a - b)).toEqual([7000, 12_250]);
+    rig.send(later);
+    expect(timersOf(rig)).toEqual([7000, 12_250]);
     expect(rig.send(changed(3, 1))).toEqual([]);
     expect(rig.state).toBe('rostered.suspected.settling');
-    expect(rig.timers.toSorted((a, b) => a - b)).toEqual([8000, 12_250]);
+    expect(timersOf(rig)).toEqual([8000, 14_000]);
+  });
+
+  it('from which some come back starts the window anew, but not the deadline, and so does every change after it', () => {
+    const rig = suspected();
+    rig.send(later);
+    expect(rig.send(changed(2, 1, 1))).toEqual([]);
+    expect(rig.state).toBe('rostered.suspected.wavering');
+    expect(timersOf(rig)).toEqual([8000, 12_250]);
+    rig.send({ ...later, timings: { ...timings, stableMs: 9000, unstableMs: 15_000 } });
+    expect(rig.send(changed(3, 1))).toEqual([]);
+    expect(rig.state).toBe('rostered.suspected.wavering');
+    expect(timersOf(rig)).toEqual([9000, 12_250]);
+    expect(rig.elapseAfter(9000)).toEqual(['weigh']);
+    expect(rig.state).toBe('rostered.deciding');
+  });
+
+  it('that has wavered is over when all are back', () => {
+    const rig = suspected();
+    rig.send(changed(1, 0, 1));
+    expect(rig.send(changed(0, 0, 1))).toEqual(['reportHealed']);
+    expect(rig.state).toBe('rostered.whole');
   });
 
   it('that never stands still downs the node', () => {

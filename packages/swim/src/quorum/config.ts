@@ -58,7 +58,9 @@ const shape = z.object({
     .min(0.1)
     .max(10)
     .default(0.75)
-    .describe('Still unsettled after the window and this share of it: the node downs itself.'),
+    .describe(
+      'Members come and go, and for the window and this share of it nothing stood still: the node downs itself.',
+    ),
   minorityDelayMs: z
     .number()
     .min(0)

@@ -14,7 +14,12 @@ export type PartitionEvent =
   | { readonly type: 'UNROSTERED' }
   | { readonly type: 'QUORUM_REGAINED'; readonly missing: number }
   /** Other members are reached than before. */
-  | { readonly type: 'SIDE_CHANGED'; readonly missing: number; readonly lost: number }
+  | {
+      readonly type: 'SIDE_CHANGED';
+      readonly missing: number;
+      readonly lost: number;
+      readonly returned: number;
+    }
   | {
       readonly type: 'JUDGED';
       /** Reached by some members only: given up first, whatever the strategy says of the rest. */
@@ -50,6 +55,7 @@ export const partitionMachine = setup({
       (event.type === 'SIDE_CHANGED' || event.type === 'QUORUM_REGAINED') && event.missing === 0,
     somebodyIsMissing: ({ event }) => event.type === 'SIDE_CHANGED' && event.missing > 0,
     moreAreLost: ({ event }) => event.type === 'SIDE_CHANGED' && event.lost > 0,
+    nobodyIsBack: ({ event }) => event.type === 'SIDE_CHANGED' && event.returned === 0,
     isExpendable: ({ event }) => event.type === 'JUDGED' && event.expendable,
     isQuorate: ({ event }) => event.type === 'JUDGED' && event.quorate,
     majorityNeedsLease: ({ event }) => event.type === 'JUDGED' && event.needsLease && event.majority,
@@ -103,6 +109,7 @@ export const partitionMachine = setup({
           },
         },
         suspected: {
+          id: 'partitionSuspected',
           description:
             'Members are missing. Nothing is decided, and nothing taken over, until reachability has stood still for the stability window.',
           initial: 'settling',
@@ -114,12 +121,25 @@ export const partitionMachine = setup({
           },
           states: {
             settling: {
-              description: 'The window runs, anew with every change.',
+              description:
+                'Members have only been lost. With each that is, the window begins anew, and so does the deadline: gossip finds the members of a lost side dead one after another, for longer than the window in a large pool.',
               after: { stabilityWindow: '#partitionDeciding' },
               on: {
                 SIDE_CHANGED: [
                   { guard: 'nobodyIsMissing', target: '#partitionWhole', actions: 'reportHealed' },
-                  { target: 'settling', reenter: true },
+                  { guard: 'nobodyIsBack', target: '#partitionSuspected', reenter: true },
+                  { target: 'wavering' },
+                ],
+              },
+            },
+            wavering: {
+              description:
+                'Some have been back while others were missing. The window begins anew with every change; the deadline does not wait any more.',
+              after: { stabilityWindow: '#partitionDeciding' },
+              on: {
+                SIDE_CHANGED: [
+                  { guard: 'nobodyIsMissing', target: '#partitionWhole', actions: 'reportHealed' },
+                  { target: 'wavering', reenter: true },
                 ],
               },
             },

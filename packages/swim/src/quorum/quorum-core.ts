@@ -67,7 +67,7 @@ export class QuorumCore implements ProtocolCore<QuorumInput, QuorumEffect> {
     this.#machine.start(undefined, 0, nowhere);
   }
 
-  /** `joining`, `rostered.entering`, `.whole`, `.suspected.settling`, `.deciding`, `.deferring`, `.asking`, `.upheld` or `downed`. */
+  /** `joining`, `rostered.entering`, `.whole`, `.suspected.settling`, `.suspected.wavering`, `.deciding`, `.deferring`, `.asking`, `.upheld` or `downed`. */
   get partition(): string {
     return this.#machine.state;
   }
@@ -262,7 +262,8 @@ export class QuorumCore implements ProtocolCore<QuorumInput, QuorumEffect> {
     if (!sameNames(before, state.missing)) {
       const missing = state.missing.length;
       const lost = state.missing.filter((name) => !before.includes(name)).length;
-      this.#machine.send({ type: 'SIDE_CHANGED', missing, lost }, nowMs, out);
+      const returned = before.length + lost - missing;
+      this.#machine.send({ type: 'SIDE_CHANGED', missing, lost, returned }, nowMs, out);
     }
     const holds = this.holdsQuorum(nowMs);
     if (holds) state.heldAtMs = nowMs;

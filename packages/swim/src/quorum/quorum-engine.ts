@@ -96,7 +96,7 @@ export class QuorumEngine {
     return permits(mode, operation, { holdsQuorum, withoutQuorumMs }, staleMaxMs);
   }
 
-  /** `joining`, `rostered.entering`, `.whole`, `.suspected.settling`, `.deciding`, `.deferring`, `.asking`, `.upheld` or `downed`. */
+  /** `joining`, `rostered.entering`, `.whole`, `.suspected.settling`, `.suspected.wavering`, `.deciding`, `.deferring`, `.asking`, `.upheld` or `downed`. */
   get partition(): string {
     return this.#core.partition;
   }
