@@ -57,18 +57,17 @@ export function runSim(
     const onSeed = progress(kind.name, err);
     return { name: kind.name, report: runSeeds(kind, range, { failures, traces, onSeed }) };
   });
-  for (const { name, report } of reports) printReport(name, report, out);
+  const say = options.json === true ? err : out;
+  for (const { name, report } of reports) printReport(name, report, say);
   const violations = reports.flatMap(({ report }) => report.violations);
-  const missing = reports.flatMap(({ report }) => report.missing);
-  if (options.json === true)
-    out(
-      `${JSON.stringify(
-        summary(
-          reports.map(({ report }) => report),
-          violations,
-        ),
-      )}\n`,
+  const missing = reports.flatMap(({ name, report }) => report.missing.map((count) => `${name}: ${count}`));
+  if (options.json === true) {
+    const all = summary(
+      reports.map(({ report }) => report),
+      violations,
     );
+    out(`${JSON.stringify({ ...all, missing })}\n`);
+  }
   return violations.length > 0 || missing.length > 0 ? 1 : 0;
 }
 

@@ -66,20 +66,26 @@ describe('the sim command', () => {
   });
 
   test('names the failing seed, and writes its trace', () => {
-    const { code, text, files, folder } = sim(toy(1), ['toy'], { seeds: '6..8', json: true });
+    const { code, text, errors, files, folder } = sim(toy(1), ['toy'], { seeds: '6..8', json: true });
     expect(code).toBe(1);
-    expect(text).toContain('Seed 7 failed at step 1');
+    expect(errors).toContain('Seed 7 failed at step 1');
     expect(files).toEqual(['toy-7.cltrace']);
     const trace = decodeTrace(readFileSync(join(folder, 'toy-7.cltrace'), 'utf8'));
     expect(trace.header).toMatchObject({ seed: 7 });
     expect(trace.records.length).toBeGreaterThan(0);
-    const last = JSON.parse(text.trimEnd().split('\n').at(-1) ?? '') as unknown;
-    expect(last).toMatchObject({
+    expect(JSON.parse(text)).toMatchObject({
       seeds: 3,
       steps: 3,
       coverage: { common: 2, rare: 2 },
       violations: [{ seed: 7, invariant: 'not seven', step: 1, trace: join(folder, 'toy-7.cltrace') }],
+      missing: [],
     });
+  });
+
+  test('says in JSON what never happened, and in which world', () => {
+    const { code, text } = sim(toy(0), ['toy'], { seeds: '10..11', json: true });
+    expect(code).toBe(1);
+    expect(JSON.parse(text)).toMatchObject({ violations: [], missing: ['toy: rare'] });
   });
 
   test('writes the trace of a passing seed when it is the only one', () => {

@@ -2,22 +2,25 @@
  * Never two sides that both hold quorum, after every step:
  *
  * - whoever holds quorum and has taken over from a life knows that this life does not hold it;
- * - where members grant, two nodes never both hold it when for longer than a grant counts nobody has been in touch with both.
+ * - where members grant, or the coordinator is a node, two nodes never both hold it when for longer than a grant or a lease counts
+ *   nobody has been in touch with both;
+ * - under a lease from outside, which both sides of a cut reach, they do not once the cut has been decided.
  *
- * keep-majority promises neither; how often it ends up with two sides is counted instead.
+ * keep-majority promises none of them; how often it ends up with two sides is counted instead.
  */
-import type { QuorumEngine, Strategy } from '@cluster/swim';
+import type { QuorumEngine } from '@cluster/swim';
 import type { World } from '@cluster/sim';
 
 export interface QuorumCheckerOptions {
-  readonly strategy: Strategy;
-  /** Longest that a side may hold quorum after it was cut off. */
+  /** Names what is checked. */
+  readonly strategy: string;
+  /** Longest that two may both hold quorum with nobody in touch with both. */
   readonly graceMs: number;
-  /** From then on both sides of a cut have decided. */
-  readonly decidedMs: number;
+  /** Two sides are counted, and are no failure. */
+  readonly isBestEffort: boolean;
 }
 
-// Connectivity is recomputed so often, in virtual time: faults come seldom compared to messages.
+// Who has been in touch with whom is recomputed so often, in virtual time: links change seldom compared to messages.
 const lookMs = 5;
 
 export class QuorumChecker {
@@ -26,6 +29,8 @@ export class QuorumChecker {
   readonly #engines = new Map<string, QuorumEngine>();
   /** When there was last a path between two nodes. */
   readonly #togetherAtMs = new Map<string, number>();
+  /** Pairs that nobody has been in touch with for the grace. */
+  #apart: readonly (readonly [string, string])[] = [];
   #lookedAtMs = -Infinity;
   #isSplit = false;
 
@@ -44,57 +49,57 @@ export class QuorumChecker {
   }
 
   #look(): void {
-    const isDue = this.#world.nowMs - this.#lookedAtMs >= lookMs;
-    const engines = [...this.#engines];
-    if (!isDue && engines.every(([, { taken }]) => taken.length === 0)) return;
-    const holders = engines.filter(([name, engine]) => this.#world.isUp(name) && engine.holdsQuorum);
-    this.#checkTakenOver(holders);
-    if (!isDue) return;
-    this.#lookedAtMs = this.#world.nowMs;
-    this.#followCuts();
-    this.#checkCutOff(holders);
+    if (this.#world.nowMs - this.#lookedAtMs >= lookMs) this.#followCuts();
+    for (const [name, engine] of this.#engines)
+      if (engine.taken.length > 0 && this.#holds(name)) this.#checkTakenOver(name, engine);
+    for (const [a, b] of this.#apart) if (this.#holds(a) && this.#holds(b)) return this.#twoSides(a, b);
   }
 
-  #checkTakenOver(holders: readonly (readonly [string, QuorumEngine])[]): void {
-    for (const [name, engine] of holders) {
-      if (engine.taken.length === 0) continue;
-      const taken = new Set(engine.taken);
-      const other = holders.find(([owner, { boot }]) => owner !== name && taken.has(`${owner}/${boot}`));
-      if (other !== undefined)
-        this.#world.fail(
-          'who was taken over from does not hold quorum',
-          `${name} has taken over from ${other[0]}/${other[1].boot} at roster ${engine.roster.epoch}; both hold`,
-        );
+  #holds(name: string): boolean {
+    return this.#world.isUp(name) && this.#engines.get(name)?.holdsQuorum === true;
+  }
+
+  #checkTakenOver(name: string, { taken, roster }: QuorumEngine): void {
+    for (const life of taken) {
+      const owner = life.slice(0, life.indexOf('/'));
+      if (owner === name || !this.#holds(owner) || `${owner}/${this.#engines.get(owner)?.boot}` !== life)
+        continue;
+      this.#world.fail(
+        'who was taken over from does not hold quorum',
+        `${name} has taken over from ${life} at roster ${roster.epoch}; both hold`,
+      );
     }
   }
 
-  #checkCutOff(holders: readonly (readonly [string, QuorumEngine])[]): void {
-    const { strategy, graceMs, decidedMs } = this.#options;
-    // Until it has been decided, both sides of a cut go on under the same lease, and neither takes anything from the other.
-    if (strategy === 'lease-majority') return;
-    const limitMs = strategy === 'keep-majority' ? decidedMs : graceMs;
-    for (const [a, one] of holders)
-      for (const [b, other] of holders) {
-        if (a >= b || this.#shareAMember(a, b, limitMs)) continue;
-        if (strategy !== 'keep-majority')
-          return this.#world.fail(
-            'two sides never both hold quorum',
-            `under ${strategy} ${a} (roster ${one.roster.epoch}, ${one.partition}) and ${b} (roster ${other.roster.epoch}, ${other.partition}) both hold it, and for ${limitMs} ms nobody was in touch with both`,
-          );
-        if (!this.#isSplit) this.#world.counters.add('keepMajoritySplits');
-        this.#isSplit = true;
-      }
+  #twoSides(a: string, b: string): void {
+    // A link may have returned since the last look.
+    this.#followCuts();
+    if (this.#shareAMember(a, b)) return;
+    const { strategy, graceMs, isBestEffort } = this.#options;
+    if (!isBestEffort)
+      return this.#world.fail(
+        'two sides never both hold quorum',
+        `under ${strategy} ${this.#show(a)} and ${this.#show(b)} both hold it, and for ${graceMs} ms nobody was in touch with both`,
+      );
+    if (!this.#isSplit) this.#world.counters.add('keepMajoritySplits');
+    this.#isSplit = true;
   }
 
-  /** Whether anybody, one of the two included, has been in touch with both within this time. */
-  #shareAMember(a: string, b: string, withinMs: number): boolean {
+  #show(name: string): string {
+    const engine = this.#engines.get(name);
+    return `${name} (roster ${engine?.roster.epoch}, ${engine?.partition})`;
+  }
+
+  /** Whether anybody, one of the two included, has been in touch with both within the grace. */
+  #shareAMember(a: string, b: string): boolean {
     const isRecent = (name: string, other: string): boolean =>
       name === other ||
-      this.#world.nowMs - (this.#togetherAtMs.get(`${name} ${other}`) ?? -Infinity) <= withinMs;
+      this.#world.nowMs - (this.#togetherAtMs.get(`${name} ${other}`) ?? -Infinity) <= this.#options.graceMs;
     return this.#world.nodes.some((name) => isRecent(name, a) && isRecent(name, b));
   }
 
   #followCuts(): void {
+    this.#lookedAtMs = this.#world.nowMs;
     const names = this.#world.nodes.filter((name) => this.#world.isUp(name));
     const sideOf = new Map<string, number>();
     for (const [index, name] of names.entries())
@@ -102,6 +107,9 @@ export class QuorumChecker {
     for (const a of names)
       for (const b of names)
         if (sideOf.get(a) === sideOf.get(b)) this.#togetherAtMs.set(`${a} ${b}`, this.#world.nowMs);
+    this.#apart = names.flatMap((a) =>
+      names.filter((b) => a < b && !this.#shareAMember(a, b)).map((b) => [a, b] as const),
+    );
   }
 
   /** Nodes connected in either direction, by whatever detour, are on one side. */

@@ -9,6 +9,8 @@ export interface CoordinatorOptions {
   readonly world: World;
   readonly members: readonly string[];
   readonly leaseOutlastMs: number;
+  /** It gives the lease too. */
+  readonly arbitrates: boolean;
   /** Every side reaches it, as an outside store; otherwise it sits with one node and shares its fate. */
   readonly isOutside: boolean;
   /** The lease is kept in a replicated log, and not by one process. */
@@ -82,7 +84,9 @@ export class Coordinator {
   #propose(name: string, clock: Clock, change: RosterChange, epoch: number, done: Done<Roster>): void {
     const { world } = this.#options;
     clock.setTimer(world.prng.float() * 20, () => {
-      if (epoch !== this.#roster.epoch) return done({ ok: true, value: this.#roster });
+      // Where members grant, a majority of them is the agreement, which somebody who holds quorum is in touch with.
+      const isAgreed = epoch === this.#roster.epoch && (!this.#options.arbitrates || this.#reached(name));
+      if (!isAgreed) return done({ ok: true, value: this.#roster });
       this.#roster = changeRoster(this.#roster, change);
       // Agreement follows whoever holds quorum.
       this.#seat = name;

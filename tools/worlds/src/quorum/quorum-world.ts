@@ -47,6 +47,8 @@ const faultsMs = 12_000;
 const rejoinMs = 300;
 // Several windows, and several rejoins of those that come too late for one.
 const convergeMs = 25_000;
+// A grant or a lease may have been asked for just before the cut, by a clock that is slow; and the look comes a little after it.
+const lastsMs = ttlMs * (1 + clockMargin / 2) + 10;
 // A death takes two rounds of probes, the suspicion and the gossip; then the window.
 const decidedMs = 4000;
 
@@ -87,7 +89,6 @@ const always = [
   'shrinks',
   'removals',
   'additions',
-  'changesDuringPartition',
   'rejoins',
   'downed.minority',
   'downed.unstable',
@@ -97,10 +98,6 @@ const always = [
   'downed.unrostered',
   'upheld',
   'leavesOfPool',
-  'leavesDuringPartition',
-  'reapedDuringPartition',
-  'additionsDuringPartition',
-  'restartsDuringPartition',
   'crashes',
   'restarts',
   'pauses',
@@ -114,7 +111,16 @@ const always = [
   'lateLeaseRequests',
   'leaseImages',
 ];
-const kinds = [...new Set(strategies)].map((strategy) => `seeds.${strategy}`);
+// Whose zero would not show in the counts over all strategies.
+const duringPartition = ['changesDuringPartition', 'additionsDuringPartition', 'restartsDuringPartition'];
+const kinds = [
+  ...[...new Set(strategies)].map((strategy) => `seeds.${strategy}`),
+  ...['roster-majority', 'static-quorum', 'lease-majority'].flatMap((strategy) =>
+    duringPartition.map((count) => `${strategy}.${count}`),
+  ),
+  'lease-majority.leavesDuringPartition',
+  'lease-majority.reapedDuringPartition',
+];
 
 class QuorumRun {
   readonly #world: World;
@@ -127,6 +133,8 @@ class QuorumRun {
   readonly #engines = new Map<string, QuorumEngine>();
   readonly #pools = new Map<string, SwimEngine>();
   readonly #shrinks: boolean;
+  /** Both sides of a cut go on until it has been decided. */
+  readonly #decides: boolean;
 
   constructor(seed: number, { trace, started }: SeedOptions, mutant: QuorumMutant) {
     this.#world = new World({ seed, trace });
@@ -135,24 +143,29 @@ class QuorumRun {
     const { prng } = this.#world;
     this.#strategy = prng.pick(mutant.strategies ?? strategies) ?? 'roster-majority';
     const size = prng.pick(sizes) ?? 5;
-    const spare = this.#usesSwim ? 0 : prng.between(0, 2);
+    const spare = this.#strategy === 'keep-majority' ? 0 : prng.between(0, 2);
     this.#names = Array.from({ length: size + spare }, (_, i) => `n${i + 1}`);
     // With room for one newcomer, or none.
     this.#staticQuorum = Math.floor(size / 2) + 1;
     this.#shrinks = prng.chance(0.5);
+    const isLease = this.#strategy === 'lease-majority';
+    const isOutside = isLease && prng.chance(0.7);
     this.#coordinator = new Coordinator({
       world: this.#world,
       members: this.#names.slice(0, size),
       leaseOutlastMs: mutant.leaseOutlastMs ?? ttlMs * (1 + clockMargin),
-      isOutside: this.#strategy === 'lease-majority' && prng.chance(0.7),
-      isLogged: mutant.replica !== undefined || (this.#strategy === 'lease-majority' && prng.chance(0.7)),
+      arbitrates: isLease,
+      isOutside,
+      isLogged: mutant.replica !== undefined || (isLease && prng.chance(0.7)),
       replica: mutant.replica,
     });
-    // A grant may have been asked for just before the cut, by a clock that is slow; and the look comes a little after it.
+    const isBestEffort = this.#strategy === 'keep-majority';
+    // The others are cut off from who arbitrates as well.
+    this.#decides = isBestEffort || isOutside;
     this.#checker = new QuorumChecker(this.#world, {
       strategy: this.#strategy,
-      graceMs: ttlMs * (1 + clockMargin / 2) + 10,
-      decidedMs,
+      graceMs: (this.#decides ? decidedMs : 0) + (isBestEffort ? 0 : lastsMs),
+      isBestEffort,
     });
     this.#world.counters.add(`seeds.${this.#strategy}`);
   }
@@ -164,8 +177,7 @@ class QuorumRun {
       nodes: this.#names,
       durationMs: faultsMs,
       everyMs: 900,
-      // Of keep-majority both sides must have had the time to decide.
-      lastsMaxMs: this.#strategy === 'keep-majority' ? 9000 : 5000,
+      lastsMaxMs: this.#decides ? 9000 : 5000,
       weights: {
         crashAtDisk: 0,
         crashTwice: 0,
@@ -178,7 +190,7 @@ class QuorumRun {
     });
     world.schedule(script.map((fault) => ({ ...fault, atMs: fault.atMs + 2000 })));
     if (this.#usesSwim) this.#leaveAndReturn();
-    else this.#operate();
+    if (this.#strategy !== 'keep-majority') this.#operate();
     world.runFor(faultsMs + 2000);
     this.#settle();
     return { steps: world.steps, coverage: pickCounts(world, [...always, ...kinds, 'keepMajoritySplits']) };
@@ -204,8 +216,8 @@ class QuorumRun {
         if (!ok) return;
         world.counters.add(adds ? 'additions' : 'removals');
         if (through.missing.length === 0) return;
-        world.counters.add('changesDuringPartition');
-        if (adds) world.counters.add('additionsDuringPartition');
+        this.#count('changesDuringPartition');
+        if (adds) this.#count('additionsDuringPartition');
       });
     });
   }
@@ -221,7 +233,7 @@ class QuorumRun {
       if (member !== undefined && world.isUp(name))
         member.leave(() => {
           world.counters.add('leavesOfPool');
-          if (this.#isCut) world.counters.add('leavesDuringPartition');
+          if (this.#isCut) this.#count('leavesDuringPartition');
           // In a turn of its own: it is the member itself that says it has left.
           world.after(1, () => world.stop(name));
           world.after(1000 + prng.float() * 2000, () => world.restart(name));
@@ -249,6 +261,10 @@ class QuorumRun {
     world.runFor(0);
   }
 
+  #count(what: string): void {
+    this.#world.counters.add(`${this.#strategy}.${what}`);
+  }
+
   /** Somebody does not reach somebody. */
   get #isCut(): boolean {
     return this.#names.some((a) => this.#names.some((b) => !this.#world.reaches(a, b)));
@@ -263,7 +279,7 @@ class QuorumRun {
     const world = this.#world;
     this.#checker.gone(name);
     this.#engines.delete(name);
-    if (ports.incarnation > 1 && this.#isCut) world.counters.add('restartsDuringPartition');
+    if (ports.incarnation > 1 && this.#isCut) this.#count('restartsDuringPartition');
     const swim = this.#usesSwim ? this.#pool(ports) : undefined;
     const config = parseQuorumConfig({
       name,
@@ -349,7 +365,7 @@ class QuorumRun {
         if (!outcome.ok || outcome.value <= this.#names.length / 2) ports.clock.setTimer(rejoinMs, join);
       });
     engine.onEvent(({ type }) => {
-      if (type === 'Reaped' && this.#isCut) world.counters.add('reapedDuringPartition');
+      if (type === 'Reaped' && this.#isCut) this.#count('reapedDuringPartition');
     });
     this.#pools.set(name, engine);
     // Joined once all have been spawned.
