@@ -75,9 +75,7 @@ class Members {
       starting = Swim.start({ name, bind: { host: given.host, port } }, given);
       return {};
     });
-    const swim = await this.#until(
-      (starting as Promise<Swim> | undefined) ?? Promise.reject(new Error(`${name} did not start`)),
-    );
+    const swim = await this.#until(starting as unknown as Promise<Swim>);
     this.#swims.push(swim);
     const told: string[] = [];
     this.told.set(name, told);
@@ -93,9 +91,9 @@ class Members {
 
   /** Lets time pass until it is there. */
   async #until<T>(promise: Promise<T>): Promise<T> {
-    let isPending = true;
-    const done = promise.finally(() => (isPending = false));
-    for (let i = 0; i < 1000 && isPending; i++) await this.runFor(10);
+    const state = { isDone: false };
+    const done = promise.finally(() => (state.isDone = true));
+    while (!state.isDone) await this.runFor(10);
     return done;
   }
 }

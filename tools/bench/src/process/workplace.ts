@@ -19,6 +19,8 @@ export interface StartOptions {
 
 export interface ForeignOptions {
   readonly prefix?: readonly string[];
+  /** It is kept there; null: anywhere. */
+  readonly core?: number | null;
   /** What it says on standard output. */
   readonly onLine?: (line: string) => void;
 }
@@ -89,9 +91,9 @@ export class Workplace {
     command: string,
     args: readonly string[],
     onDeath: (error: Error) => void,
-    { prefix = [], onLine }: ForeignOptions = {},
+    { prefix = [], core = null, onLine }: ForeignOptions = {},
   ): Foreign {
-    const [file = '', ...rest] = [...prefix, command, ...args];
+    const [file = '', ...rest] = this.#pin(core, [...prefix, command, ...args]);
     const child = this.#keep(
       spawn(file, rest, {
         stdio: ['ignore', onLine === undefined ? 'ignore' : 'pipe', 'pipe'],

@@ -78,7 +78,7 @@ export class OurPool implements TestPool {
   async #process(side: Side, members: readonly Seat[]): Promise<Remote> {
     const prefix = this.network.prefix(side);
     const name = `ours ${members.map((seat) => seat.name).join(' ')}`;
-    const remote = this.#place.start(name, this.#program, [], { core: null, prefix });
+    const remote = this.#place.start(name, this.#program, [], { core: 0, prefix });
     await remote.call(
       'start',
       members.map((seat) => this.#order(seat)),

@@ -95,7 +95,7 @@ export class SerfPool implements TestPool {
     const prefix = this.network.prefix(side);
     this.#agents.set(
       name,
-      this.#place.startForeign(`serf ${name}`, 'serf', args, onDeath, { prefix, onLine }),
+      this.#place.startForeign(`serf ${name}`, 'serf', args, onDeath, { prefix, core: 1, onLine }),
     );
   }
 }
