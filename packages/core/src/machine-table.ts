@@ -79,7 +79,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
 
   /** Adds an entity in the initial state and performs its entry actions at once. */
   add(entity: string, nowMs: number, out: Sink<E>): void {
-    assert(!this.has(entity), `${this.id} ${entity} is not in the table yet`);
+    if (this.has(entity)) assert(false, `${this.id} ${entity} is not in the table yet`);
     const step = this.#first(out.observer !== null);
     report(out, this.#stepper.machine.id, entity, { type: 'xstate.init' }, null, step);
     this.#settle(entity, step, nowMs, out);
@@ -91,7 +91,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
    * timer of that state armed.
    */
   place(entity: string, value: StateValue): void {
-    assert(!this.has(entity), `${this.id} ${entity} is not in the table yet`);
+    if (this.has(entity)) assert(false, `${this.id} ${entity} is not in the table yet`);
     this.#codes.set(entity, this.#intern(this.#stepper.load({ value, context: {} })));
   }
 
@@ -133,7 +133,7 @@ export class MachineTable<M extends AnyStateMachine, E extends Typed> {
 
   /** An entity in a final state ignores it. */
   send(entity: string, event: EventFromLogic<M>, nowMs: number, out: Sink<E>): void {
-    assert(this.has(entity), `${this.id} ${entity} is in the table`);
+    if (!this.has(entity)) assert(false, `${this.id} ${entity} is in the table`);
     this.#waiting.push({ entity, event });
     if (!this.#busy) this.#drain(nowMs, out);
   }

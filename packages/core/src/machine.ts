@@ -77,7 +77,8 @@ export class MachineInstance<M extends AnyStateMachine, E extends Typed> {
   }
 
   get snapshot(): SnapshotFrom<M> {
-    assert(this.#snapshot !== undefined, `machine ${this.id} has been started`);
+    // Asked several times an input: the words are put together only when they are needed.
+    if (this.#snapshot === undefined) assert(false, `machine ${this.id} has been started`);
     return this.#snapshot;
   }
 

@@ -154,26 +154,35 @@ export class PlannedSteps {
     if (plan.after === null && context === snapshot.context) return snapshot;
     const { last } = plan;
     if (last !== null && last.context === context && last.children === snapshot.children) return last;
-    const states =
-      plan.after === null ? {} : { _nodes: plan.after.nodes, value: plan.after.value, tags: plan.after.tags };
-    const next = { ...snapshot, context, ...states } as AnyMachineSnapshot;
-    if (!this.#hasContext && plan.after !== null) plan.last = next;
-    return next;
+    const next: Record<string, unknown> = { ...snapshot, context };
+    // Written to, not spread: a clone of a known shape is made at once, one of two shapes property by property.
+    if (plan.after !== null) {
+      next['_nodes'] = plan.after.nodes;
+      next['value'] = plan.after.value;
+      next['tags'] = plan.after.tags;
+    }
+    const after = next as unknown as AnyMachineSnapshot;
+    if (!this.#hasContext && plan.after !== null) plan.last = after;
+    return after;
   }
 
   #assigned(assignment: unknown, context: unknown, event: unknown, params: unknown): unknown {
     if (!context) return refuse();
-    const args = { context, event, spawn: refuse, ...this.#scope };
-    if (typeof assignment === 'function')
-      return { ...context, ...((assignment as Fn)(args, params) as object) };
-    const update: Record<string, unknown> = {};
-    for (const [key, value] of Object.entries(assignment as object))
-      update[key] = typeof value === 'function' ? (value as Fn)(args, params) : value;
-    return { ...context, ...update };
+    const { self, system } = this.#scope;
+    const args = { context, event, spawn: refuse, self, system };
+    const next: Record<string, unknown> = { ...context };
+    const isWhole = typeof assignment === 'function';
+    const update = (isWhole ? (assignment as Fn)(args, params) : assignment) as Record<string, unknown>;
+    for (const key of Object.keys(update)) {
+      const value = update[key];
+      next[key] = !isWhole && typeof value === 'function' ? (value as Fn)(args, params) : value;
+    }
+    return next;
   }
 
   #valueOf(value: unknown, context: unknown, event: unknown, params: unknown): unknown {
-    return typeof value === 'function' ? (value as Fn)({ context, event, ...this.#scope }, params) : value;
+    const { self, system } = this.#scope;
+    return typeof value === 'function' ? (value as Fn)({ context, event, self, system }, params) : value;
   }
 
   #delayOf(delay: unknown): unknown {
