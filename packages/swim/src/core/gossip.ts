@@ -40,7 +40,8 @@ export class Gossip {
 
   /** Broadcasts that wait, by queue. */
   get depths(): Readonly<Record<QueueName, number>> {
-    return { claim: this.#queue.size, ...this.#users.sizes };
+    const { intent, query, event } = this.#users.sizes;
+    return { claim: this.#queue.size, intent, query, event };
   }
 
   /** Whether there is news of this member yet to be sent. */
@@ -64,16 +65,18 @@ export class Gossip {
 
   /** Sends a packet of these messages, filled up with queued claims; nothing when there is neither. */
   send(to: Address, head: readonly Message[], checksum: boolean, out: Sink<SwimEffect>): void {
-    const { config, bytesOf, envelopeBytes, checksums } = this.#pool.options;
-    const headBytes = head.reduce((sum, message) => sum + bytesOf(message) + partBytes, compoundBytes);
-    const room = config.packetBytesMax - envelopeBytes - headBytes;
-    const limit = retransmitLimit(config.retransmitMult, this.#membersAlive());
-    const messages = [...head, ...this.#fill(room, limit, partsMax - head.length)];
+    const { checksums } = this.#pool.options;
+    // In a quiet pool, and so most often, there is nothing to fill it with.
+    const messages = this.queued === 0 ? head : [...head, ...this.#fill(head)];
     if (messages.length > 0) out.emit({ type: 'send', to, messages, checksum: checksum && checksums });
   }
 
-  #fill(roomBytes: number, limit: number, countMax: number): readonly Message[] {
-    const { bytesOf } = this.#pool.options;
+  #fill(head: readonly Message[]): readonly Message[] {
+    const { config, bytesOf, envelopeBytes } = this.#pool.options;
+    const headBytes = head.reduce((sum, message) => sum + bytesOf(message) + partBytes, compoundBytes);
+    const roomBytes = config.packetBytesMax - envelopeBytes - headBytes;
+    const limit = retransmitLimit(config.retransmitMult, this.#membersAlive());
+    const countMax = partsMax - head.length;
     const claims = (room: number, count: number): readonly Message[] =>
       this.#queue.take(room, partBytes, limit, count);
     if (this.#users.size === 0) return claims(roomBytes, countMax);

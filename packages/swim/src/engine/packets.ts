@@ -1,12 +1,12 @@
 /** UDP: composes packets from messages, encoding what is sent repeatedly only once, and counts. */
 import { type Address, type DatagramSocket } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
+import type { SwimInput } from '../core/effects.ts';
 import type { Claim, Message, User } from '../core/messages.ts';
 import type { SwimMetrics } from '../metrics.ts';
 import type { PacketCipher } from '../ports.ts';
 import type { Gate } from './gate.ts';
 import {
-  type DecodedPacket,
   decodePacket,
   dialable,
   encodeMessage,
@@ -56,11 +56,12 @@ export class Packets {
     this.#metrics.packetBytes.observe(packet.length);
   }
 
-  receive(bytes: Uint8Array, from: Address): DecodedPacket {
+  receive(bytes: Uint8Array, from: Address): Extract<SwimInput, { type: 'PACKET' }> {
     this.#metrics.packetsReceived.add();
     this.#metrics.bytesReceived.add(bytes.length);
-    if (!this.#gate.allows(from)) return { messages: [], rejected: ['network'] };
-    return this.#gate.packet(decodePacket(bytes, this.#wire));
+    if (!this.#gate.allows(from)) return { type: 'PACKET', from, messages: [], rejected: ['network'] };
+    const { messages, rejected } = this.#gate.packet(decodePacket(bytes, this.#wire));
+    return { type: 'PACKET', from, messages, rejected };
   }
 
   #encode(message: Exclude<Message, User>): Uint8Array {

@@ -63,7 +63,13 @@ export class Coordinates {
   #keep(member: string, { vec, error, adjustment, height }: Coordinate): void {
     const known = this.#rows.find(member);
     const row = known === -1 ? this.#rows.add(member) : known;
-    const numbers = [...vec, error, adjustment, height];
-    for (const [i, column] of this.#columns.entries()) column[row] = numbers[i] as number;
+    // With every answer to a ping: no lists are made for it.
+    const put = (column: number, value: number): void => {
+      (this.#columns[column] as number[])[row] = value;
+    };
+    for (let i = 0; i < dimensions; i++) put(i, vec[i] as number);
+    put(dimensions, error);
+    put(dimensions + 1, adjustment);
+    put(dimensions + 2, height);
   }
 }

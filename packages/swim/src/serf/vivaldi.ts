@@ -22,7 +22,6 @@ const errorGain = 0.25;
 const forceGain = 0.25;
 const adjustmentWindow = 20;
 const heightMin = 10e-6;
-const filterSize = 3;
 const gravityRho = 150;
 const roundTripMax = 10;
 const tiny = 1e-6;
@@ -34,17 +33,21 @@ export const origin: Coordinate = {
   height: heightMin,
 };
 
-const magnitude = (vec: readonly number[]): number => Math.hypot(...vec);
-const difference = (a: readonly number[], b: readonly number[]): number[] =>
-  a.map((value, i) => value - (b[i] ?? 0));
+/** How far apart two points are. Loops here and below: each answer to a ping asks it several times. */
+function apart(a: readonly number[], b: readonly number[]): number {
+  let sum = 0;
+  for (let i = 0; i < dimensions; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
+  return Math.sqrt(sum);
+}
 
-export const isValid = ({ vec, error, adjustment, height }: Coordinate): boolean =>
-  vec.length === dimensions &&
-  vec.every(Number.isFinite) &&
-  [error, adjustment, height].every(Number.isFinite);
+export function isValid({ vec, error, adjustment, height }: Coordinate): boolean {
+  // What is not finite makes the sum so.
+  let sum = error - adjustment + height;
+  for (const value of vec) sum += Math.abs(value);
+  return vec.length === dimensions && Number.isFinite(sum);
+}
 
-const rawDistance = (a: Coordinate, b: Coordinate): number =>
-  magnitude(difference(a.vec, b.vec)) + a.height + b.height;
+const rawDistance = (a: Coordinate, b: Coordinate): number => apart(a.vec, b.vec) + a.height + b.height;
 
 /** The estimated round trip, in seconds. */
 export function distance(a: Coordinate, b: Coordinate): number {
@@ -104,35 +107,47 @@ export class Vivaldi {
   }
 
   #median(name: string, roundTrip: number): number {
-    const values = [...(this.#recent.get(name) ?? []), roundTrip].slice(-filterSize);
-    this.#recent.set(name, values);
-    return values.toSorted((a, b) => a - b)[values.length >> 1] ?? roundTrip;
+    const recent = this.#recent.get(name) ?? [];
+    if (recent.length < 2) {
+      this.#recent.set(name, [...recent, roundTrip]);
+      return Math.max(recent[0] ?? 0, roundTrip);
+    }
+    const [a, b] = [recent.at(-2) as number, recent.at(-1) as number];
+    // Of exactly this size: a list that grows takes five times as much.
+    this.#recent.set(name, [a, b, roundTrip]);
+    return Math.max(Math.min(a, b), Math.min(Math.max(a, b), roundTrip));
   }
 
   #pull(other: Coordinate, seconds: number): void {
     const own = this.#own;
-    const apart = distance(own, other);
-    const wrongness = Math.abs(apart - seconds) / seconds;
+    const expected = distance(own, other);
+    const wrongness = Math.abs(expected - seconds) / seconds;
     const weight = own.error / Math.max(own.error + other.error, tiny);
     const error = errorGain * weight * wrongness + own.error * (1 - errorGain * weight);
     this.#own = { ...own, error: Math.min(error, errorMax) };
-    this.#push(forceGain * weight * (seconds - apart), other);
+    this.#push(forceGain * weight * (seconds - expected), other);
   }
 
   #adjust(other: Coordinate, seconds: number): void {
     this.#samples[this.#next] = seconds - rawDistance(this.#own, other);
     this.#next = (this.#next + 1) % adjustmentWindow;
-    const adjustment = this.#samples.reduce((sum, sample) => sum + sample, 0) / (2 * adjustmentWindow);
-    this.#own = { ...this.#own, adjustment };
+    let sum = 0;
+    for (const sample of this.#samples) sum += sample;
+    this.#own = { ...this.#own, adjustment: sum / (2 * adjustmentWindow) };
   }
 
   /** Moves us away from the other, or towards it where the force is negative. */
   #push(force: number, other: Coordinate): void {
     const own = this.#own;
-    const away = difference(own.vec, other.vec);
-    const length = magnitude(away);
-    const unit = length > tiny ? away.map((value) => value / length) : this.#anyDirection();
-    const vec = own.vec.map((value, i) => value + (unit[i] ?? 0) * force);
+    const length = apart(own.vec, other.vec);
+    const vec = [...own.vec];
+    if (length > tiny) {
+      const share = force / length;
+      for (let i = 0; i < dimensions; i++)
+        vec[i] = (vec[i] as number) + ((vec[i] as number) - (other.vec[i] as number)) * share;
+    } else {
+      for (const [i, part] of this.#anyDirection().entries()) vec[i] = (vec[i] as number) + part * force;
+    }
     const height =
       length > tiny
         ? Math.max(((own.height + other.height) * force) / length + own.height, heightMin)
@@ -143,7 +158,7 @@ export class Vivaldi {
   /** Two members on one point part in a direction of chance. */
   #anyDirection(): number[] {
     const vec = Array.from({ length: dimensions }, () => this.#prng.float() - 0.5);
-    const length = Math.max(magnitude(vec), tiny);
+    const length = Math.max(apart(vec, origin.vec), tiny);
     return vec.map((value) => value / length);
   }
 }

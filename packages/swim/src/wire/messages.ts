@@ -132,7 +132,8 @@ export function decodeMessage(bytes: Uint8Array, from = 0, to = bytes.length): M
   const type = bytes[from] as number;
   if (type === wireType.user) return users.of(bytes, readUser, from, to);
   if (!decoded.has(type)) throw new WireError('type');
-  return isClaim(type) ? claims.of(bytes, decodeBody, from, to) : decodeBody(bytes.subarray(from, to));
+  if (isClaim(type)) return claims.of(bytes, decodeBody, from, to);
+  return decodeBody(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
 }
 
 const decodeBody = (bytes: Uint8Array): Message =>

@@ -38,6 +38,7 @@ function decodeText(bytes: Uint8Array): string {
 export class Reader {
   readonly #bytes: Uint8Array;
   readonly #rawMax: number;
+  #lastView: DataView | null = null;
   offset: number;
 
   /** @param rawMax longest raw accepted, in bytes: what a stream has not delivered yet is not worth waiting for beyond it. */
@@ -47,9 +48,13 @@ export class Reader {
     this.offset = offset;
   }
 
-  /** Made only for the rare wide numbers: a reader is made for every message. */
+  /** Made only for the rare wide numbers, of which a coordinate has eleven: a reader is made for every message. */
   get #view(): DataView {
-    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+    return (this.#lastView ??= new DataView(
+      this.#bytes.buffer,
+      this.#bytes.byteOffset,
+      this.#bytes.byteLength,
+    ));
   }
 
   value(depth = 0): Value {
@@ -176,11 +181,23 @@ export class Reader {
     this.#expect(size * 2);
     const map = new Map<string, Value>();
     for (let i = 0; i < size; i++) {
-      const key = this.value(depth + 1);
-      if (!(key instanceof Uint8Array)) throw new WireError('field');
-      map.set(textOf(key), this.value(depth + 1));
+      const key = this.#key(depth + 1);
+      map.set(key, this.value(depth + 1));
     }
     return map;
+  }
+
+  #key(depth: number): string {
+    const tag = this.#bytes[this.offset];
+    // A short text, as every field's name is: read where it stands.
+    if (tag !== undefined && tag >= 0xa0 && tag <= 0xbf && depth <= depthMax) {
+      this.offset++;
+      this.#skipRaw(tag & 0x1f);
+      return texts.of(this.#bytes, decodeText, this.offset - (tag & 0x1f), this.offset);
+    }
+    const key = this.value(depth);
+    if (!(key instanceof Uint8Array)) throw new WireError('field');
+    return textOf(key);
   }
 
   #array(size: number, depth: number): readonly Value[] {
@@ -230,7 +247,8 @@ const narrow = (value: bigint): number | bigint =>
 const none = new Uint8Array(0);
 const scratchBytes = 2048;
 // Of the writer that was ended last, for the next one to begin in.
-let spare: Uint8Array | null = null;
+let spare: DataView | null = null;
+let spareBytes: Uint8Array = none;
 
 /** Grows as it is written to; `take` ends it. */
 export class Writer {
@@ -239,14 +257,14 @@ export class Writer {
   #length = 0;
 
   constructor() {
-    this.#bytes = spare ?? new Uint8Array(scratchBytes);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes = spare === null ? new Uint8Array(scratchBytes) : spareBytes;
+    this.#view = spare ?? new DataView(this.#bytes.buffer);
     spare = null;
   }
 
   u8(value: number): this {
     const at = this.#grow(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
     return this;
   }
 
@@ -351,7 +369,10 @@ export class Writer {
 
   take(): Uint8Array {
     const written = this.#bytes.slice(0, this.#length);
-    if (this.#bytes.length === scratchBytes) spare = this.#bytes;
+    if (this.#bytes.length === scratchBytes) {
+      spare = this.#view;
+      spareBytes = this.#bytes;
+    }
     // Whoever writes on writes into a buffer of its own.
     this.#bytes = none;
     this.#length = 0;

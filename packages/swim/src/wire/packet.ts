@@ -48,18 +48,26 @@ const partBytes = (part: Part): number => (part instanceof Uint8Array ? part.len
 const writePart = (writer: Writer, part: Part): Writer =>
   part instanceof Uint8Array ? writer.append(part) : writer.u8(wireType.user).append(part.payload);
 
-/** @param parts at most {@link compoundPartsMax}. */
+/**
+ * @param parts at most {@link compoundPartsMax}.
+ * @returns not to be changed: a packet of one part may be that part.
+ */
 export function encodePacket(parts: readonly Part[], checksum: boolean, options: WireOptions): Uint8Array {
   const { cipher, label } = options;
-  const body = parts.length === 1 ? writePart(new Writer(), parts[0] as Part).take() : compound(parts);
-  const content = options.compress && body.length >= compressFromBytes ? deflated(body) : null;
+  const isLong = options.compress === true && bodyBytes(parts) >= compressFromBytes;
+  const content = isLong ? deflated(bodyOf(parts)) : null;
   // A cipher's tag does a checksum's work and more.
-  if (cipher) return withLabel(cipher.seal(content === null ? body : compressMessage(content), label), label);
+  if (cipher)
+    return withLabel(cipher.seal(content === null ? bodyOf(parts) : compressMessage(content), label), label);
+  const [only] = parts;
+  // A ping or an answer, most often.
+  if (parts.length === 1 && only instanceof Uint8Array && content === null && !checksum)
+    return withLabel(only, label);
   const writer = writeLabel(new Writer(), label);
   const start = writer.length;
   if (checksum) writer.u8(wireType.checksum).u32(0);
   const from = writer.length;
-  if (content === null) writer.append(body);
+  if (content === null) writeBody(writer, parts);
   else writeCompressed(writer, content);
   if (checksum) writer.putU32(start + 1, crc32(writer.view(from)));
   return writer.take();
@@ -89,11 +97,20 @@ const writeCompressed = (writer: Writer, content: Uint8Array): Writer =>
 
 const compressMessage = (content: Uint8Array): Uint8Array => writeCompressed(new Writer(), content).take();
 
-function compound(parts: readonly Part[]): Uint8Array {
-  const writer = new Writer().u8(wireType.compound).u8(parts.length);
+function writeBody(writer: Writer, parts: readonly Part[]): Writer {
+  if (parts.length === 1) return writePart(writer, parts[0] as Part);
+  writer.u8(wireType.compound).u8(parts.length);
   for (const part of parts) writer.u16(partBytes(part));
   for (const part of parts) writePart(writer, part);
-  return writer.take();
+  return writer;
+}
+
+const bodyOf = (parts: readonly Part[]): Uint8Array => writeBody(new Writer(), parts).take();
+
+function bodyBytes(parts: readonly Part[]): number {
+  let bytes = compoundBytes(parts.length);
+  for (const part of parts) bytes += partBytes(part);
+  return bytes;
 }
 
 export const withLabel = (body: Uint8Array, label: Uint8Array): Uint8Array =>
