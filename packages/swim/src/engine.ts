@@ -12,9 +12,9 @@ import {
   silentLogger,
   type Task,
 } from '@cluster/core';
-import { advertised, type SwimConfig, tagsOf } from './config.ts';
+import { advertised, type SwimConfig } from './config.ts';
 import type { SwimEffect, SwimInput } from './core/effects.ts';
-import { type PeerState, sameAddress } from './core/messages.ts';
+import { type PeerRecord, type PeerState, sameAddress } from './core/messages.ts';
 import { SwimCore } from './core/swim-core.ts';
 import { bindBoth, type Bound } from './engine/bind.ts';
 import { Executor } from './engine/executor.ts';
@@ -24,6 +24,7 @@ import { Listeners } from './engine/listeners.ts';
 import { OpenCalls } from './engine/open-calls.ts';
 import { makeLayers } from './engine/layers.ts';
 import type { MetadataLayer } from './engine/metadata-layer.ts';
+import { ownMeta } from './engine/own-meta.ts';
 import { Packets, wireOptions } from './engine/packets.ts';
 import { Kept } from './engine/kept.ts';
 import { resolveSeeds } from './engine/seeds.ts';
@@ -37,23 +38,14 @@ import {
   leaveAborted,
   notRunning,
   serfOff,
-  tagReserved,
   stopped,
-  tagsTooLarge,
   tooManySeeds,
 } from './errors.ts';
 import type { Member, MemberHappening, UserEvent } from './member.ts';
 import { SwimMetrics } from './metrics.ts';
 import type { SwimPorts } from './ports.ts';
-import { type Coordinate, distance } from './serf/vivaldi.ts';
-import {
-  encodeTags,
-  envelopeBytes,
-  metaBytesMax,
-  metadataTag,
-  type StreamOptions,
-  type Tags,
-} from './wire.ts';
+import type { Coordinate } from './serf/vivaldi.ts';
+import { envelopeBytes, type StreamOptions, type Tags } from './wire.ts';
 
 export class SwimEngine {
   readonly #config: SwimConfig;
@@ -96,7 +88,7 @@ export class SwimEngine {
     this.#core = new SwimCore({
       config,
       seed: ports.seed,
-      meta: encodeTags(tagsOf(config, config.tags)),
+      meta: ownMeta(config, config.tags),
       bytesOf: (message) => this.#packets.bytesOf(message),
       envelopeBytes: envelopeBytes(this.#wire),
       checksums: !ports.cipher,
@@ -222,19 +214,31 @@ export class SwimEngine {
     this.#kept.close(done);
   }
 
-  /** @throws ClusterError `SWIM_TAGS_TOO_LARGE` or `SWIM_NOT_RUNNING`, with nothing changed. */
+  /** @throws ClusterError `SWIM_TAGS_TOO_LARGE`, `SWIM_TAG_RESERVED` or `SWIM_NOT_RUNNING`, with nothing changed. */
   setTags(tags: Tags): void {
     if (this.#phase !== 'running') throw notRunning();
-    if (metadataTag in tags) throw tagReserved(metadataTag);
-    const meta = encodeTags(tagsOf(this.#config, tags));
-    if (meta.length > metaBytesMax) throw tagsTooLarge(meta.length, metaBytesMax);
-    this.#dispatch({ type: 'TAGS_SET', meta });
+    this.#dispatch({ type: 'TAGS_SET', meta: ownMeta(this.#config, tags) });
     this.#serf?.tagsSet(tags);
   }
 
   /** Everybody on record, this member first. */
   members(): readonly Member[] {
     return this.#core.members(this.#ports.clock.nowMs()).map((record) => this.#views.of(record));
+  }
+
+  /** Everybody on record as a push/pull carries them, this member first: what {@link introduce} takes. */
+  records(): readonly PeerRecord[] {
+    return this.#core.records();
+  }
+
+  /**
+   * Puts on record who of these is alive and not known here, and tells nobody: how a pool that was there before goes on as a whole. Who
+   * is not there is found out by probing; of who was introduced to some only, the others hear by push/pull. What is refused is counted.
+   * @throws ClusterError `SWIM_NOT_RUNNING`.
+   */
+  introduce(members: readonly PeerRecord[]): void {
+    if (this.#phase !== 'running') throw notRunning();
+    this.#dispatch({ type: 'INTRODUCED', members: members.filter(({ address }) => this.#isOther(address)) });
   }
 
   self(): Member {
@@ -291,8 +295,7 @@ export class SwimEngine {
 
   /** Estimated round trip between two members, measured or not; undefined while a coordinate is unknown. */
   estimateRttMs(a: string, b: string = this.#config.name): number | undefined {
-    const [from, to] = [this.coordinate(a), this.coordinate(b)];
-    return from && to ? distance(from, to) * 1000 : undefined;
+    return this.#serf?.estimateRttMs(a, b);
   }
 
   #running(): SerfLayer {
@@ -306,8 +309,7 @@ export class SwimEngine {
     try {
       const { incarnation, reserved, peers } = yield* this.#kept.recall();
       const handlers = {
-        onMessage: (bytes: Uint8Array, from: Address) =>
-          this.#dispatch({ type: 'PACKET', from, ...this.#packets.receive(bytes, from) }),
+        onMessage: (bytes: Uint8Array, from: Address) => this.#dispatch(this.#packets.receive(bytes, from)),
         onError: (error: ClusterError) => this.#logger.log('debug', error.message),
       };
       const bound = yield* bindBoth(this.#config.bind, datagrams, streams, handlers, (stream) =>
@@ -391,8 +393,7 @@ export class SwimEngine {
   }
 
   #unbind(): void {
-    this.#bound?.listener.close();
-    this.#bound?.socket.close();
+    this.#bound?.close();
     this.#bound = null;
     this.#executor.socket = null;
   }

@@ -8,6 +8,7 @@ export {
   swimPresets,
 } from './config.ts';
 export type { MemberRecord, SeedFailure, SwimEffect, SwimInput } from './core/effects.ts';
+export type { PeerRecord } from './core/messages.ts';
 export type { CoreOptions } from './core/pool.ts';
 export { SwimCore } from './core/swim-core.ts';
 export {

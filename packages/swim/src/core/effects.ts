@@ -38,6 +38,8 @@ export type SwimInput =
   | { readonly type: 'STREAM_PING'; readonly stream: number; readonly ping: Ping }
   | { readonly type: 'STREAM_PING_ANSWERED'; readonly seqNo: number }
   | { readonly type: 'STREAM_REJECTED'; readonly from: Address; readonly reason: RejectReason }
+  /** Members that we need not be told of: see `SwimEngine.introduce`. */
+  | { readonly type: 'INTRODUCED'; readonly members: readonly PeerRecord[] }
   /** Who was known before the last restart. */
   | { readonly type: 'REMEMBERED'; readonly peers: readonly SavedPeer[] }
   | { readonly type: 'TAGS_SET'; readonly meta: Uint8Array }

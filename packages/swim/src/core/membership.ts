@@ -111,10 +111,8 @@ export class Membership {
   /** A claim about somebody else. @returns why it was refused unread, if it was. */
   hear(claim: Claim, nowMs: number, out: Out): RejectReason | undefined {
     const row = this.#rows.find(claim.node);
-    const known = row?.incarnation ?? incarnationMax - 2 * this.#pool.options.config.incarnationJumpMax;
-    if (claim.incarnation > known + this.#pool.options.config.incarnationJumpMax) return 'incarnation';
-    // One that speaks what we do not would have every later push/pull refused.
-    if (claim.type === 'alive' && !versionsAgree([this.#pool.self, claim])) return 'versions';
+    const reason = this.#refusalOf(claim, row);
+    if (reason !== undefined) return reason;
     if (row === undefined) {
       if (claim.type === 'alive') return this.#admit(claim, nowMs, out);
       // Word of a stranger's death is no news: it would only bring the forgotten back. Who has left need not be looked for.
@@ -123,6 +121,12 @@ export class Membership {
     }
     if (!isOldNews(row, claim)) this.#states.send(claim.node, this.#eventOf(row, claim, nowMs), nowMs, out);
     return undefined;
+  }
+
+  /** On record as if heard of, and told to nobody. Who is on record already stays as it is. @returns why it was refused, if it was. */
+  introduce(claim: Alive, nowMs: number, out: Out): RejectReason | undefined {
+    if (this.#rows.find(claim.node) !== undefined) return undefined;
+    return this.#refusalOf(claim, undefined) ?? this.#admit(claim, nowMs, out, false);
   }
 
   /** Our own probe of it failed, which began when this was its incarnation. */
@@ -195,7 +199,16 @@ export class Membership {
     this.lastReturnMs = lastReturnMs;
   }
 
-  #admit(claim: Alive, nowMs: number, out: Out): RejectReason | undefined {
+  #refusalOf(claim: Claim, row: MemberRow | undefined): RejectReason | undefined {
+    const { incarnationJumpMax } = this.#pool.options.config;
+    const known = row?.incarnation ?? incarnationMax - 2 * incarnationJumpMax;
+    if (claim.incarnation > known + incarnationJumpMax) return 'incarnation';
+    // One that speaks what we do not would have every later push/pull refused.
+    if (claim.type === 'alive' && !versionsAgree([this.#pool.self, claim])) return 'versions';
+    return undefined;
+  }
+
+  #admit(claim: Alive, nowMs: number, out: Out, isNews = true): RejectReason | undefined {
     const { config } = this.#pool.options;
     if (this.#rows.size + 1 >= config.membersMax) return 'members';
     this.forgotten.remove(claim.node);
@@ -214,7 +227,7 @@ export class Membership {
     this.#counts.alive++;
     this.#states.add(row.name, nowMs, out);
     this.order.insert(row.name, this.#pool.prng);
-    this.#spread(claim, out);
+    if (isNews) this.#spread(claim, out);
     this.#notify('Joined', row, out);
     return undefined;
   }

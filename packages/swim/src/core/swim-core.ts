@@ -81,7 +81,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
       askOldPlace: (place, nowMs, out) => this.#checks.beginOldPlace(place, nowMs, out),
     });
     this.#prober = new Prober(this.#pool, this.#members, this.#gossip);
-    this.#exchanges = new Exchanges(() => this.#records());
+    this.#exchanges = new Exchanges(() => this.records());
     this.#schedule = new Schedule(this.#pool, this.#members, this.#gossip, this.#exchanges);
     this.#checks = new Checks(this.#pool, this.#prober, (check, isThere, nowMs, out) =>
       this.#checked(check, isThere, nowMs, out),
@@ -142,6 +142,11 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   /** Everybody on record, ourselves first. */
   members(nowMs: number): readonly MemberRecord[] {
     return [this.self(nowMs), ...Array.from(this.#members.rows(), recordOf)];
+  }
+
+  /** Everybody on record as a push/pull carries them, ourselves first. */
+  records(): readonly PeerRecord[] {
+    return [this.#agent.peerRecord(), ...this.#members.records()];
   }
 
   handle(input: SwimInput | TimerInput, nowMs: number, out: Out): void {
@@ -218,6 +223,9 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
         return this.#prober.answeredOverStream(input.seqNo, nowMs, out);
       case 'STREAM_REJECTED':
         return out.emit({ type: 'countRejected', channel: 'streams', reason: input.reason });
+      case 'INTRODUCED':
+        if (this.#agent.isActive) this.#introduce(input.members, nowMs, out);
+        return;
       case 'REMEMBERED':
         if (this.#agent.isActive) this.#rejoin.remember(input.peers, nowMs, out);
         return;
@@ -284,6 +292,17 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     if (reason !== undefined) out.emit({ type: 'countRejected', channel, reason });
   }
 
+  #introduce(members: readonly PeerRecord[], nowMs: number, out: Out): void {
+    for (const record of members) {
+      const claim = claimOf(record);
+      if (claim.type !== 'alive' || claim.node === this.#pool.self.name) continue;
+      const reason = this.#members.introduce(claim, nowMs, out);
+      if (reason !== undefined) out.emit({ type: 'countRejected', channel: 'streams', reason });
+    }
+    // Periods grow with the pool: they begin anew, each at a random moment.
+    this.#schedule.start(out);
+  }
+
   #exchangeAsked(input: Extract<SwimInput, { type: 'EXCHANGE_ASKED' }>, nowMs: number, out: Out): void {
     const { stream, content } = input;
     if (!this.#agent.isActive) return out.emit({ type: 'refuseStream', stream, reason: 'type' });
@@ -323,7 +342,7 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
     // Deviation: memberlist answers first. Merging first puts our refutation of what the peer wrongly believes of us into the
     // answer, so that one exchange heals a partition instead of two.
     this.#merge(content, false, nowMs, out);
-    out.emit({ type: 'answerExchange', stream, join: content.join, members: this.#records() });
+    out.emit({ type: 'answerExchange', stream, join: content.join, members: this.records() });
   }
 
   #exchangeAnswered(input: Extract<SwimInput, { type: 'EXCHANGE_ANSWERED' }>, nowMs: number, out: Out): void {
@@ -358,9 +377,5 @@ export class SwimCore implements ProtocolCore<SwimInput, SwimEffect> {
   #versionsAgree({ members }: PushPull): boolean {
     const all = [this.#agent.peerRecord(), ...this.#members.rows(), ...members];
     return versionsAgree(all.filter(({ state }) => state === 'alive'));
-  }
-
-  #records(): PeerRecord[] {
-    return [this.#agent.peerRecord(), ...this.#members.records()];
   }
 }

@@ -15,8 +15,8 @@ import { portInUse } from '../errors.ts';
 
 export interface Bound {
   readonly socket: DatagramSocket;
-  readonly listener: DuplexListener;
   readonly local: Address;
+  close(): void;
 }
 
 // A free TCP port whose UDP twin is taken is rare; this many in a row are not chance.
@@ -51,7 +51,11 @@ function* bindOnce(
   const local = { host: address.host, port: listener.local.port };
   try {
     const socket = yield* wait<DatagramSocket>((done) => datagrams.bind(local, handlers, done));
-    return { socket, listener, local };
+    const close = (): void => {
+      listener.close();
+      socket.close();
+    };
+    return { socket, local, close };
   } catch (error) {
     listener.close();
     throw error;

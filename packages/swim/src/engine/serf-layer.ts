@@ -8,7 +8,7 @@ import type { MemberHappening, UserEvent } from '../member.ts';
 import type { SerfEffect, SerfInput } from '../serf/effects.ts';
 import type { QueryFilter, QueryMessage } from '../serf/messages.ts';
 import { SerfCore } from '../serf/serf-core.ts';
-import type { Coordinate } from '../serf/vivaldi.ts';
+import { type Coordinate, distance } from '../serf/vivaldi.ts';
 import {
   decodeCoordinate,
   decodeNameAnswer,
@@ -129,6 +129,11 @@ export class SerfLayer {
 
   coordinate(member: string): Coordinate | undefined {
     return this.#core.coordinate(member);
+  }
+
+  estimateRttMs(a: string, b: string): number | undefined {
+    const [from, to] = [this.coordinate(a), this.coordinate(b)];
+    return from && to ? distance(from, to) * 1000 : undefined;
   }
 
   localState(): Uint8Array {
