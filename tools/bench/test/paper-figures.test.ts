@@ -2,10 +2,20 @@ import { describe, expect, test } from 'vitest';
 import { detections, disseminations, packetsPerPeriod } from '../src/sim/figures.ts';
 import { falsePositives, lifeguardExperiment } from '../src/sim/false-positives.ts';
 import { expectedPeriods } from '../src/sim/first-detection.ts';
+import { Happenings } from '../src/sim/happenings.ts';
 import { SwimPool } from '../src/sim/pool.ts';
 import { quantile } from '../src/statistics.ts';
 
 describe('a pool in the simulator', () => {
+  test('that is formed goes on as one that has come together: all hear of a death, an arrival, an event', () => {
+    const pool = new SwimPool({ seed: 1, size: 40, formed: true });
+    expect(pool.isWell).toBe(true);
+    const happenings = new Happenings(pool, 30_000);
+    expect(happenings.missing).not.toEqual([]);
+    pool.world.runFor(30_000);
+    expect(happenings.missing).toEqual([]);
+  });
+
   // The standard error of this mean is 2.6%; the command counts three times as many deaths.
   test('of eight suspects a dead member after the mean time derived', () => {
     const periods = detections(new SwimPool({ seed: 1, size: 8 }), 300, 1000);

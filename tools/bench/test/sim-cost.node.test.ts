@@ -8,14 +8,18 @@ describe('the cost of the simulator', () => {
   });
 
   it('runs each pool in a process of its own, to an end where everybody knows everybody', async () => {
-    const small = { long: { size: 5, virtualSeconds: 10 }, large: { size: 8, virtualSeconds: 10 } };
+    const small = {
+      long: { size: 5, virtualSeconds: 10 },
+      formed: { size: 8, virtualSeconds: 30 },
+      standing: { size: 8, virtualSeconds: 10 },
+    };
     const { rows, expectations } = await benchSimCost(
       { ...simCostQuick, ...small, recordSize: 4 },
       () => undefined,
     );
-    expect(rows.map(({ unit }) => unit)).toEqual(['s', 'µs', 's', 'GiB', 'bytes']);
+    expect(rows.map(({ unit }) => unit)).toEqual(['s', 'µs', 's', 's', 'GiB', 's', 'GiB', 'bytes']);
     // What so few records take is lost in what a heap varies by.
     expect(rows.slice(0, -1).every(({ ours }) => ours > 0)).toBe(true);
-    expect(expectations?.every(({ held }) => held)).toBe(true);
+    expect(expectations?.filter(({ held }) => !held)).toEqual([]);
   }, 120_000);
 });

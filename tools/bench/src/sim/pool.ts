@@ -12,13 +12,19 @@ export interface PoolOptions {
   /** Of the members' configuration, beside name and address. */
   readonly config?: Omit<Parameters<typeof parseSwimConfig>[0], 'name' | 'bind'>;
   readonly network?: NetworkOptions;
+  /**
+   * Everybody is introduced to everybody at the start: a pool that has been whole before. Default false: members join through the
+   * first of them, and everybody has yet to be told of everybody.
+   */
+  readonly formed?: boolean;
   /** All start within so long: the first one takes in only so many at once. Default 20 ms for each member. */
   readonly startWithinMs?: number;
 }
 
 export class SwimPool {
   readonly world: World;
-  readonly names: readonly string[];
+  /** Of all that have ever been members. */
+  readonly names: string[];
   readonly engines = new Map<string, SwimEngine>();
   readonly #metrics = new Map<string, MetricsRegistry>();
   readonly #options: PoolOptions;
@@ -28,7 +34,15 @@ export class SwimPool {
     this.#options = options;
     this.world = new World({ seed: options.seed, network: options.network ?? {} });
     this.names = Array.from({ length: options.size }, (_, i) => `n${i + 1}`);
-    for (const name of this.names) this.world.spawn(name, (ports) => this.#boot(ports));
+    const { formed = false } = options;
+    for (const name of this.names) this.world.spawn(name, (ports) => this.#boot(ports, formed));
+    if (formed) this.#form();
+  }
+
+  /** One more member comes, and joins. */
+  add(name: string): void {
+    this.names.push(name);
+    this.world.spawn(name, (ports) => this.#boot(ports, false));
   }
 
   /** Told of everything that any member notices. */
@@ -67,7 +81,17 @@ export class SwimPool {
     this.engines.delete(name);
   }
 
-  #boot({ name, host, clock, datagrams, streams, seed, tracer }: NodePorts): { stop: () => void } {
+  #form(): void {
+    if (!this.world.runWhileNot(() => this.engines.size === this.names.length, lookEveryMs))
+      throw new Error('a member has not started');
+    const records = [...this.engines.values()].flatMap((engine) => engine.records());
+    for (const engine of this.engines.values()) engine.introduce(records);
+  }
+
+  /** @param formed it is introduced in its first life, and joins in later ones. */
+  #boot(ports: NodePorts, formed: boolean): { stop: () => void } {
+    const { name, host, clock, datagrams, streams, seed, tracer, incarnation } = ports;
+    const isIntroduced = formed && incarnation === 1;
     const config = parseSwimConfig({ ...this.#options.config, name, bind: { host, port } });
     const metrics = new MetricsRegistry();
     this.#metrics.set(name, metrics);
@@ -81,12 +105,11 @@ export class SwimPool {
       void engine.join(seeds, (outcome) => {
         if (!outcome.ok) clock.setTimer(1000, join);
       });
-    const afterMs =
-      name === this.names[0] || this.world.nowMs > 0 ? 0 : this.world.prng.float() * this.#startWithinMs;
-    clock.setTimer(afterMs, () =>
+    const isAtOnce = isIntroduced || name === this.names[0] || this.world.nowMs > 0;
+    clock.setTimer(isAtOnce ? 0 : this.world.prng.float() * this.#startWithinMs, () =>
       engine.start(() => {
         this.engines.set(name, engine);
-        if (name !== this.names[0]) join();
+        if (name !== this.names[0] && !isIntroduced) join();
       }),
     );
     return { stop: () => engine.stop() };

@@ -1,5 +1,11 @@
 import { tmpdir } from 'node:os';
-import type { BenchResult, SimBenchOptions, SwimBenchOptions, TransportBenchOptions } from '@cluster/bench';
+import type {
+  BenchResult,
+  SimBenchOptions,
+  SimCostOptions,
+  SwimBenchOptions,
+  TransportBenchOptions,
+} from '@cluster/bench';
 import { Command } from 'commander';
 import type { MakeCommand } from '../context.ts';
 import { chosenFrom, integer, integers, usageError, words } from '../usage.ts';
@@ -15,6 +21,9 @@ interface Options {
   readonly restart: number;
   readonly clients?: readonly number[];
   readonly nodes?: number;
+  readonly formed?: number;
+  readonly seconds?: number;
+  readonly standing?: number;
   readonly minutes?: number;
   readonly kills?: number;
   readonly cut?: number;
@@ -61,6 +70,17 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
     )
     .option('--clients <list>', 'raft: how many clients at once, e.g. 1,8,64', integers(1, 10_000))
     .option('--nodes <n>', 'swim: members of each pool (100); sim: of the largest (1000)', integer(5, 1000))
+    .option(
+      '--formed <n>',
+      'sim-cost: members of the pool in which everybody knows everybody from the start (2000)',
+      integer(5, 20_000),
+    )
+    .option('--seconds <n>', 'sim-cost: how long it runs (60)', integer(1, 3600))
+    .option(
+      '--standing <n>',
+      'sim-cost: members of the pool that starts with nobody knowing anybody (500)',
+      integer(5, 20_000),
+    )
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
     .option('--kills <n>', 'members killed, of each pool: swim (10), sim (700)', integer(0, 10_000))
     .option('--cut <seconds>', 'swim: how long the partition lasts (40); 0: none', integer(0, 3600))
@@ -106,7 +126,11 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
             say,
           ),
         sim: () => bench.benchSim(simOptions(quick ? bench.simQuick : bench.simDefaults, options), say),
-        'sim-cost': () => bench.benchSimCost(quick ? bench.simCostQuick : bench.simCostDefaults, say),
+        'sim-cost': () =>
+          bench.benchSimCost(
+            simCostOptions(quick ? bench.simCostQuick : bench.simCostDefaults, options),
+            say,
+          ),
         swim: () => bench.benchSwim(swimOptions(quick ? bench.swimQuick : bench.swimDefaults, options), say),
       };
       const wanted = names.length === 0 ? Object.keys(benches) : names;
@@ -142,6 +166,19 @@ const swimOptions = (
   kills,
   cutSeconds: cut,
   idleSeconds: minutes === undefined ? base.idleSeconds : minutes * 60,
+});
+
+const simCostOptions = (
+  base: SimCostOptions,
+  {
+    formed: size = base.formed.size,
+    seconds: virtualSeconds = base.formed.virtualSeconds,
+    standing = base.standing.size,
+  }: Options,
+): SimCostOptions => ({
+  ...base,
+  formed: { size, virtualSeconds },
+  standing: { ...base.standing, size: standing },
 });
 
 const simOptions = (
