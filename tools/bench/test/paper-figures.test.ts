@@ -8,11 +8,11 @@ import { quantile } from '../src/statistics.ts';
 
 describe('a pool in the simulator', () => {
   test('that is formed goes on as one that has come together: all hear of a death, an arrival, an event', () => {
-    const pool = new SwimPool({ seed: 1, size: 40, formed: true });
+    const pool = new SwimPool({ seed: 1, size: 24, formed: true });
     expect(pool.isWell).toBe(true);
-    const happenings = new Happenings(pool, 30_000);
+    const happenings = new Happenings(pool, 20_000);
     expect(happenings.missing).not.toEqual([]);
-    pool.world.runFor(30_000);
+    pool.world.runFor(20_000);
     expect(happenings.missing).toEqual([]);
   });
 
