@@ -2,9 +2,9 @@
  * What membership costs and how fast it is, on real sockets: a pool of ours on the project's defaults beside one of Serf's agents on
  * its lan profile, of the same size, with the same key and tags, each in a network of its own, at the same time on the same cores.
  *
- * First nothing happens for some minutes, and what each pool sends is counted by the kernel. Then members are killed, one at a time
- * and in turns; each comes back before the next goes. At last the cable between three fifths of the members and the rest is pulled
- * for a while.
+ * First nothing happens for some minutes, and what each pool sends is counted by the kernel. Then members are killed, of each pool one
+ * at a time; each comes back before the next goes. At last the cable between three fifths of the members and the rest is pulled for a
+ * while.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { parseSwimConfig } from '@cluster/swim';
 import { machine } from '../machine.ts';
 import { hasCommand, Workplace } from '../process/workplace.ts';
 import type { BenchResult } from '../result.ts';
+import { CpuShare } from './cpu-share.ts';
 import { membersOfProcess, OurPool } from './our-pool.ts';
 import { nearOf, type PoolSettings, type Seat, seats, type TestPool } from './pool.ts';
 import { PrivateNetwork } from './private-network.ts';
@@ -32,7 +33,7 @@ export interface SwimBenchOptions {
   readonly cutSeconds: number;
 }
 
-export const swimDefaults: SwimBenchOptions = { nodes: 100, idleSeconds: 600, kills: 10, cutSeconds: 40 };
+export const swimDefaults: SwimBenchOptions = { nodes: 100, idleSeconds: 600, kills: 20, cutSeconds: 40 };
 export const swimQuick: SwimBenchOptions = { nodes: 10, idleSeconds: 20, kills: 1, cutSeconds: 15 };
 
 const settings: PoolSettings = {
@@ -53,15 +54,18 @@ export function benchSwim(
     throw new Error('The peer serf is missing: it is not installed here.');
   return Workplace.use(async (place) => {
     const networks: PrivateNetwork[] = [];
+    const shares: CpuShare[] = [];
     const removeAll = (): void => {
-      for (const network of networks) network.remove();
+      for (const made of [...networks, ...shares]) made.remove();
     };
     process.once('exit', removeAll);
     try {
       const sides = { near: nearOf(options.nodes), far: options.nodes - nearOf(options.nodes) };
-      for (const name of ['ours', ...(hasSerf ? ['serf'] : [])])
+      for (const name of ['ours', ...(hasSerf ? ['serf'] : [])]) {
         networks.push(await PrivateNetwork.make(name, sides));
-      return await new SwimBench(place, networks, options, say).run();
+        shares.push(CpuShare.make(name));
+      }
+      return await new SwimBench(place, networks, shares, options, say).run();
     } finally {
       // Before their networks.
       await place.killAll();
@@ -74,6 +78,7 @@ export function benchSwim(
 class SwimBench {
   readonly #place: Workplace;
   readonly #networks: readonly PrivateNetwork[];
+  readonly #shares: readonly CpuShare[];
   readonly #options: SwimBenchOptions;
   readonly #say: (line: string) => void;
   readonly #seats: readonly Seat[];
@@ -82,11 +87,13 @@ class SwimBench {
   constructor(
     place: Workplace,
     networks: readonly PrivateNetwork[],
+    shares: readonly CpuShare[],
     options: SwimBenchOptions,
     say: (line: string) => void,
   ) {
     this.#place = place;
     this.#networks = networks;
+    this.#shares = shares;
     this.#options = options;
     this.#say = say;
     // Both pools have the same addresses, each in its own network.
@@ -108,12 +115,23 @@ class SwimBench {
     await pause(settleMs);
     await this.#idle(pools, of, idleSeconds);
     const victims = this.#seats.filter(({ isVictim }) => isVictim).map(({ name }) => name);
-    for (const [i, victim] of victims.entries()) {
-      this.#say(`kill ${i + 1} of ${kills}: ${victim}`);
-      for (const pool of pools) await this.#kill(pool, victim, of(pool));
-    }
+    await Promise.all(
+      pools.map(async (pool) => {
+        for (const [i, victim] of victims.entries()) {
+          this.#say(`${pool.name}: kill ${i + 1} of ${kills}: ${victim}`);
+          await this.#kill(pool, victim, of(pool));
+        }
+      }),
+    );
     if (cutSeconds > 0) await this.#partition(pools, of, cutSeconds);
     const [ours, serf] = pools.map(of);
+    const isShared = this.#shares.every(({ isHeld }) => isHeld);
+    const notes = [
+      ...(serf === undefined ? ['1 peer skipped: serf, for it is not installed here.'] : []),
+      ...(isShared
+        ? []
+        : ['The processors were not shared evenly: no control group for them can be made here.']),
+    ];
     return {
       name: 'swim',
       config: {
@@ -122,24 +140,29 @@ class SwimBench {
         near: nearOf(nodes),
         tags: settings.tags,
         encryption: 'AES-256-GCM',
+        equalCpuShares: isShared,
         serf: 'profile lan',
         machine: machine(),
         ours: { ...parseSwimConfig({ name: 'n0' }) },
       },
       rows: swimRows(ours as PoolFigures, serf ?? null, this.#options),
       expectations: expectationsOf(ours as PoolFigures, serf ?? null, this.#options),
-      ...(serf === undefined ? { notes: ['1 peer skipped: serf, for it is not installed here.'] } : {}),
+      ...(notes.length > 0 ? { notes } : {}),
     };
   }
 
   async #pools(): Promise<readonly TestPool[]> {
     const [ours, serf] = this.#networks;
+    const [share, serfShare] = this.#shares as readonly [CpuShare, CpuShare?];
     const { node } = await bundle({
       programs: { node: fileURLToPath(new URL('./node-program.ts', import.meta.url)) },
       outdir: join(this.#place.folder, 'programs'),
     });
-    const pools: TestPool[] = [new OurPool(this.#place, node, ours as PrivateNetwork, this.#seats, settings)];
-    if (serf !== undefined) pools.push(new SerfPool(this.#place, serf, this.#seats, settings));
+    const pools: TestPool[] = [
+      new OurPool(this.#place, node, ours as PrivateNetwork, share, this.#seats, settings),
+    ];
+    if (serf !== undefined && serfShare !== undefined)
+      pools.push(new SerfPool(this.#place, serf, serfShare, this.#seats, settings));
     return pools;
   }
 

@@ -1,6 +1,7 @@
 /** A pool of ours: members in groups of twenty to a process, and each victim in one of its own. */
 import type { Remote } from '../process/remote.ts';
 import type { Workplace } from '../process/workplace.ts';
+import type { CpuShare } from './cpu-share.ts';
 import type { MemberOrder } from './node-protocol.ts';
 import { gossipPort, type PoolSettings, type Seat, type TestPool, type Usage, usageOf } from './pool.ts';
 import type { PrivateNetwork, Side } from './private-network.ts';
@@ -14,6 +15,7 @@ export class OurPool implements TestPool {
   readonly sightings = new Sightings();
   readonly #place: Workplace;
   readonly #program: string;
+  readonly #share: CpuShare;
   readonly #seats: readonly Seat[];
   readonly #settings: PoolSettings;
   readonly #groups: Remote[] = [];
@@ -23,12 +25,14 @@ export class OurPool implements TestPool {
     place: Workplace,
     program: string,
     network: PrivateNetwork,
+    share: CpuShare,
     pool: readonly Seat[],
     settings: PoolSettings,
   ) {
     this.#place = place;
     this.#program = program;
     this.network = network;
+    this.#share = share;
     this.#seats = pool;
     this.#settings = settings;
   }
@@ -76,7 +80,7 @@ export class OurPool implements TestPool {
   }
 
   async #process(side: Side, members: readonly Seat[]): Promise<Remote> {
-    const prefix = this.network.prefix(side);
+    const prefix = [...this.#share.prefix, ...this.network.prefix(side)];
     const name = `ours ${members.map((seat) => seat.name).join(' ')}`;
     const remote = this.#place.start(name, this.#program, [], { core: 0, prefix });
     await remote.call(

@@ -1,5 +1,6 @@
 /** A pool of Serf's agents, on its lan profile; what they see is read from what they log. */
 import type { Foreign, Workplace } from '../process/workplace.ts';
+import type { CpuShare } from './cpu-share.ts';
 import { gossipPort, type PoolSettings, type Seat, type TestPool, type Usage, usageOf } from './pool.ts';
 import type { PrivateNetwork } from './private-network.ts';
 import { type Sighting, type SightingKind, Sightings, wallMs } from './sightings.ts';
@@ -29,13 +30,21 @@ export class SerfPool implements TestPool {
   readonly network: PrivateNetwork;
   readonly sightings = new Sightings();
   readonly #place: Workplace;
+  readonly #share: CpuShare;
   readonly #seats: readonly Seat[];
   readonly #settings: PoolSettings;
   readonly #agents = new Map<string, Foreign>();
 
-  constructor(place: Workplace, network: PrivateNetwork, pool: readonly Seat[], settings: PoolSettings) {
+  constructor(
+    place: Workplace,
+    network: PrivateNetwork,
+    share: CpuShare,
+    pool: readonly Seat[],
+    settings: PoolSettings,
+  ) {
     this.#place = place;
     this.network = network;
+    this.#share = share;
     this.#seats = pool;
     this.#settings = settings;
   }
@@ -92,7 +101,7 @@ export class SerfPool implements TestPool {
     const onDeath = (error: Error): void => {
       throw error;
     };
-    const prefix = this.network.prefix(side);
+    const prefix = [...this.#share.prefix, ...this.network.prefix(side)];
     this.#agents.set(
       name,
       this.#place.startForeign(`serf ${name}`, 'serf', args, onDeath, { prefix, core: 1, onLine }),

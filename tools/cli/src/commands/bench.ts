@@ -82,7 +82,7 @@ export const benchCommand: MakeCommand = ({ out, err }, done) =>
       integer(5, 20_000),
     )
     .option('--minutes <n>', 'swim: how long nothing happens (10)', integer(1, 10_000))
-    .option('--kills <n>', 'members killed, of each pool: swim (10), sim (700)', integer(0, 10_000))
+    .option('--kills <n>', 'members killed, of each pool: swim (20), sim (700)', integer(0, 10_000))
     .option('--cut <seconds>', 'swim: how long the partition lasts (40); 0: none', integer(0, 3600))
     .option(
       '--cases <list>',
