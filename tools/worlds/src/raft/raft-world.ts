@@ -23,9 +23,10 @@ import { History } from './history.ts';
 import { Churn } from './churn.ts';
 import { FlushGate, type Mutant } from './mutants.ts';
 import { LeaseTrial, suspendingClock } from './leases.ts';
+import { drawProtections, type Protections } from './protections.ts';
 import { StaleReads } from './stale-reads.ts';
 
-const sizes = [3, 3, 3, 4, 5, 5, 5, 7];
+const sizes = [3, 3, 3, 4, 5, 5, 6, 7];
 // Where members change, the others wait to be added.
 const foundersMax = 3;
 const clientCount = 3;
@@ -71,6 +72,8 @@ const counted = [
   'retries',
   'crashes',
   'restarts',
+  'startsWithoutPreVote',
+  'startsWithoutCheckQuorum',
   'tornWrites',
   'lostWrites',
   'lostNames',
@@ -129,6 +132,7 @@ class RaftRun {
   readonly #clients: Client[] = [];
   readonly #changesMembers: boolean;
   readonly #leaseReads: boolean;
+  readonly #protections: ReadonlyMap<string, Protections>;
   /** A pause is a suspend: the clock stands still meanwhile. */
   readonly #suspends: boolean;
   #operations = 0;
@@ -154,6 +158,7 @@ class RaftRun {
     this.#segmentBytes = this.#prng.pick([4096, 8192, 65_536]) ?? 4096;
     this.#policy = drawPolicy(this.#prng);
     this.#leaseReads = this.#prng.chance(0.5);
+    this.#protections = drawProtections(seed, this.#nodes, this.#leaseReads);
     this.#suspends = this.#prng.chance(0.5);
     this.#history = new History(this.#world);
     for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
@@ -310,11 +315,15 @@ class RaftRun {
       this.#nodes,
       () => this.#world.counters.add('lossesHinted'),
     );
+    const protections = this.#protections.get(name);
+    if (protections?.preVote === false) this.#world.counters.add('startsWithoutPreVote');
+    if (protections?.checkQuorum === false) this.#world.counters.add('startsWithoutCheckQuorum');
     const replica = new RaftReplica(
       {
         nodeId: name,
         voters: this.#voters.includes(name) ? [...this.#voters] : [],
         leaseReads: this.#leaseReads,
+        ...protections,
         ...this.#policy,
       },
       {
