@@ -1,4 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,6 +22,23 @@ const write = (file: DiskFile, offset: number, bytes: number[]): Promise<void> =
   ask((done) => file.write(offset, Uint8Array.from(bytes), done));
 const read = (file: DiskFile, offset = 0, length = 100): Promise<number[]> =>
   ask<Uint8Array>((done) => file.read(offset, length, done)).then((bytes) => [...bytes]);
+
+/** Of each descriptor of this process on a file, as the kernel tells: whether a write to it waits for the medium. */
+const syncingDescriptorsOf = (path: string): boolean[] =>
+  readdirSync('/proc/self/fd')
+    .filter((fd) => pathOf(fd) === path)
+    .map((fd) => /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '')
+    .map((flags) => (Number.parseInt(flags, 8) & constants.O_DSYNC) === constants.O_DSYNC)
+    .sort((a, b) => Number(a) - Number(b));
+
+function pathOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // The one that the list was read through.
+    return '';
+  }
+}
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'cluster-disk-'))));
@@ -110,6 +137,21 @@ describe('a folder as a disk', () => {
     await ask<void>((done) => file.close(done));
     expect(await read(await open(fileDisk(folder), 'log', false))).toEqual([5]);
   });
+
+  // Elsewhere there is no such write.
+  it.skipIf(process.platform !== 'linux')(
+    'has the system wait for the medium in a durable write (O_DSYNC), and in no other',
+    async () => {
+      const file = await open(fileDisk(folder), 'log');
+      const path = join(realpathSync(folder), 'log');
+      await write(file, 0, [1]);
+      expect(syncingDescriptorsOf(path)).toEqual([false]);
+      for (const at of [1, 2]) await ask<void>((done) => file.writeDurably?.(at, Uint8Array.of(9), done));
+      expect(syncingDescriptorsOf(path)).toEqual([false, true]);
+      expect(await read(file)).toEqual([1, 9, 9]);
+      await ask<void>((done) => file.close(done));
+    },
+  );
 
   it('makes folders and files that no other user may read', async () => {
     const disk = fileDisk(folder);

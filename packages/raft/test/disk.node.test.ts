@@ -17,6 +17,7 @@ import { fileDisk, systemClock } from '@cluster/core/node';
 import { Raft, type RaftChannel, WriteAheadLog } from '../src/index.ts';
 import { cutLog, inspectLog, openGroupStore, startRaft } from '../src/node.ts';
 import { Ledger, text, words } from './support/ledger.ts';
+import { observeFiles } from './support/observed-files.ts';
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'cluster-raft-'))));
@@ -141,11 +142,16 @@ describe('one replica on a real disk', () => {
 
 describe('the order of write, sync and reply on a real file', () => {
   it.each([
-    ['one call that does both', true, ['writeDurably', 'durable']],
-    ['two calls', false, ['write', 'written', 'sync', 'synced']],
+    ['one call that does both', true, ['writeDurably', 'durable'], ['pwrite O_DSYNC', 'pwrite O_DSYNC done']],
+    [
+      'two calls',
+      false,
+      ['write', 'written', 'sync', 'synced'],
+      ['pwrite', 'pwrite done', 'fdatasync', 'fdatasync done'],
+    ],
   ])(
     '3.8: 22 and 23, with %s: term and vote in one, and no reply before its end',
-    async (_, inOne, expected) => {
+    async (_, inOne, expected, ofSystem) => {
       const steps: string[] = [];
       const raft = await Raft.start(
         { nodeId: 'a', voters: ['a'], heartbeatMs: 5, electionTimeoutMinMs: 10, electionTimeoutMaxMs: 20 },
@@ -166,6 +172,12 @@ describe('the order of write, sync and reply on a real file', () => {
         steps.length = 0;
         await raft.propose(text(`line ${i}`)).then(() => steps.push('answered'));
         expect(steps).toEqual([...expected, 'answered']);
+      }
+      using files = observeFiles(folder);
+      for (let i = 0; i < 20; i++) {
+        files.steps.length = 0;
+        await raft.propose(text(`line ${i}`)).then(() => files.steps.push('answered'));
+        expect(files.steps).toEqual([...ofSystem, 'answered']);
       }
       await raft.stop();
     },
