@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Disk, type DiskFile, memoryDisk, Prng, toPromise } from '@cluster/core';
 import { fileDisk } from '@cluster/core/node';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type FlushPurpose, SnapshotFiles, type SnapshotId, type StoredSnapshot } from '../src/index.ts';
 import { piecesOf } from './support/ledger.ts';
+import { SimulatedMachine } from './support/simulated-machine.ts';
 import {
   imageOf,
   metaAt,
@@ -16,6 +17,10 @@ import { TornDisk } from './support/torn-disk.ts';
 
 const folders: string[] = [];
 afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true })));
+const machines: SimulatedMachine[] = [];
+afterEach(() => {
+  for (const machine of machines.splice(0)) machine.switchOff();
+});
 
 async function spoil(disk: Disk, at: number): Promise<void> {
   const names = await toPromise<readonly string[]>((done) => disk.list('snapshots', done));
@@ -25,6 +30,7 @@ async function spoil(disk: Disk, at: number): Promise<void> {
   const offset = at < 0 ? size + at : at;
   const [byte = 0] = await toPromise<Uint8Array>((done) => file.read(offset, 1, done));
   await toPromise<void>((done) => file.write(offset, Uint8Array.of(byte ^ 8), done));
+  await toPromise<void>((done) => file.sync(done));
   await toPromise<void>((done) => file.close(done));
 }
 
@@ -45,6 +51,19 @@ const implementations: Readonly<Record<string, () => SnapshotHarness>> = {
       return new SnapshotFiles({ disk: port });
     };
     return { storage: new SnapshotFiles({ disk: port }), reopen: power, spoil: (at) => spoil(port, at) };
+  },
+  'a simulated machine that loses its power': () => {
+    const machine = new SimulatedMachine();
+    machines.push(machine);
+    const power = (): SnapshotFiles => {
+      machine.losePower();
+      return new SnapshotFiles({ disk: machine.disk });
+    };
+    return {
+      storage: new SnapshotFiles({ disk: machine.disk }),
+      reopen: power,
+      spoil: (at) => spoil(machine.disk, at),
+    };
   },
   'a real disk': () => {
     const folder = mkdtempSync(join(tmpdir(), 'cluster-raft-'));
