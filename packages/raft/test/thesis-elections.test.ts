@@ -150,9 +150,9 @@ describe('votes', () => {
     cluster.settle(
       ({ from, to }) => (from === 'a' || to === 'a' ? from + to : '') !== 'ad' && from + to !== 'bc',
     );
-    expect([...cluster.nodes.values()].filter(({ core }) => core.role === 'leader')).toEqual([]);
+    expect(cluster.leaders).toEqual([]);
     cluster.pass(3000);
-    expect([...cluster.nodes.values()].filter(({ core }) => core.role === 'leader')).toHaveLength(1);
+    expect(cluster.leaders).toHaveLength(1);
   });
 
   it('3.4: a single voter elects itself without a message', () => {
@@ -290,7 +290,7 @@ describe('disruption', () => {
     const apart = ({ from, to }: { from: string; to: string }): boolean => from !== 'a' && to !== 'a';
     cluster.pass(1500, apart);
     expect(cluster.node('a').core.role).not.toBe('leader');
-    expect([...cluster.nodes.values()].filter(({ core }) => core.role === 'leader')).toHaveLength(1);
+    expect(cluster.leaders).toHaveLength(1);
   });
 
   it('9.6: the term of an isolated node stays flat, and its return unseats nobody', () => {
@@ -352,16 +352,50 @@ describe('disruption', () => {
     const cluster = new BenchCluster(['a', 'b', 'c'], {}, { c: { hardState: { term: 8, vote: null } } });
     cluster.elect('a', ({ from, to }) => from !== 'c' && to !== 'c');
     cluster.pass(3000);
-    const leaders = [...cluster.nodes.values()].filter(({ core }) => core.role === 'leader');
-    expect(leaders).toHaveLength(1);
-    expect(leaders[0]?.core.currentTerm).toBeGreaterThan(8);
-    for (const { core } of cluster.nodes.values()) expect(core.leaderId).toBe(leaders[0]?.name);
+    const [leader] = cluster.leaders;
+    expect(cluster.leaders).toHaveLength(1);
+    expect(leader?.core.currentTerm).toBeGreaterThan(8);
+    for (const { core } of cluster.nodes.values()) expect(core.leaderId).toBe(leader?.name);
   });
 
   it('9.6: nodes with and without pre-vote find a leader together', () => {
-    const cluster = new BenchCluster(['a', 'b', 'c'], { preVote: false });
+    for (const bold of ['a', 'b', 'c']) {
+      for (const preVote of [true, false]) {
+        const cluster = new BenchCluster(['a', 'b', 'c'], { preVote }, {}, { [bold]: { preVote: !preVote } });
+        cluster.pass(1500);
+        const [old] = cluster.leaders;
+        expect(cluster.leaders).toHaveLength(1);
+        cluster.pass(1500, ({ from, to }) => from !== old?.name && to !== old?.name);
+        expect(cluster.leaders).toHaveLength(1);
+        expect(cluster.leaders[0]?.name).not.toBe(old?.name);
+        cluster.pass(2000);
+        expect(cluster.leaders).toHaveLength(1);
+        for (const { core } of cluster.nodes.values()) expect(core.leaderId).toBe(cluster.leaders[0]?.name);
+      }
+    }
+  });
+
+  it('9.6: a node without pre-vote comes back with a higher term, and unseats the leader once', () => {
+    const cluster = new BenchCluster(
+      ['a', 'b', 'c'],
+      {},
+      {},
+      { b: { preVote: false }, c: { preVote: false } },
+    );
+    cluster.elect('a');
+    const apart = ({ from, to }: { from: string; to: string }): boolean => from !== 'c' && to !== 'c';
+    cluster.pass(3000, apart);
+    const { currentTerm } = cluster.node('c').core;
+    expect(currentTerm).toBeGreaterThan(3);
+    expect(cluster.node('a').core).toMatchObject({ role: 'leader', currentTerm: 1 });
     cluster.pass(3000);
-    expect([...cluster.nodes.values()].filter(({ core }) => core.role === 'leader')).toHaveLength(1);
+    const leader = cluster.leaders[0];
+    expect(cluster.leaders).toHaveLength(1);
+    for (const { core } of cluster.nodes.values()) expect(core.leaderId).toBe(leader?.name);
+    const term = leader?.core.currentTerm;
+    expect(term).toBeGreaterThan(currentTerm);
+    cluster.pass(3000);
+    expect(cluster.leaders.map(({ core }) => core.currentTerm)).toEqual([term]);
   });
 
   it('3.9: a failed leader is replaced within a second and a half, under fifty seeds', () => {

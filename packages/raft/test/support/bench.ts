@@ -274,17 +274,24 @@ export class BenchCluster {
   readonly nodes: Map<string, Bench>;
   flying: Flying[] = [];
 
+  /** @param own what a node has in place of `config`, by name. */
   constructor(
     names: readonly string[],
     config: Partial<CoreConfig> = {},
     pasts: Readonly<Record<string, Past>> = {},
+    own: Readonly<Record<string, Partial<CoreConfig>>> = {},
   ) {
     this.nodes = new Map(
       names.map((nodeId, i) => [
         nodeId,
-        new Bench({ ...config, nodeId, voters: names }, pasts[nodeId], i + 1),
+        new Bench({ ...config, ...own[nodeId], nodeId, voters: names }, pasts[nodeId], i + 1),
       ]),
     );
+  }
+
+  /** All that lead as far as they know. */
+  get leaders(): Bench[] {
+    return [...this.nodes.values()].filter(({ core }) => core.role === 'leader');
   }
 
   node(name: string): Bench {
