@@ -115,6 +115,28 @@ describe('a leader', () => {
     expect(node.core.commitIndex).toBe(2);
   });
 
+  it('10.2.1: does not count the disk’s word for an entry that was cut off, though it leads again', () => {
+    const node = new Bench();
+    node.becomeLeader();
+    node.accept('b');
+    node.syncs = false;
+    node.propose('x');
+    node.propose('y');
+    const own = node.of('persist').at(-1)?.sequence ?? 0;
+    node.receive('c', append(2, 1, 1, entries(2, 2)));
+    node.receive('c', { type: 'timeoutNow', term: 2 });
+    // Votes are asked for when one's own is on the disk, and what was written earlier with it: these come unasked. The rule stands alone.
+    for (const from of ['b', 'c'])
+      node.receive(from, { type: 'voteResponse', term: 3, pre: false, granted: true });
+    expect([node.core.role, node.terms]).toEqual(['leader', [1, 2, 3]]);
+    node.accept('b');
+    // It says that index 3 is on the disk, and means the `y` of term 1.
+    node.input({ type: 'PERSISTED', sequence: own });
+    expect([node.core.durableIndex, node.core.commitIndex]).toEqual([1, 1]);
+    node.sync();
+    expect([node.core.durableIndex, node.core.commitIndex]).toEqual([3, 3]);
+  });
+
   it('10.2.1: commits without its own disk when a majority of the others has the entry, but applies after it', () => {
     const node = new Bench();
     node.becomeLeader();
