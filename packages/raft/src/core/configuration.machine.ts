@@ -42,7 +42,7 @@ export const configurationMachine = setup({
           on: { COMMITTED: 'committed' },
         },
         committed: {
-          description: 'Agreed on for good. The next change may begin.',
+          description: 'Agreed on for good. The next change may begin (thesis 4.1).',
           entry: 'tellMembers',
           on: { CHANGE_ASKED: { actions: 'appendChange' } },
         },
