@@ -29,6 +29,12 @@ export const raftConfigSchema = z
       .describe(
         'All nodes whose majority decides when the group begins, this one included; the same on each of them. Empty on a node that is added later. From the first change of members on, the log says who they are.',
       ),
+    priorities: z
+      .record(nodeIdSchema, z.int().min(-100).max(100))
+      .default({})
+      .describe(
+        'Who stands earlier when the leader is lost, by name of node: the higher first, a heartbeat before the next; who is not named has 0, and those alike go by name. Who lacks entries is still not elected, and a leader at work keeps the lead: transferLeadership moves it. The same on every node.',
+      ),
     heartbeatMs: milliseconds
       .default(50)
       .meta({ unit: 'ms', advice: 'Several times the round trip between nodes.' }),

@@ -384,6 +384,8 @@ describe('a replica', () => {
       [{ electionTimeoutMaxMs: 250 }, /electionTimeoutMaxMs/],
       [{ messageBytesMax: 2000 }, /messageBytesMax/],
       [{ leaseReads: true, checkQuorum: false }, /leaseReads: needs checkQuorum/],
+      [{ priorities: { a: 101 } }, /priorities\.a: /],
+      [{ priorities: { 'a b': 1 } }, /priorities\.a b: /],
       [{ leaseReads: true, heartbeatMs: 100, leaseShare: 0.4 }, /leaseShare: must leave/],
     ];
     const { clock, network } = group;

@@ -77,28 +77,36 @@ describe('a follower', () => {
   });
 
   it.each([
-    { self: 'a', from: 255, to: 275 },
-    { self: 'c', from: 305, to: 325 },
-  ])('waits for its turn when the leader falls silent: $self', ({ self, from, to }) => {
-    const node = new Bench({ nodeId: self });
-    // The first timeout was drawn before a leader was known.
-    for (let i = 0; i < 20; i++) {
-      node.receive('b', heartbeat(1));
-      node.pass(50);
-    }
-    const heardMs = node.nowMs - 50;
-    while (node.core.role === 'follower') node.pass(1);
-    expect(node.nowMs - heardMs).toBeGreaterThanOrEqual(from);
-    expect(node.nowMs - heardMs).toBeLessThanOrEqual(to);
-  });
+    { self: 'a', priorities: {}, from: 255, to: 275 },
+    { self: 'c', priorities: {}, from: 305, to: 325 },
+    { self: 'a', priorities: { c: 1 }, from: 305, to: 325 },
+    { self: 'c', priorities: { c: 1 }, from: 255, to: 275 },
+    { self: 'a', priorities: { a: -1, b: 5 }, from: 305, to: 325 },
+  ])(
+    'waits for its turn when the leader falls silent: $self, $priorities',
+    ({ self, priorities, from, to }) => {
+      const node = new Bench({ nodeId: self, priorities });
+      // The first timeout was drawn before a leader was known.
+      for (let i = 0; i < 20; i++) {
+        node.receive('b', heartbeat(1));
+        node.pass(50);
+      }
+      const heardMs = node.nowMs - 50;
+      while (node.core.role === 'follower') node.pass(1);
+      expect(node.nowMs - heardMs).toBeGreaterThanOrEqual(from);
+      expect(node.nowMs - heardMs).toBeLessThanOrEqual(to);
+    },
+  );
 
   it.each([
-    { self: 'a', turnMs: 5 },
-    { self: 'c', turnMs: 55 },
+    { self: 'a', priorities: {}, turnMs: 5 },
+    { self: 'c', priorities: {}, turnMs: 55 },
+    { self: 'a', priorities: { c: 1 }, turnMs: 55 },
+    { self: 'c', priorities: { c: 1 }, turnMs: 5 },
   ])(
-    'asks for pre-votes when the connection to its leader breaks, in its turn: $self',
-    ({ self, turnMs }) => {
-      const node = new Bench({ nodeId: self });
+    'asks for pre-votes when the connection to its leader breaks, in its turn: $self, $priorities',
+    ({ self, priorities, turnMs }) => {
+      const node = new Bench({ nodeId: self, priorities });
       node.receive('b', heartbeat(1));
       node.lose('b');
       node.pass(turnMs - 1);

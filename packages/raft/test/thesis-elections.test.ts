@@ -418,3 +418,61 @@ describe('disruption', () => {
     expect(times[25]).toBeLessThan(400);
   });
 });
+
+describe('priorities', () => {
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const priorities = { d: 2, e: 1, a: -1 };
+
+  it('are the order in which a leader is replaced, one after the other, by name where they are alike', () => {
+    const cluster = new BenchCluster(names, { priorities });
+    cluster.elect('c');
+    const down = new Set<string>();
+    const isUp = ({ from, to }: { from: string; to: string }): boolean => !down.has(from) && !down.has(to);
+    for (const [lost, next] of [
+      ['c', 'd'],
+      ['d', 'e'],
+    ] as const) {
+      // All hear the leader now.
+      cluster.pass(100, isUp);
+      down.add(lost);
+      cluster.pass(600, isUp);
+      expect(cluster.leaders.filter(({ name }) => !down.has(name)).map(({ name }) => name)).toEqual([next]);
+    }
+  });
+
+  it('elect nobody who lacks entries: the next in turn leads', () => {
+    const cluster = new BenchCluster(names, { priorities });
+    cluster.elect('c');
+    cluster.pass(100);
+    const withoutD = ({ from, to }: { from: string; to: string }): boolean => from !== 'd' && to !== 'd';
+    cluster.node('c').propose('x');
+    cluster.settle(withoutD);
+    const withoutC = ({ from, to }: { from: string; to: string }): boolean => from !== 'c' && to !== 'c';
+    cluster.pass(700, withoutC);
+    expect(cluster.leaders.filter(({ name }) => name !== 'c').map(({ name }) => name)).toEqual(['e']);
+  });
+
+  it('take the lead from nobody who has it: after a transfer it stays where it was moved to', () => {
+    const cluster = new BenchCluster(names, { priorities });
+    cluster.elect('d');
+    cluster.node('d').input({ type: 'TRANSFER', ref: 900, to: 'a', timeoutMs: 1000 });
+    cluster.settle();
+    cluster.pass(3000);
+    expect(cluster.leaders.map(({ name, core }) => [name, core.currentTerm])).toEqual([['a', 2]]);
+  });
+
+  it('may be given to a node whose name every object knows', () => {
+    const node = new Bench({ voters: ['a', 'b', 'constructor'], priorities: { constructor: 1 } });
+    node.receive('b', heartbeat(1));
+    node.lose('b');
+    node.pass(54);
+    expect(node.core.role).toBe('follower');
+    node.pass(1);
+    expect(node.core.role).toBe('preCandidate');
+    const other = new Bench({ voters: ['a', 'b', 'constructor'] });
+    other.receive('b', heartbeat(1));
+    other.lose('b');
+    other.pass(5);
+    expect(other.core.role).toBe('preCandidate');
+  });
+});

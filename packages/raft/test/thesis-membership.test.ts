@@ -206,6 +206,24 @@ describe('the removal of a node', () => {
     expect(cluster.node('a').core.role).toBe('learner');
   });
 
+  it.each([
+    { priorities: {}, next: 'b' },
+    { priorities: { c: 1 }, next: 'c' },
+    // It lacks the last entry.
+    { priorities: { d: 1 }, next: 'b' },
+  ])(
+    '3.10, 4.2.2: of those with as much of the log it is the one whose turn it would be: $next with $priorities',
+    ({ priorities, next }) => {
+      const node = leader({ voters: ['a', 'c', 'b', 'd'], priorities });
+      node.change({ a: 'removed' });
+      node.accept('b', 2);
+      node.accept('c', 2);
+      expect(node.of('send').filter(({ message }) => message.type === 'timeoutNow')).toMatchObject([
+        { to: next },
+      ]);
+    },
+  );
+
   it('4.2.2: a removed leader does not count itself when it looks for contact to a majority', () => {
     const node = leader();
     node.change({ a: 'removed' });

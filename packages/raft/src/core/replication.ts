@@ -270,10 +270,15 @@ export class Replication {
     return true;
   }
 
-  /** This node's lead ends because it is no voter any more: the voter that has most of the log is to stand at once (thesis 3.10). */
+  /**
+   * This node's lead ends because it is no voter any more: the voter that has most of the log is to stand at once, and of those alike
+   * the one whose turn it would be (thesis 3.10).
+   */
   inviteSuccessor(out: Out): void {
-    const { term, membership } = this.#shared;
-    const [best] = membership.electorate.toSorted((a, b) => this.matchOf(b) - this.matchOf(a));
+    const { term, membership, turns } = this.#shared;
+    const [best] = membership.electorate.toSorted(
+      (a, b) => this.matchOf(b) - this.matchOf(a) || turns.compare(a, b),
+    );
     if (best !== undefined) this.#shared.send(out, best, { type: 'timeoutNow', term });
   }
 

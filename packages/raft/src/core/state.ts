@@ -6,12 +6,15 @@ import { Membership, type MembershipCheckpoint } from './membership.ts';
 import type { Rules } from './rules.ts';
 import type { RaftMessage } from './messages.ts';
 import type { RaftOut } from './inputs-and-effects.ts';
+import { Turns } from './turns.ts';
 import type { Entry, LogBase, Role } from './types.ts';
 
 export interface CoreConfig {
   readonly nodeId: string;
   /** Of a log in which no configuration is (yet); empty for a node that waits to be added. */
   readonly voters: readonly string[];
+  /** Of nodes by name, where it is not 0: the higher stands earlier. */
+  readonly priorities: Readonly<Record<string, number>>;
   readonly heartbeatMs: number;
   readonly electionTimeoutMinMs: number;
   readonly electionTimeoutMaxMs: number;
@@ -61,6 +64,7 @@ export class Shared {
   readonly log = new RaftLog();
   readonly durability = new Durability();
   readonly membership: Membership;
+  readonly turns: Turns;
   term = 0;
   vote: string | null = null;
   /** What the role machine has decided. */
@@ -80,6 +84,7 @@ export class Shared {
     this.config = config;
     this.rules = rules;
     this.membership = new Membership(config.nodeId, config.voters, rules);
+    this.turns = new Turns(config.priorities);
   }
 
   get isLeader(): boolean {
@@ -114,10 +119,10 @@ export class Shared {
 
   /** How many voters come before this one when the leader is lost; null without a leader. All that follow it count alike. */
   get rank(): number | null {
-    const { nodeId } = this.config;
-    if (this.leaderId === null) return null;
-    return this.membership.configuration.voters.filter((voter) => voter !== this.leaderId && voter < nodeId)
-      .length;
+    const { config, leaderId, membership, turns } = this;
+    if (leaderId === null) return null;
+    const others = membership.configuration.voters.filter((voter) => voter !== leaderId);
+    return others.filter((voter) => turns.compare(voter, config.nodeId) < 0).length;
   }
 
   /** Takes over a term, or the vote in it. It goes to the disk with the next write, at the latest before anything that tells of it. */

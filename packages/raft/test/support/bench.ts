@@ -21,6 +21,7 @@ type MessageOf<T extends RaftMessage['type']> = Extract<RaftMessage, { type: T }
 export const defaults: CoreConfig = {
   nodeId: 'a',
   voters: ['a', 'b', 'c'],
+  priorities: {},
   heartbeatMs: 50,
   electionTimeoutMinMs: 250,
   electionTimeoutMaxMs: 500,
