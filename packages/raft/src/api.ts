@@ -61,7 +61,10 @@ export interface RaftStatus {
   readonly leftOut: boolean;
 }
 
-export type RaftEvent =
+/** What a replica tells, and which of the groups it is in. */
+export type RaftEvent = Happening & { readonly groupId: number };
+
+export type Happening =
   | { readonly type: 'LeaderChanged'; readonly leaderId: string | null; readonly term: number }
   | { readonly type: 'RoleChanged'; readonly role: Role; readonly term: number }
   /** One of this node's own is on its disk, and the log was shortened. */

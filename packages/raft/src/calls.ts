@@ -17,6 +17,7 @@ import type {
   TransferOutcome,
   Transition,
 } from './core/types.ts';
+import { answerError, changeError, transferError } from './call-errors.ts';
 import * as errors from './errors.ts';
 import type { RaftMetrics } from './metrics.ts';
 
@@ -69,7 +70,7 @@ export class Calls {
     metrics.proposals.add();
     if (this.#waiting.size >= config.pendingProposalsMax) {
       metrics.proposalsFailed.add();
-      return refuse(done, errors.busy());
+      return refuse(done, errors.tooManyPending());
     }
     const ref = ++this.#refs;
     const kind = draft.session === null ? 'command' : 'sessionCommand';
@@ -85,7 +86,7 @@ export class Calls {
     metrics.reads.add();
     if (this.#waiting.size >= config.pendingProposalsMax) {
       metrics.readsFailed.add();
-      return refuse(done, errors.busy());
+      return refuse(done, errors.tooManyPending());
     }
     const ref = ++this.#refs;
     const indexOnly: Done<ProposalResult> = (outcome) =>
@@ -112,11 +113,11 @@ export class Calls {
   }
 
   transferred(ref: number, outcome: TransferOutcome): void {
-    this.#ended(ref, outcome === 'done' ? null : errors.transferError(outcome));
+    this.#ended(ref, outcome === 'done' ? null : transferError(outcome));
   }
 
   changed(ref: number, outcome: ChangeOutcome): void {
-    this.#ended(ref, outcome === 'done' ? null : errors.changeError(outcome));
+    this.#ended(ref, outcome === 'done' ? null : changeError(outcome));
   }
 
   #send(
@@ -187,7 +188,7 @@ export class Calls {
     const waiting = this.#waiting.get(ref);
     if (waiting === undefined) return;
     this.#waiting.delete(ref);
-    const { clock, metrics } = this.#options;
+    const { config, clock, metrics } = this.#options;
     const isRead = waiting.kind === 'read';
     if (answer.status === 'applied') {
       (isRead ? metrics.readMs : metrics.proposalMs).observe(clock.nowMs() - waiting.startedMs);
@@ -197,13 +198,14 @@ export class Calls {
     (isRead ? metrics.readsFailed : metrics.proposalsFailed).add();
     const error =
       isRead && answer.status === 'timeout'
-        ? errors.readTimedOut()
-        : errors.answerError(answer, waiting.kind === 'sessionCommand');
+        ? errors.readTimedOut(config.groupId)
+        : answerError(config.groupId, answer, waiting.kind === 'sessionCommand');
     waiting.done({ ok: false, error });
   }
 
   /** The replica has stopped: nobody gets an answer any more. */
   end(cause: ClusterError | null): void {
+    const { groupId } = this.#options.config;
     this.#hold?.cancel();
     this.#hold = null;
     const queued = new Set(this.#queue.map(({ ref }) => ref));
@@ -211,12 +213,12 @@ export class Calls {
     const errands = [...this.#errands.values(), ...this.#snapshots.values()];
     this.#errands.clear();
     this.#snapshots.clear();
-    for (const done of errands) done({ ok: false, error: errors.stoppedMeanwhile('safe', cause) });
+    for (const done of errands) done({ ok: false, error: errors.stoppedMeanwhile(groupId, 'safe', cause) });
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [ref, { done, kind }] of waiting) {
       const retry = kind !== 'command' || queued.has(ref) ? 'safe' : 'unsafe';
-      done({ ok: false, error: errors.stoppedMeanwhile(retry, cause) });
+      done({ ok: false, error: errors.stoppedMeanwhile(groupId, retry, cause) });
     }
   }
 

@@ -1,6 +1,5 @@
 /** The errors of this package. Codes are stable. */
 import { ClusterError, describeError } from '@cluster/core';
-import type { Answer, ChangeOutcome, TransferOutcome } from './core/types.ts';
 
 /** Where damage was found, for a person with a backup and a hex editor. */
 export function logDamaged(path: string, offset: number, problem: string): ClusterError {
@@ -9,7 +8,7 @@ export function logDamaged(path: string, offset: number, problem: string): Clust
     fault: 'environment',
     message: `The log is damaged in ${path} at offset ${offset}: ${problem}.`,
     advice:
-      'Entries this node has acknowledged may be gone, so it does not start. Restore the file from a sound copy, or replace the node by one with a new name and an empty data folder. inspectWal shows what is sound, cutWal keeps that alone.',
+      'Entries this node has acknowledged may be gone, so it does not start. Restore the file from a sound copy, or replace the node by one with a new name and an empty data folder. `cluster wal <dataDir>`, or inspectLog, shows what is sound; with --cut, or cutLog, that alone is kept.',
     retry: 'useless',
   });
 }
@@ -29,10 +28,10 @@ export const isSnapshotDamaged = (error: unknown): boolean =>
   ClusterError.is(error) && error.code === 'RAFT_SNAPSHOT_DAMAGED';
 
 /** Whether it was the snapshot itself, the disk, or the state machine that was to take it over. */
-export function snapshotError(error: unknown): ClusterError {
+export function snapshotError(groupId: number, error: unknown): ClusterError {
   if (ClusterError.is(error) && error.code === 'RAFT_SNAPSHOT_DAMAGED') return error;
   const isDisk = ClusterError.is(error) && error.code.startsWith('DISK_');
-  return isDisk ? storageFailed('The snapshot cannot be read', error) : stateMachineFailed(error);
+  return isDisk ? storageFailed('The snapshot cannot be read', error) : stateMachineFailed(groupId, error);
 }
 
 /** @param reason why none was taken. */
@@ -54,11 +53,11 @@ export const snapshotsNotSupported = (): ClusterError =>
     advice: 'Give the state machine `images`, and the replica `snapshots`.',
   });
 
-export const snapshotMissing = (index: number, appliedIndex: number): ClusterError =>
+export const snapshotMissing = (groupId: number, index: number, appliedIndex: number): ClusterError =>
   new ClusterError({
     code: 'RAFT_SNAPSHOT_MISSING',
     fault: 'environment',
-    message: `The log begins behind index ${index}, and no snapshot covers what was before; the state machine has applied ${appliedIndex}.`,
+    message: `The log of group ${groupId} begins behind index ${index}, and no snapshot covers what was before; the state machine has applied ${appliedIndex}.`,
     advice:
       'Log, snapshots and state machine are not of the same age: restore them from one backup, or replace the node by one with a new name and an empty data folder.',
     retry: 'useless',
@@ -106,11 +105,11 @@ export const groupInUse = (groupId: number): ClusterError =>
     advice: 'Run one replica per group and log; open the log again to start one anew.',
   });
 
-export const stateMachineFailed = (cause: unknown): ClusterError =>
+export const stateMachineFailed = (groupId: number, cause: unknown): ClusterError =>
   new ClusterError({
     code: 'RAFT_STATE_MACHINE_FAILED',
     fault: 'environment',
-    message: `The state machine failed: ${describeError(cause)}`,
+    message: `The state machine of group ${groupId} failed: ${describeError(cause)}`,
     advice:
       'This replica has stopped; mend the cause, then restart it: it goes on from what the state machine has kept.',
     stateChanged: true,
@@ -118,31 +117,39 @@ export const stateMachineFailed = (cause: unknown): ClusterError =>
     cause,
   });
 
-export const logBehindStateMachine = (appliedIndex: number, lastIndex: number): ClusterError =>
+export const logBehindStateMachine = (
+  groupId: number,
+  appliedIndex: number,
+  lastIndex: number,
+): ClusterError =>
   new ClusterError({
     code: 'RAFT_LOG_BEHIND_STATE_MACHINE',
     fault: 'environment',
-    message: `The state machine has applied index ${appliedIndex}, but the log ends at ${lastIndex}.`,
+    message: `The state machine of group ${groupId} has applied index ${appliedIndex}, but the log ends at ${lastIndex}.`,
     advice:
       'The log and the state machine are not of the same age: restore both from one backup, or replace the node by one with a new name and an empty data folder.',
   });
 
-export const notRunning = (cause?: ClusterError | null): ClusterError =>
+export const notRunning = (groupId: number, cause?: ClusterError | null): ClusterError =>
   new ClusterError({
     code: 'RAFT_STOPPED',
     fault: cause ? 'environment' : 'caller',
-    message: cause ? `This replica has stopped: ${cause.message}` : 'This replica is not running.',
+    message: `This replica of group ${groupId} ${cause ? `has stopped: ${cause.message}` : 'is not running.'}`,
     advice: cause ? cause.advice : 'Start it, or send the request to a node that runs.',
     retry: 'safe',
     cause: cause ?? undefined,
   });
 
 /** The replica stopped while the call was under way. */
-export const stoppedMeanwhile = (retry: 'safe' | 'unsafe', cause?: ClusterError | null): ClusterError =>
+export const stoppedMeanwhile = (
+  groupId: number,
+  retry: 'safe' | 'unsafe',
+  cause?: ClusterError | null,
+): ClusterError =>
   new ClusterError({
     code: 'RAFT_STOPPED',
     fault: 'environment',
-    message: `The replica stopped before the answer came${cause ? `: ${cause.message}` : ''}.`,
+    message: `The replica of group ${groupId} stopped before the answer came${cause ? `: ${cause.message}` : ''}.`,
     advice: adviceFor(retry),
     stateChanged: retry === 'unsafe',
     retry,
@@ -165,12 +172,23 @@ export const sessionInvalid = (): ClusterError =>
     advice: 'Count a sequence up by one for each new command, and keep it when a command is repeated.',
   });
 
-export const busy = (): ClusterError =>
+export const tooMuchUncommitted = (): ClusterError =>
   new ClusterError({
     code: 'RAFT_BUSY',
     fault: 'environment',
-    message: 'More is proposed than gets committed: the proposal was not taken.',
-    advice: 'Try again after a pause; a majority of the nodes must keep up, or the caps be raised.',
+    message:
+      'More is proposed than gets committed: what the leader may take before a majority has it (uncommittedBytesMax) is used up, and the proposal was not taken.',
+    advice:
+      'Try again after a pause; a majority of the voters must keep up, or uncommittedBytesMax be raised.',
+  });
+
+export const tooManyPending = (): ClusterError =>
+  new ClusterError({
+    code: 'RAFT_BUSY',
+    fault: 'environment',
+    message:
+      'As many proposals and reads of this node wait for an answer as may (pendingProposalsMax): this one was not taken.',
+    advice: 'Try again when some have been answered, keep fewer under way, or raise pendingProposalsMax.',
   });
 
 export const sessionExpired = (): ClusterError =>
@@ -190,31 +208,30 @@ export const sequenceTooOld = (): ClusterError =>
     advice: 'Keep fewer commands of a session under way at once than sessionResultsMax.',
   });
 
-export const noLeader = (): ClusterError =>
+export const noLeader = (groupId: number): ClusterError =>
   new ClusterError({
     code: 'RAFT_NO_LEADER',
     fault: 'environment',
-    message: 'No leader was found in time; the proposal was not made.',
+    message: `No leader of group ${groupId} was found in time; the proposal was not made.`,
     advice: 'Check that a majority of the voters runs and can reach each other, then try again.',
     retry: 'safe',
   });
 
-export const timedOut = (retry: 'safe' | 'unsafe'): ClusterError =>
+export const timedOut = (groupId: number, retry: 'safe' | 'unsafe'): ClusterError =>
   new ClusterError({
     code: 'RAFT_TIMEOUT',
     fault: 'environment',
-    message: 'The proposal was made, but its outcome is not known in time.',
+    message: `The proposal was made in group ${groupId}, but its outcome is not known in time.`,
     advice: adviceFor(retry),
     stateChanged: retry === 'unsafe',
     retry,
   });
 
-export const readTimedOut = (): ClusterError =>
+export const readTimedOut = (groupId: number): ClusterError =>
   new ClusterError({
     code: 'RAFT_TIMEOUT',
     fault: 'environment',
-    message:
-      'In time, no leader with a majority behind it said how far the log is, or it was not applied here.',
+    message: `In time, no leader of group ${groupId} with a majority behind it said how far the log is, or it was not applied here.`,
     advice: 'Check that a majority of the voters runs and can reach each other, then try again.',
     retry: 'safe',
   });
@@ -249,130 +266,13 @@ const adviceFor = (retry: 'safe' | 'unsafe'): string =>
 export const logFailed = (cause: unknown): ClusterError =>
   ClusterError.is(cause) && cause.code.startsWith('RAFT_') ? cause : storageFailed('The log failed', cause);
 
-export function bugFound(error: unknown): ClusterError {
+export function bugFound(groupId: number, error: unknown): ClusterError {
   if (ClusterError.is(error)) return error;
   return new ClusterError({
     code: 'RAFT_BUG',
     fault: 'bug',
-    message: `The replica failed: ${describeError(error)}.`,
+    message: `The replica of group ${groupId} failed: ${describeError(error)}.`,
     advice: 'This is a bug: please report it with the trace.',
     cause: error,
   });
-}
-
-/** @param hasSession repeating is safe then, whatever became of the proposal. */
-export function answerError(
-  answer: Exclude<Answer, { status: 'applied' }>,
-  hasSession: boolean,
-): ClusterError {
-  const retry = answer.submitted && !hasSession ? 'unsafe' : 'safe';
-  switch (answer.status) {
-    case 'busy':
-      return busy();
-    case 'sessionExpired':
-      return sessionExpired();
-    case 'sequenceTooOld':
-      return sequenceTooOld();
-    case 'unknown':
-      return outcomeUnknown(retry);
-    case 'timeout':
-      return answer.submitted ? timedOut(retry) : noLeader();
-    case 'abandoned':
-      return aborted(retry);
-  }
-}
-
-const notLeader = (what: string): ClusterError =>
-  new ClusterError({
-    code: 'RAFT_NOT_LEADER',
-    fault: 'caller',
-    message: `Only the leader can ${what}, and this node does not lead.`,
-    advice: 'Ask the node that status() names as leader.',
-    retry: 'safe',
-  });
-
-const changeInvalid = (message: string, advice: string): ClusterError =>
-  new ClusterError({ code: 'RAFT_CHANGE_INVALID', fault: 'caller', message, advice });
-
-export const memberInvalid = (nodeId: string): ClusterError =>
-  changeInvalid(
-    `${JSON.stringify(nodeId)} is no name of a node.`,
-    'A name is 1 to 128 letters, digits, dots, underscores or hyphens.',
-  );
-
-export function changeError(outcome: Exclude<ChangeOutcome, 'done'>): ClusterError {
-  switch (outcome) {
-    case 'abandoned':
-      return aborted('safe');
-    case 'notLeader':
-      return notLeader('change who the members are');
-    case 'underWay':
-    case 'alreadyJoint':
-      return new ClusterError({
-        code: 'RAFT_CHANGE_UNDER_WAY',
-        fault: 'caller',
-        message: 'Members are being changed, or the lead is being handed over, already.',
-        advice:
-          'Wait for the end of that; an explicit joint configuration has to be left by `transition: leave`.',
-        retry: 'safe',
-      });
-    case 'notReady':
-      return new ClusterError({
-        code: 'RAFT_CHANGE_NOT_READY',
-        fault: 'environment',
-        message:
-          'This leader has not committed anything yet: what its predecessor changed last is not known.',
-        advice: 'Try again in a moment; a majority of the voters must run and reach each other.',
-        retry: 'safe',
-      });
-    case 'unfinished':
-      return new ClusterError({
-        code: 'RAFT_CHANGE_UNFINISHED',
-        fault: 'environment',
-        message: 'The change was begun and is not agreed on in time, or another node leads now.',
-        advice: 'Look at status().configuration at the leader; asking for the same again is safe.',
-        stateChanged: true,
-        retry: 'safe',
-      });
-    case 'notJoint':
-      return changeInvalid('There is no joint configuration to leave.', 'Look at status().configuration.');
-    case 'noVoters':
-      return changeInvalid('Nobody would have a vote.', 'Leave at least one voter.');
-    case 'needsJoint':
-      return changeInvalid('More than one voter changes at once.', 'Let the transition be auto or joint.');
-    case 'tooManyMembers':
-      return changeInvalid('A group has at most 63 members.', 'Remove some first.');
-  }
-}
-
-export function transferError(outcome: Exclude<TransferOutcome, 'done'>): ClusterError {
-  switch (outcome) {
-    case 'abandoned':
-      return aborted('safe');
-    case 'notLeader':
-      return notLeader('hand its lead over');
-    case 'targetUnknown':
-      return new ClusterError({
-        code: 'RAFT_TRANSFER_TARGET_UNKNOWN',
-        fault: 'caller',
-        message: 'The node that is to lead is not a voter of this group.',
-        advice: 'Name one of the voters that status() lists.',
-      });
-    case 'underWay':
-      return new ClusterError({
-        code: 'RAFT_TRANSFER_UNDER_WAY',
-        fault: 'caller',
-        message: 'The lead is being handed over already.',
-        advice: 'Wait for the outcome of that; it takes no longer than an election timeout.',
-        retry: 'safe',
-      });
-    case 'failed':
-      return new ClusterError({
-        code: 'RAFT_TRANSFER_FAILED',
-        fault: 'environment',
-        message: 'The node that was to lead did not come to lead in time.',
-        advice: 'Check that it runs, keeps up with the log and reaches a majority, then try again.',
-        retry: 'safe',
-      });
-  }
 }

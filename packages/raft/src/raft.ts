@@ -16,12 +16,14 @@ export interface WaitOptions {
 
 export class Raft {
   readonly #replica: RaftReplica;
-  readonly #hub = new EventHub<RaftEvent>({ onOverflow: (dropped) => ({ type: 'Overflow', dropped }) });
+  readonly #hub: EventHub<RaftEvent>;
   readonly #onStop: () => Promise<void>;
 
   private constructor(replica: RaftReplica, onStop: () => Promise<void>) {
     this.#replica = replica;
     this.#onStop = onStop;
+    const { groupId } = replica.config;
+    this.#hub = new EventHub({ onOverflow: (dropped) => ({ type: 'Overflow', groupId, dropped }) });
     replica.onEvent((event) => this.#hub.publish(event));
   }
 

@@ -4,6 +4,7 @@ import {
   type Done,
   Driver,
   type Logger,
+  type LogLevel,
   parseConfig,
   runTask,
   silentLogger,
@@ -13,12 +14,14 @@ import {
 import { integerMax } from './bytes.ts';
 import type {
   ChangeOptions,
+  Happening,
   ProposeOptions,
   RaftEvent,
   RaftStatus,
   ReadOptions,
   SessionOptions,
 } from './api.ts';
+import { memberInvalid } from './call-errors.ts';
 import { Calls, type ProposalResult, refuse } from './calls.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { nodeIdSchema, type RaftConfig, type RaftConfigInput, raftConfigSchema } from './config.ts';
@@ -29,6 +32,7 @@ import { ownerBytesMax } from './core/sessions.ts';
 import type { PersistEffect, RaftEffect, RaftInput } from './core/inputs-and-effects.ts';
 import type { Draft, FailureCause, SessionKey, SnapshotId } from './core/types.ts';
 import * as errors from './errors.ts';
+import { happeningOf, sizeOf } from './happenings.ts';
 import { Meter, raftMetrics, type RaftMetrics } from './metrics.ts';
 import type { ApplyBatch, RaftPorts, RecoveredLog } from './ports.ts';
 import { type Restored, SnapshotKeeper } from './snapshots/keeper.ts';
@@ -86,17 +90,17 @@ export class RaftReplica {
       core: this.core,
       clock: ports.clock,
       execute: (effect) => this.#execute(effect),
-      onBug: (error) => this.#stopWith(errors.bugFound(error)),
+      onBug: (error) => this.#stopWith(errors.bugFound(this.config.groupId, error)),
       tracer: ports.tracer,
     });
   }
 
   /** Reads the log and asks the state machine how far it is; then the replica takes part. */
   start(done: Done<void>): void {
-    if (this.#phase !== 'idle') return done({ ok: false, error: errors.notRunning(this.#failure) });
+    if (this.#phase !== 'idle') return done({ ok: false, error: this.#notRunning });
     this.#phase = 'starting';
     runTask(this.#recover(), (outcome) => {
-      if (this.#phase !== 'starting') return done({ ok: false, error: errors.notRunning(this.#failure) });
+      if (this.#phase !== 'starting') return done({ ok: false, error: this.#notRunning });
       if (!outcome.ok) {
         this.#phase = 'stopped';
         this.#failure = outcome.error;
@@ -139,7 +143,7 @@ export class RaftReplica {
    * acknowledged before the call lies behind. What the state machine shows then may be newer, never older.
    */
   read(done: Done<number>, { timeoutMs, consistency, staleMsMax = 0 }: ReadOptions = {}): () => void {
-    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    if (this.#phase !== 'running') return refuse(done, this.#notRunning);
     const byLease = consistency === 'lease';
     if (this.#clockWatch === null || (!byLease && staleMsMax === 0))
       return this.#calls.read(timeoutMs, {}, done);
@@ -153,23 +157,23 @@ export class RaftReplica {
     done: Done<void>,
     options: Pick<ProposeOptions, 'timeoutMs'> = {},
   ): () => void {
-    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    if (this.#phase !== 'running') return refuse(done, this.#notRunning);
     return this.#calls.transfer(to, options.timeoutMs, done);
   }
 
   /** Takes a snapshot of what is applied here, whatever the policy says; completes with its index when it is on the disk. */
   snapshot(done: Done<number>): () => void {
-    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    if (this.#phase !== 'running') return refuse(done, this.#notRunning);
     if (this.#keeper === null) return refuse(done, errors.snapshotsNotSupported());
     return this.#calls.snapshot(done);
   }
 
   /** Changes who the members are (thesis 4); completes when that is agreed on. To be called at the leader. */
   changeMembers(changes: readonly MemberChange[], done: Done<void>, options: ChangeOptions = {}): () => void {
-    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    if (this.#phase !== 'running') return refuse(done, this.#notRunning);
     const { transition = 'auto', timeoutMs } = options;
     for (const { nodeId } of changes) {
-      if (!nodeIdSchema.safeParse(nodeId).success) return refuse(done, errors.memberInvalid(nodeId));
+      if (!nodeIdSchema.safeParse(nodeId).success) return refuse(done, memberInvalid(nodeId));
     }
     return this.#calls.change(changes, transition, timeoutMs, done);
   }
@@ -197,6 +201,10 @@ export class RaftReplica {
     this.#end(null);
   }
 
+  get #notRunning(): ClusterError {
+    return errors.notRunning(this.config.groupId, this.#failure);
+  }
+
   #makeKeeper(): SnapshotKeeper | null {
     const { stateMachine, snapshots: storage } = this.#ports;
     const { images } = stateMachine;
@@ -216,7 +224,8 @@ export class RaftReplica {
 
   *#recover(): Task<RaftInput> {
     const { storage, stateMachine } = this.#ports;
-    const log = yield* wait<RecoveredLog>((done) => storage.recover(this.config.groupId, done));
+    const { groupId } = this.config;
+    const log = yield* wait<RecoveredLog>((done) => storage.recover(groupId, done));
     const stored = this.#keeper === null ? null : yield* this.#keeper.recover();
     let restored = yield* wait<Restored>((done) => stateMachine.restore(done));
     if (this.#keeper !== null) restored = yield* this.#keeper.restore(stored, restored);
@@ -224,9 +233,9 @@ export class RaftReplica {
     const { hardState, base, entries } = log;
     const snapshot = stored?.id ?? null;
     // Though the state machine may hold all of it: who the members were at the base is in the snapshot alone (thesis 4.1).
-    if ((snapshot?.index ?? 0) < base.index) throw errors.snapshotMissing(base.index, appliedIndex);
+    if ((snapshot?.index ?? 0) < base.index) throw errors.snapshotMissing(groupId, base.index, appliedIndex);
     const lastIndex = lastIndexOf(log, snapshot);
-    if (appliedIndex > lastIndex) throw errors.logBehindStateMachine(appliedIndex, lastIndex);
+    if (appliedIndex > lastIndex) throw errors.logBehindStateMachine(groupId, appliedIndex, lastIndex);
     const configuration = stored?.meta.configuration ?? null;
     return { type: 'START', hardState, base, entries, appliedIndex, sessions, snapshot, configuration };
   }
@@ -238,7 +247,7 @@ export class RaftReplica {
   }
 
   #propose(draft: Draft, timeoutMs: number | undefined, done: Done<ProposalResult>): () => void {
-    if (this.#phase !== 'running') return refuse(done, errors.notRunning(this.#failure));
+    if (this.#phase !== 'running') return refuse(done, this.#notRunning);
     return this.#calls.propose(draft, timeoutMs, done);
   }
 
@@ -278,42 +287,33 @@ export class RaftReplica {
       case 'installSnapshot':
       case 'keepSnapshots':
         return this.#keeper?.execute(effect);
+      case 'changed':
+        return this.#calls.changed(effect.ref, effect.outcome);
       case 'snapshotEnded':
         return this.#calls.snapshotEnded(effect.ref, effect.outcome);
       case 'snapshotTaken':
-        return this.#publish({ type: 'SnapshotTaken', ...sizeOf(effect.id) });
       case 'snapshotInstalled':
-        return this.#publish({ type: 'SnapshotInstalled', ...sizeOf(effect.id) });
-      case 'snapshotFailed':
-        this.#logger.log('warn', 'A snapshot failed.', { reason: effect.reason });
-        return this.#publish({ type: 'SnapshotFailed', reason: effect.reason });
-      case 'changed':
-        return this.#calls.changed(effect.ref, effect.outcome);
       case 'membersChanged':
-        return this.#publish({
-          type: 'MembersChanged',
-          configuration: effect.configuration,
-          index: effect.index,
-        });
+        return this.#publish(happeningOf(effect));
+      case 'snapshotFailed':
+        this.#log('warn', 'A snapshot failed.', { reason: effect.reason });
+        return this.#publish(happeningOf(effect));
       case 'leftOut':
-        this.#logger.log('warn', 'The members agreed on leave this node out.', { index: effect.index });
-        return this.#publish({ type: 'LeftOut', index: effect.index });
+        this.#log('warn', 'The members agreed on leave this node out.', { index: effect.index });
+        return this.#publish(happeningOf(effect));
       case 'roleChanged':
-        this.#meter.follow(this.core, this.#calls.size);
-        return this.#publish({ type: 'RoleChanged', role: effect.role, term: effect.term });
       case 'leaderChanged':
         this.#meter.follow(this.core, this.#calls.size);
-        return this.#publish({ type: 'LeaderChanged', leaderId: effect.leaderId, term: effect.term });
+        return this.#publish(happeningOf(effect));
       case 'rejected':
         this.#metrics.messagesRejected(effect.reason).add();
-        return this.#logger.log('debug', 'A message was refused.', {
-          from: effect.from,
-          reason: effect.reason,
-        });
+        return this.#log('debug', 'A message was refused.', { from: effect.from, reason: effect.reason });
       case 'stopped': {
         const cause = this.#cause ?? effect.reason;
         return this.#stopWith(
-          effect.what === 'stateMachine' ? errors.stateMachineFailed(cause) : errors.logFailed(cause),
+          effect.what === 'stateMachine'
+            ? errors.stateMachineFailed(this.config.groupId, cause)
+            : errors.logFailed(cause),
         );
       }
     }
@@ -351,8 +351,13 @@ export class RaftReplica {
     });
   }
 
-  #publish(event: RaftEvent): void {
+  #publish(happening: Happening): void {
+    const event = { groupId: this.config.groupId, ...happening };
     for (const listener of this.#listeners) listener(event);
+  }
+
+  #log(level: LogLevel, message: string, more: Readonly<Record<string, unknown>> = {}): void {
+    this.#logger.log(level, message, { node: this.config.nodeId, group: this.config.groupId, ...more });
   }
 
   #fail(what: FailureCause, error: ClusterError): void {
@@ -362,7 +367,7 @@ export class RaftReplica {
 
   #stopWith(error: ClusterError): void {
     if (this.#phase === 'stopped') return;
-    this.#logger.log('error', error.line, { node: this.config.nodeId, group: this.config.groupId });
+    this.#log('error', error.line);
     this.#end(error);
     this.#publish({ type: 'Failed', error });
   }
@@ -386,9 +391,3 @@ function lastIndexOf({ base, entries }: RecoveredLog, snapshot: SnapshotId | nul
 
 const isSession = ({ clientId, sequence }: SessionKey): boolean =>
   [clientId, sequence].every((value) => Number.isSafeInteger(value) && value > 0 && value <= integerMax);
-
-const sizeOf = ({ index, term, bytes }: SnapshotId): { index: number; term: number; bytes: number } => ({
-  index,
-  term,
-  bytes,
-});

@@ -95,10 +95,10 @@ describe('a replica', () => {
     });
     group.electLeader();
     expect(events).toEqual([
-      { type: 'MembersChanged', configuration: votersOnly(['a']), index: 0 },
-      { type: 'RoleChanged', role: 'candidate', term: 1 },
-      { type: 'RoleChanged', role: 'leader', term: 1 },
-      { type: 'LeaderChanged', leaderId: 'a', term: 1 },
+      { groupId: 0, type: 'MembersChanged', configuration: votersOnly(['a']), index: 0 },
+      { groupId: 0, type: 'RoleChanged', role: 'candidate', term: 1 },
+      { groupId: 0, type: 'RoleChanged', role: 'leader', term: 1 },
+      { groupId: 0, type: 'LeaderChanged', leaderId: 'a', term: 1 },
     ]);
     expect(replica.status()).toMatchObject({
       role: 'leader',
@@ -193,6 +193,34 @@ describe('a replica', () => {
     expect(failed?.type === 'Failed' ? failed.error.message : '').toContain('2 results for 1 entries');
   });
 
+  it('names its group in what it tells, logs and refuses', () => {
+    const lines: (Readonly<Record<string, unknown>> | undefined)[] = [];
+    const group = new TestGroup(['a'], {
+      config: { groupId: 7 },
+      logger: { log: (_level, _message, fields) => void lines.push(fields) },
+    });
+    const { ledger, events, replica } = group.node('a');
+    const lonely = group.propose('a', 'x', { timeoutMs: 50 });
+    group.clock.advance(150);
+    expect(errorOf(lonely)).toMatchObject({
+      code: 'RAFT_NO_LEADER',
+      message: expect.stringContaining('group 7'),
+    });
+    group.electLeader();
+    group.network.inject('b', 'a', new Uint8Array([1, 2, 3]));
+    ledger.failWith = diskError('DISK_IO', 'The database is gone.');
+    expect(errorOf(group.propose('a', 'x')).message).toContain('group 7');
+    expect(errorOf(group.propose('a', 'x')).message).toContain('group 7');
+    expect(events.map(({ groupId }) => groupId)).toEqual(events.map(() => 7));
+    expect(events.at(-1)).toMatchObject({
+      type: 'Failed',
+      error: { code: 'RAFT_STATE_MACHINE_FAILED', message: expect.stringContaining('group 7') },
+    });
+    expect(lines.length).toBeGreaterThan(1);
+    for (const fields of lines) expect(fields).toMatchObject({ node: 'a', group: 7 });
+    expect(replica.status().groupId).toBe(7);
+  });
+
   it('waits for its state machine, one batch at a time', () => {
     const group = new TestGroup(['a']);
     group.electLeader();
@@ -256,11 +284,29 @@ describe('a replica', () => {
     const group = new TestGroup(three, { config: { pendingProposalsMax: 2 } });
     const calls = [1, 2, 3].map((i) => group.propose('a', String(i)));
     expect(calls.map(({ outcome }) => outcome === undefined)).toEqual([true, true, false]);
-    expect([
-      errorOf(calls[2] as (typeof calls)[0]).code,
-      errorOf(calls[2] as (typeof calls)[0]).retry,
-    ]).toEqual(['RAFT_BUSY', 'safe']);
+    expect(errorOf(calls[2] as (typeof calls)[0])).toMatchObject({
+      code: 'RAFT_BUSY',
+      retry: 'safe',
+      message: expect.stringContaining('pendingProposalsMax'),
+    });
   });
+
+  it.each(['the leader', 'a follower'])(
+    'refuses more uncommitted bytes than its cap, made at %s',
+    (where) => {
+      const group = new TestGroup(three, { config: { uncommittedBytesMax: 2000 } });
+      const leader = group.electLeader();
+      const at = where === 'the leader' ? leader : group.followers[0];
+      const calls = Array.from({ length: 4 }, () => group.propose(at?.name ?? '', 'x'.repeat(900)));
+      group.clock.advance(100);
+      expect(calls.map(({ outcome }) => outcome?.ok)).toEqual([true, true, false, false]);
+      expect(errorOf(calls[2] as (typeof calls)[0])).toMatchObject({
+        code: 'RAFT_BUSY',
+        retry: 'safe',
+        message: expect.stringContaining('uncommittedBytesMax'),
+      });
+    },
+  );
 
   it('says of an end without a result whether the command may have been applied', () => {
     const group = new TestGroup(three);

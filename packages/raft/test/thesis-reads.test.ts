@@ -346,7 +346,7 @@ describe('a read without an answer', () => {
     expect(refs.map((ref) => answerTo(node, ref))).toEqual([
       undefined,
       undefined,
-      { status: 'busy', submitted: false },
+      { status: 'tooManyPending', submitted: false },
     ]);
   });
 

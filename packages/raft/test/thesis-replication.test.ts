@@ -426,8 +426,8 @@ describe('bounds', () => {
     const node = new Bench({ pendingProposalsMax: 3 });
     for (let i = 0; i < 5; i++) node.propose('x');
     expect(node.of('respond').map(({ ref, answer }) => [ref, answer.status])).toEqual([
-      [4, 'busy'],
-      [5, 'busy'],
+      [4, 'tooManyPending'],
+      [5, 'tooManyPending'],
     ]);
   });
 });

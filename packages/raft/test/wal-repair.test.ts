@@ -61,7 +61,7 @@ describe('a damaged log that is cut off', () => {
     const disk = await filled();
     await flip(disk, path, at);
     const error = recoveryError(openWal(disk));
-    expect([error.code, error.advice]).toEqual(['RAFT_LOG_DAMAGED', expect.stringContaining('cutWal')]);
+    expect([error.code, error.advice]).toEqual(['RAFT_LOG_DAMAGED', expect.stringContaining('cluster wal')]);
     const { segments } = await run(cutWal(disk, 'wal'));
     const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
     const again = openWal(disk);

@@ -84,7 +84,7 @@ export class Proposals {
     const taken: Pending[] = [];
     for (const { ref, kind, session, command, timeoutMs } of proposals) {
       if (this.#pending.size >= this.#shared.config.pendingProposalsMax) {
-        out.emit({ type: 'respond', ref, answer: { status: 'busy', submitted: false } });
+        out.emit({ type: 'respond', ref, answer: { status: 'tooManyPending', submitted: false } });
         continue;
       }
       const pending: Pending = {

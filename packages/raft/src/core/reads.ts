@@ -101,7 +101,7 @@ export class Reads {
     out: RaftOut,
   ): void {
     if (this.#deadlines.size >= this.#shared.config.pendingProposalsMax) {
-      return out.emit({ type: 'respond', ref, answer: { status: 'busy', submitted: false } });
+      return out.emit({ type: 'respond', ref, answer: { status: 'tooManyPending', submitted: false } });
     }
     this.#deadlines.set(ref, nowMs + timeoutMs);
     if (byLease === true && this.#leaseHolds(nowMs)) {

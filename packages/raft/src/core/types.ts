@@ -49,7 +49,7 @@ export type Verdict =
   | { readonly status: RefusalStatus };
 
 /**
- * `busy`, `notLeader`: certainly not taken. `dropped`: taken, but another entry was agreed on in its place. `unknown`: the node
+ * `busy`, `notLeader`: certainly not taken; the former because too much is uncommitted. `dropped`: taken, but another entry was agreed on in its place. `unknown`: the node
  * asked cannot tell (any more). `sessionExpired`, `sequenceTooOld`: reached its place in the log and was refused there, on every replica.
  */
 export const refusalStatuses = [
@@ -118,11 +118,15 @@ export type Transition = 'auto' | 'joint' | 'explicit' | 'leave';
 
 export type FailureCause = 'storage' | 'stateMachine';
 
-/** How a local proposal ended: a verdict of the log, or why there is none. */
+/** How a local proposal or read ended: a verdict of the log, or why there is none. `tooManyPending`: this node waits for enough others. */
 export type Answer =
   | { readonly status: 'applied'; readonly index: number; readonly term: number; readonly result: Uint8Array }
   | {
-      readonly status: Exclude<RefusalStatus, 'notLeader' | 'dropped'> | 'timeout' | 'abandoned';
+      readonly status:
+        | Exclude<RefusalStatus, 'notLeader' | 'dropped'>
+        | 'tooManyPending'
+        | 'timeout'
+        | 'abandoned';
       /** Whether it ever was given to a leader. */
       readonly submitted: boolean;
     };

@@ -106,7 +106,7 @@ export class SnapshotKeeper {
     try {
       return yield* wait<StoredSnapshot | null>((done) => storage.recover(groupId, done));
     } catch (error) {
-      throw errors.snapshotError(error);
+      throw errors.snapshotError(groupId, error);
     }
   }
 
@@ -124,7 +124,7 @@ export class SnapshotKeeper {
       const opened = (image = yield* wait<ByteSource>((done) => storage.open(groupId, id, done)));
       yield* wait<void>((done) => images.install(meta, opened, done));
     } catch (error) {
-      throw errors.snapshotError(error);
+      throw errors.snapshotError(groupId, error);
     } finally {
       image?.close();
     }

@@ -1,4 +1,11 @@
-import { type ClusterError, type Disk, memoryDisk, type Outcome, type Tracer } from '@cluster/core';
+import {
+  type ClusterError,
+  type Disk,
+  type Logger,
+  memoryDisk,
+  type Outcome,
+  type Tracer,
+} from '@cluster/core';
 import {
   type LogStorage,
   MemoryLogStorage,
@@ -32,6 +39,7 @@ export interface Call<T> {
 export interface GroupOptions {
   readonly config?: Partial<RaftConfigInput>;
   readonly tracer?: Tracer;
+  readonly logger?: Logger;
   /** Default: true. */
   readonly hasWallClock?: boolean;
   readonly storage?: (node: string) => LogStorage;
@@ -124,6 +132,7 @@ export class TestGroup {
         snapshots: new SnapshotFiles({ disk }),
         seed: this.#seed++,
         tracer: this.#options.tracer,
+        logger: this.#options.logger,
       },
     );
     replica.onEvent((event) => void events.push(event));
