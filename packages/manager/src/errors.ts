@@ -177,7 +177,7 @@ export function aborted(signal: AbortSignal): ClusterError {
 
 /** What the public face has and this version does not do: method, and what is missing. Docs are generated from it. */
 export const notAvailable = {
-  'propose({group})': 'more than one replicated log in a process',
+  'propose({group})': 'a database of its own behind every further group',
   'routeQuery({sessionId})': 'session affinity',
   'sessions.list': 'session migration',
   'sessions.get': 'session migration',

@@ -16,7 +16,7 @@ export interface RouteOptions {
 }
 
 export interface ProposeOptions extends CallOptions {
-  /** Which replicated log; only 0 for now. */
+  /** Which replicated log. Only 0, whose commands go to the database: the other groups of a manager hold what it needs itself. */
   readonly group?: number;
   /** Default: the manager keeps a session of its own. */
   readonly session?: SessionMark;
