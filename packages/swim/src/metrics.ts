@@ -5,7 +5,7 @@ import type { PeerState, RejectReason } from './core/messages.ts';
 import type { MemberEventType } from './member.ts';
 
 const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
-const noMetrics: Metrics = { counter: () => nothing, gauge: () => nothing, histogram: () => nothing };
+export const noMetrics: Metrics = { counter: () => nothing, gauge: () => nothing, histogram: () => nothing };
 
 export class SwimMetrics {
   readonly pings: Counter;

@@ -5,7 +5,10 @@ import {
   FloodJoin,
   type MemberHappening,
   parseDatacenterConfig,
+  parseQuorumConfig,
   parseSwimConfig,
+  type PartitionHappening,
+  QuorumEngine,
   SwimEngine,
   withWanAddress,
 } from '@cluster/swim';
@@ -16,6 +19,7 @@ interface Node {
   readonly lan: SwimEngine;
   readonly wan: SwimEngine;
   readonly flood: FloodJoin;
+  readonly quorum: QuorumEngine;
 }
 
 const [lanPort, wanPort] = [8301, 8302];
@@ -24,6 +28,8 @@ class Sites {
   readonly world: World;
   readonly nodes = new Map<string, Node>();
   readonly happened: { on: string; pool: 'lan' | 'wan'; event: MemberHappening }[] = [];
+  /** What quorum at home made of it all. */
+  readonly verdicts: string[] = [];
   readonly sites = [
     ['a1', 'a2', 'a3'],
     ['b1', 'b2', 'b3'],
@@ -74,9 +80,17 @@ class Sites {
       const flood = new FloodJoin({ datacenter, clock, logger: silentLogger, lan, wan, periodMs });
       lan.onEvent((event) => this.happened.push({ on: name, pool: 'lan', event }));
       wan.onEvent((event) => this.happened.push({ on: name, pool: 'wan', event }));
+      const quorum = new QuorumEngine(parseQuorumConfig({ name, strategy: 'keep-majority' }), {
+        clock,
+        boot: '1',
+        membership: lan,
+        owner: { standDown: (reason) => void this.verdicts.push(`${name} ${reason}`) },
+      });
+      quorum.onEvent(({ type }: PartitionHappening) => void this.verdicts.push(`${name} ${type}`));
       wan.start(() =>
         lan.start(() => {
           flood.start();
+          quorum.start();
           // The first of a datacenter is there before the others.
           const join = (): void => {
             const seed = { host: this.world.addressOf(first), port: lanPort };
@@ -85,9 +99,10 @@ class Sites {
           clock.setTimer(100, join);
         }),
       );
-      this.nodes.set(name, { lan, wan, flood });
+      this.nodes.set(name, { lan, wan, flood, quorum });
       return {
         stop: () => {
+          quorum.stop();
           flood.stop();
           lan.stop();
           wan.stop();
@@ -128,13 +143,16 @@ describe('datacenters', () => {
     ).toEqual(['east', 'east', 'east', 'west', 'west', 'west']);
   });
 
-  it('cut off from each other for a quarter of an hour suspect nobody at home, and meet again', () => {
+  it('cut off from each other for a quarter of an hour suspect nobody at home, down nobody, and meet again', () => {
     const sites = new Sites(2);
     const { world } = sites;
     expect(world.runWhileNot(() => sites.isWhole, 20_000)).toBe(true);
     sites.happened.length = 0;
+    sites.verdicts.length = 0;
     world.partition(sites.sites);
     world.runFor(900_000);
+    expect(sites.verdicts).toEqual([]);
+    expect(sites.names.filter((name) => sites.node(name).quorum.holdsQuorum)).toEqual(sites.names);
     expect(sites.happened.filter(({ pool }) => pool === 'lan')).toEqual([]);
     expect(sites.alive('a1', 'wan')).toBe('a1.east a2.east a3.east');
     expect(sites.alive('b3', 'wan')).toBe('b1.west b2.west b3.west');

@@ -4,6 +4,7 @@ import { MetricsRegistry } from '@cluster/core';
 import { describe, expect, it } from 'vitest';
 import type { PeerState } from '../src/core/messages.ts';
 import { SwimMetrics } from '../src/metrics.ts';
+import { QuorumMetrics } from '../src/quorum/quorum-metrics.ts';
 import { Pool } from './pool.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -16,6 +17,7 @@ describe('the metrics', () => {
     metrics.rejected('packets', 'key');
     metrics.rejected('streams', 'key');
     metrics.happened('Joined');
+    new QuorumMetrics(registry).report('QuorumLost', 1);
     const told = new Set(
       [...registry.prometheus().matchAll(/^# TYPE cluster_(\w+?)(_total)? (\w+)$/gm)].map(
         (match) => match[1],

@@ -79,6 +79,12 @@ export function membershipComponent(
         gossip_messages_received: value('messages_received'),
         gossip_bytes_sent: value('gossip_bytes_sent'),
         gossip_bytes_received: value('gossip_bytes_received'),
+        gossip_packet_bytes: value('gossip_packet_bytes'),
+        push_pull_bytes: value('push_pull_bytes'),
+        quorum_held: registry.value('quorum_held'),
+        roster_epoch: registry.value('roster_epoch'),
+        roster_members: registry.value('roster_members'),
+        roster_missing: registry.value('roster_missing'),
         local_health_score: value('local_health_score'),
         broadcast_queue_depth: ['claim', 'intent', 'query', 'event'].reduce(
           (sum, queue) => sum + registry.value('broadcast_queue_depth', { ...scope, queue }),

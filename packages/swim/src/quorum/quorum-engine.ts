@@ -12,6 +12,7 @@ import { type QuorumConfig, ruleOf } from './config.ts';
 import { decodeQuorumMessage, encodeQuorumMessage, type QuorumMessage } from './messages.ts';
 import { type PartitionMode, type Permission, permits } from './modes.ts';
 import { QuorumCore } from './quorum-core.ts';
+import { QuorumMetrics } from './quorum-metrics.ts';
 import type { QuorumEffect, QuorumInput } from './quorum-effects.ts';
 import type { PartitionHappening, QuorumPorts } from './quorum-ports.ts';
 import { changeInvalid, type Roster, type RosterChange } from './roster.ts';
@@ -236,36 +237,6 @@ export class QuorumEngine {
     this.#logger.log('error', `Quorum has stopped on a bug: ${describeError(error)}`);
     this.stop();
     this.#ports.owner.standDown('unrostered');
-  }
-}
-
-class QuorumMetrics {
-  readonly #metrics: Metrics | undefined;
-
-  constructor(metrics: Metrics | undefined) {
-    this.#metrics = metrics;
-  }
-
-  roster({ epoch, members }: Roster): void {
-    this.#metrics?.gauge('roster_epoch', { help: 'Epoch of the roster.' }).set(epoch);
-    this.#metrics?.gauge('roster_members', { help: 'Members of the roster.' }).set(members.length);
-  }
-
-  report(type: PartitionHappening['type'], missing: number): void {
-    this.#metrics?.gauge('roster_missing', { help: 'Members of the roster that are missing.' }).set(missing);
-    this.#metrics
-      ?.counter('partition_events', { help: 'Partitions and quorum, as reported.', labels: { type } })
-      .add();
-    if (type === 'QuorumLost' || type === 'QuorumRegained')
-      this.#metrics
-        ?.gauge('quorum_held', { help: '1 while this node holds quorum.' })
-        .set(type === 'QuorumLost' ? 0 : 1);
-  }
-
-  rejected(): void {
-    this.#metrics
-      ?.counter('quorum_messages_rejected', { help: 'Messages of quorum that could not be read.' })
-      .add();
   }
 }
 
