@@ -112,6 +112,11 @@ const shape = z.object({
     .boolean()
     .default(true)
     .describe('Also try TCP when a direct ping fails, to tell lost UDP from a lost member.'),
+  streamProbeExcept: z
+    .array(name)
+    .max(10_000)
+    .default([])
+    .describe('Members that get no TCP ping from this one: whose firewall lets none through.'),
   suspectTimeoutMs: ms(100, 3_600_000, 5000)
     .describe('Upper bound of a suspicion: nobody stays suspected longer.')
     .meta({ unit: 'ms' }),

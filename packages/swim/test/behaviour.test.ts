@@ -86,6 +86,16 @@ describe('probing', () => {
     expect(rig.stateOf(target)).toBe('suspect');
   });
 
+  it('uses no TCP with the members for which it is switched off', () => {
+    const [one, two] = ['a', 'b'].map((only) => {
+      const rig = CoreRig.with([only], { streamProbeExcept: ['a'] });
+      nextPing(rig);
+      rig.run(1001);
+      return rig.said('streamPing').length;
+    });
+    expect([one, two]).toEqual([0, 1]);
+  });
+
   it('uses no TCP with a member of a protocol before 3', () => {
     const rig = CoreRig.with([]);
     rig.hear(alive('old', 1, { vsn: Uint8Array.of(1, 2, 2, 2, 5, 5) }));

@@ -294,7 +294,8 @@ export class Prober {
       };
       this.#gossip.send(helper.address, [request], false, out);
     }
-    if (config.streamProbe && protocolMax(row) >= streamPingVersion)
+    const mayUseStream = config.streamProbe && !config.streamProbeExcept.includes(target);
+    if (mayUseStream && protocolMax(row) >= streamPingVersion)
       out.emit({ type: 'streamPing', to: row.address, ping: this.#ping(seqNo, target) });
   }
 
