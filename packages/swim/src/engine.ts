@@ -30,17 +30,9 @@ import { Kept } from './engine/kept.ts';
 import { resolveSeeds } from './engine/seeds.ts';
 import { Streams } from './engine/streams.ts';
 import type { QueryHandler, QueryRequest, QuerySink, SerfLayer } from './engine/serf-layer.ts';
+import type { UserMessages } from './engine/user-messages.ts';
 import { MemberViews } from './engine/views.ts';
-import {
-  cipherMissing,
-  joinAborted,
-  nameLost,
-  leaveAborted,
-  notRunning,
-  serfOff,
-  stopped,
-  tooManySeeds,
-} from './errors.ts';
+import { joinAborted, nameLost, leaveAborted, notRunning, serfOff, stopped, tooManySeeds } from './errors.ts';
 import type { Member, MemberHappening, UserEvent } from './member.ts';
 import { SwimMetrics } from './metrics.ts';
 import type { SwimPorts } from './ports.ts';
@@ -61,6 +53,8 @@ export class SwimEngine {
   readonly #serf: SerfLayer | null;
   /** The maps of all members; null where it is off, or another delegate takes the place of both. */
   readonly metadata: MetadataLayer | null;
+  /** What a delegate has to say. */
+  readonly messages: UserMessages;
   readonly #listeners = new Listeners<MemberHappening>();
   readonly #userListeners = new Listeners<UserEvent>();
   readonly #calls = new OpenCalls();
@@ -75,13 +69,12 @@ export class SwimEngine {
 
   /** @throws ClusterError `SWIM_CIPHER_MISSING` when there are gossip keys but nothing to use them. */
   constructor(config: SwimConfig, ports: SwimPorts) {
-    if (config.gossipKeys.length > 0 && !ports.cipher) throw cipherMissing();
+    this.#wire = wireOptions(config, ports.cipher);
     this.#config = config;
     this.#ports = ports;
     this.#self = advertised(config, config.bind);
     this.#logger = ports.logger ?? silentLogger;
     this.#metrics = new SwimMetrics(ports.metrics);
-    this.#wire = wireOptions(config, ports.cipher);
     this.#gate = new Gate(config, ports.admission, this.#logger);
     this.keys = new GossipKeys(config.gossipKeys, ports.cipher?.keys, ports.keys);
     this.#packets = new Packets(this.#wire, this.#metrics, this.#gate);
@@ -102,7 +95,7 @@ export class SwimEngine {
       onBug: (error) => this.#broke(error),
       tracer: ports.tracer,
     });
-    const { serf, metadata } = makeLayers({
+    const { serf, metadata, messages } = makeLayers({
       config,
       ports,
       wire: this.#wire,
@@ -111,6 +104,7 @@ export class SwimEngine {
       keys: this.keys,
       gate: this.#gate,
       members: () => this.members(),
+      isRunning: () => this.#phase === 'running',
       dispatch: (input) => this.#dispatch(input),
       tell: (to, body) => this.#streams.tell(to, body),
       onUserEvent: (event) => this.#userListeners.tell(event),
@@ -119,6 +113,7 @@ export class SwimEngine {
     });
     this.#serf = serf;
     this.metadata = metadata;
+    this.messages = messages;
     this.#streams = new Streams({
       config,
       wire: this.#wire,

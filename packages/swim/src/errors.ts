@@ -194,7 +194,7 @@ export const incarnationDamaged = (path: string): ClusterError =>
   });
 
 export const tooLargeToSpread = (
-  code: 'SWIM_EVENT_TOO_LARGE' | 'SWIM_QUERY_TOO_LARGE',
+  code: 'SWIM_EVENT_TOO_LARGE' | 'SWIM_QUERY_TOO_LARGE' | 'SWIM_MESSAGE_TOO_LARGE',
   bytes: number,
   max: number,
 ): ClusterError =>
@@ -237,6 +237,14 @@ export const serfOff = (): ClusterError =>
     fault: 'caller',
     message: 'Events and queries need the Serf layer, which is off here.',
     advice: 'Leave serf.enabled on, and give no delegate of your own.',
+  });
+
+export const delegateMissing = (): ClusterError =>
+  new ClusterError({
+    code: 'SWIM_DELEGATE_MISSING',
+    fault: 'caller',
+    message: 'Messages of the application need a delegate at every member, in the place of the Serf layer.',
+    advice: 'Use sendEvent and query, or give a delegate.',
   });
 
 export const keyRefused = (reason: string): ClusterError =>

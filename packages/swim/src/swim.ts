@@ -184,6 +184,24 @@ export class Swim {
     });
   }
 
+  /**
+   * For a `SwimDelegate`, which hears it as `onUserMessage`: gossips to the other members, as often as news of a member is. A newer
+   * broadcast of the same name takes the place of one that still waits. A member may get it more than once, and whoever is to reach
+   * all of a large pool broadcasts what it has received.
+   * @throws ClusterError `SWIM_MESSAGE_TOO_LARGE` when no packet can hold it, `SWIM_DELEGATE_MISSING`.
+   */
+  broadcast(name: string, payload: Uint8Array | string): void {
+    this.#engine.messages.broadcast(name, bytesOf(payload));
+  }
+
+  /**
+   * For a `SwimDelegate`: to one member, in a packet where it fits, which may be lost, else over TCP.
+   * @throws ClusterError `SWIM_MESSAGE_TOO_LARGE` above `userMessageBytesMax`, `SWIM_DELEGATE_MISSING`.
+   */
+  sendTo(to: Address, payload: Uint8Array | string): void {
+    this.#engine.messages.sendTo(to, bytesOf(payload));
+  }
+
   /** Where a member (default: this one) is in the network; of others once they have answered a probe of ours. */
   coordinate(member?: string): Coordinate | undefined {
     return this.#engine.coordinate(member);

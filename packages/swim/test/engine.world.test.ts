@@ -275,6 +275,64 @@ describe('a join', () => {
   });
 });
 
+describe('messages of a delegate', () => {
+  const text = (payload: Uint8Array): string => new TextDecoder().decode(payload);
+  const bytes = (size: number, start: string): Uint8Array =>
+    Uint8Array.from({ length: size }, (_, i) => start.charCodeAt(i) || 0x2e);
+  const talking = (): { pool: Pool; heard: Map<string, string[]> } => {
+    const heard = new Map<string, string[]>();
+    const pool = new Pool(5, 17, {}, {}, (name) => {
+      heard.set(name, []);
+      const onUserMessage = (payload: Uint8Array): void => {
+        const said = text(payload);
+        // Passed on when it is new, as a layer does whose news are to reach all.
+        if (said.startsWith('news') && !heard.get(name)?.includes(said))
+          pool.engine(name).messages.broadcast(said, payload);
+        heard.get(name)?.push(said);
+      };
+      return { delegate: { onUserMessage } };
+    });
+    pool.world.runFor(3000);
+    return { pool, heard };
+  };
+
+  it('reach all others by gossip, the latest of a name, and one by a packet or a stream', () => {
+    const { pool, heard } = talking();
+    const { messages } = pool.engine('n1');
+    messages.broadcast('color', bytes(8, 'news red'));
+    messages.broadcast('color', bytes(10, 'news green'));
+    messages.broadcast('shape', bytes(10, 'news round'));
+    pool.world.runFor(5000);
+    for (const name of ['n2', 'n3', 'n4', 'n5'])
+      expect([...new Set(heard.get(name))].sort()).toEqual(['news green', 'news round']);
+    const { address } = pool.engine('n2').self();
+    messages.sendTo(address, bytes(6, 'packet'));
+    messages.sendTo(address, bytes(100_000, 'stream'));
+    pool.world.runFor(1000);
+    const last = heard.get('n2')?.slice(-2) ?? [];
+    expect(last.map((one) => one.slice(0, 6)).sort()).toEqual(['packet', 'stream']);
+    expect(last.map(({ length }) => length).sort()).toEqual([100_000, 6]);
+    expect(heard.get('n3')?.some((one) => one.startsWith('packet'))).toBe(false);
+  });
+
+  it('are refused when they are too large, fill a packet up to that, and need a delegate', () => {
+    const { pool, heard } = talking();
+    const { messages } = pool.engine('n1');
+    // Of the default packet: a checksum, a compound of one, and the type of the message.
+    const bound = 1400 - 5 - 4 - 1;
+    expect(() => messages.broadcast('a', bytes(bound + 1, ''))).toThrow(/SWIM_MESSAGE_TOO_LARGE|bytes/);
+    expect(() => messages.sendTo({ host: '10.0.0.1', port: 1 }, bytes(2 << 20, ''))).toThrow(/bytes/);
+    messages.broadcast('a', bytes(bound, 'full'));
+    pool.world.runFor(5000);
+    expect([...heard.values()].flat().map(({ length }) => length)).toContain(bound);
+    pool.engine('n1').stop();
+    expect(() => messages.broadcast('a', bytes(1, ''))).toThrow(/not running/);
+    const plain = new Pool(1, 18);
+    plain.world.runFor(1000);
+    expect(() => plain.engine('n1').messages.broadcast('a', bytes(1, ''))).toThrow(/delegate/);
+  });
+});
+
 describe('a member that has left', () => {
   it('joins no more, and says that waiting does not help', () => {
     const pool = new Pool(3, 16);

@@ -1,4 +1,7 @@
-/** What runs on top of membership: Serf's layer, and the maps of all members. A delegate of the application takes the place of both. */
+/**
+ * What runs on top of membership: Serf's layer, and the maps of all members; or a delegate of the application in the place of both,
+ * and what it has to say.
+ */
 import type { Address, Logger } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
 import type { SwimInput } from '../core/effects.ts';
@@ -11,6 +14,7 @@ import type { GossipKeys } from './gossip-keys.ts';
 import { InternalQueries } from './internal-queries.ts';
 import { MetadataLayer } from './metadata-layer.ts';
 import { SerfLayer } from './serf-layer.ts';
+import { UserMessages } from './user-messages.ts';
 
 export interface LayersParts {
   readonly config: SwimConfig;
@@ -21,6 +25,7 @@ export interface LayersParts {
   readonly keys: GossipKeys;
   readonly gate: Gate;
   readonly members: () => readonly Member[];
+  readonly isRunning: () => boolean;
   readonly dispatch: (input: SwimInput) => void;
   /** Sends a message over a stream of its own. */
   readonly tell: (to: Address, body: Uint8Array) => void;
@@ -32,14 +37,16 @@ export interface LayersParts {
 export interface Layers {
   readonly serf: SerfLayer | null;
   readonly metadata: MetadataLayer | null;
+  readonly messages: UserMessages;
 }
 
 export function makeLayers(parts: LayersParts): Layers {
   const { config, ports } = parts;
-  if (ports.delegate) return { serf: null, metadata: null };
+  const hasDelegate = ports.delegate !== undefined;
   return {
-    serf: config.serf.enabled ? serfLayer(parts) : null,
-    metadata: config.metadata.enabled ? metadataLayer(parts) : null,
+    serf: config.serf.enabled && !hasDelegate ? serfLayer(parts) : null,
+    metadata: config.metadata.enabled && !hasDelegate ? metadataLayer(parts) : null,
+    messages: new UserMessages({ ...parts, hasDelegate }),
   };
 }
 

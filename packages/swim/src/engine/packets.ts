@@ -3,6 +3,7 @@ import { type Address, type DatagramSocket } from '@cluster/core';
 import type { SwimConfig } from '../config.ts';
 import type { SwimInput } from '../core/effects.ts';
 import type { Claim, Message, User } from '../core/messages.ts';
+import { cipherMissing } from '../errors.ts';
 import type { SwimMetrics } from '../metrics.ts';
 import type { PacketCipher } from '../ports.ts';
 import type { Gate } from './gate.ts';
@@ -16,15 +17,21 @@ import {
   type WireOptions,
 } from '../wire.ts';
 
-/** How everything of this member is written and read, over UDP and TCP. */
-export const wireOptions = (config: SwimConfig, cipher: PacketCipher | undefined): StreamOptions => ({
-  label: new TextEncoder().encode(config.label),
-  cipher,
-  inflateBytesMax: config.inflateBytesMax,
-  compress: config.compression,
-  streamBytesMax: config.pushPullBytesMax,
-  userBytesMax: config.userMessageBytesMax,
-});
+/**
+ * How everything of this member is written and read, over UDP and TCP.
+ * @throws ClusterError `SWIM_CIPHER_MISSING` when there are gossip keys but nothing to use them.
+ */
+export function wireOptions(config: SwimConfig, cipher: PacketCipher | undefined): StreamOptions {
+  if (config.gossipKeys.length > 0 && !cipher) throw cipherMissing();
+  return {
+    label: new TextEncoder().encode(config.label),
+    cipher,
+    inflateBytesMax: config.inflateBytesMax,
+    compress: config.compression,
+    streamBytesMax: config.pushPullBytesMax,
+    userBytesMax: config.userMessageBytesMax,
+  };
+}
 
 // A claim stays the same object while it is gossiped, whoever in this process does so.
 const encoded = new WeakMap<Claim, Uint8Array>();
