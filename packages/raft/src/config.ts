@@ -89,9 +89,9 @@ export const raftConfigSchema = z
       .default(4 * mebi)
       .meta({ unit: 'bytes', advice: 'At least bandwidth times round trip, or the link idles.' }),
     catchUpMs: milliseconds
-      .default(10_000)
+      .default(5000)
       .describe(
-        'A follower that lacks more than inflightBytesMax of what the others commit without it gets, beside what they commit, the rest over some of these; all at once when nothing is committed meanwhile.',
+        'A follower that lacks more than appendBytesMax of what the others commit without it gets, beside what they commit, the rest over some of these; all at once when nothing is committed meanwhile.',
       )
       .meta({ unit: 'ms', advice: 'Longer leaves more of the machines to what is proposed meanwhile.' }),
     uncommittedBytesMax: bytes.default(64 * mebi).meta({
@@ -142,8 +142,7 @@ export const raftConfigSchema = z
       .default(64 * mebi)
       .meta({
         unit: 'bytes/s',
-        advice:
-          'To one follower; low enough that network and disks have room for what is proposed meanwhile.',
+        advice: 'To one follower; it gets less where a piece takes long, for the pause behind it is as long.',
       }),
     sessionsMax: z
       .int()

@@ -49,6 +49,18 @@ describe('a leader that sends a snapshot', () => {
     ]);
   });
 
+  it('pauses as long as a piece has taken, so that it takes turns with what else the machines do', () => {
+    const node = leader();
+    node.pass(20);
+    read(node, 0);
+    node.pass(15);
+    answer(node, { offset: 100 });
+    node.pass(34);
+    expect(reads(node)).toHaveLength(1);
+    node.pass(1);
+    expect(reads(node)).toHaveLength(2);
+  });
+
   it('sends a piece again that is not answered', () => {
     const node = leader(id, { checkQuorum: false });
     read(node, 0);

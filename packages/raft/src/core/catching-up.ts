@@ -42,7 +42,7 @@ export class CatchingUp {
   allowance(next: number): number | null {
     const { log, commitIndex, config } = this.#shared;
     const lackedBytes = log.bytesAfter(next - 1) - log.bytesAfter(commitIndex);
-    if (this.#committedBytes === 0 || lackedBytes <= config.inflightBytesMax) return null;
+    if (this.#committedBytes === 0 || lackedBytes <= config.appendBytesMax) return null;
     return this.#committedBytes + (lackedBytes * config.heartbeatMs) / config.catchUpMs;
   }
 

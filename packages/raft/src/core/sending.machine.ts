@@ -4,13 +4,17 @@
  * cut off, the next piece begins where its file ends.
  */
 import { effect } from '@cluster/core';
-import { setup } from 'xstate';
+import { assign, setup } from 'xstate';
 
 export interface SendingInput {
   /** An unanswered piece is sent again after this. */
   readonly answerMs: number;
-  /** Between an answer and the next piece: what keeps the rate within its bound. */
+  /** Between an answer and the next piece at the least: what keeps the rate within its bound. */
   readonly paceMs: number;
+}
+
+export interface SendingContext extends SendingInput {
+  readonly pauseMs: number;
 }
 
 export type SendingEvent =
@@ -22,8 +26,8 @@ export type SendingEvent =
   | { readonly type: 'UNREADABLE' }
   /** The follower has been heard of since, and has not got the piece. */
   | { readonly type: 'MISSED' }
-  /** The follower's file ends elsewhere than before. */
-  | { readonly type: 'MOVED' }
+  /** The follower's file ends elsewhere than before, so long after the piece was to be read. */
+  | { readonly type: 'MOVED'; readonly tookMs: number }
   /** The follower has all of it. */
   | { readonly type: 'ALL_THERE' }
   /** The follower holds it, and the log begins behind it by now. */
@@ -32,17 +36,26 @@ export type SendingEvent =
   | { readonly type: 'REFUSED' };
 
 export const sendingMachine = setup({
-  types: { context: {} as SendingInput, events: {} as SendingEvent, input: {} as SendingInput },
+  types: { context: {} as SendingContext, events: {} as SendingEvent, input: {} as SendingInput },
   actions: {
     wantSnapshot: effect(),
     readPiece: effect(),
     /** Nothing is to rest on that snapshot any more. */
     giveUpSnapshot: effect(),
+    /**
+     * As long as the piece has taken: on machines that have nothing else to do that is little, and on busy ones the snapshot takes turns with
+     * the rest.
+     */
+    noteHowLongItTook: assign(({ context, event }) =>
+      event.type === 'MOVED'
+        ? { pauseMs: Math.max(context.paceMs, Math.min(context.answerMs, Math.ceil(event.tookMs))) }
+        : {},
+    ),
   },
-  delays: { answer: ({ context }) => context.answerMs, pace: ({ context }) => context.paceMs },
+  delays: { answer: ({ context }) => context.answerMs, pause: ({ context }) => context.pauseMs },
 }).createMachine({
   id: 'raft.sending',
-  context: ({ input }) => input,
+  context: ({ input }) => ({ ...input, pauseMs: input.paceMs }),
   initial: 'lacking',
   states: {
     lacking: {
@@ -64,7 +77,7 @@ export const sendingMachine = setup({
       after: { answer: 'reading' },
       on: {
         MISSED: 'reading',
-        MOVED: 'pausing',
+        MOVED: { target: 'pausing', actions: 'noteHowLongItTook' },
         ALL_THERE: 'awaitingInstall',
         OUTGROWN: 'lacking',
         REFUSED: { target: 'lacking', actions: 'giveUpSnapshot' },
@@ -73,13 +86,13 @@ export const sendingMachine = setup({
     pausing: {
       description:
         'The next piece waits, so that a snapshot takes no more of the network and the disk than it may (thesis 5.1.2).',
-      after: { pace: 'reading' },
+      after: { pause: 'reading' },
     },
     awaitingInstall: {
       description:
         'The follower has all of it, checks it and puts it in place; heartbeats keep asking how that went (thesis 5.1).',
       on: {
-        MOVED: 'pausing',
+        MOVED: { target: 'pausing', actions: 'noteHowLongItTook' },
         OUTGROWN: 'lacking',
         REFUSED: { target: 'lacking', actions: 'giveUpSnapshot' },
       },

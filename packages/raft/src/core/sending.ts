@@ -15,6 +15,8 @@ interface Shipment {
   id: SnapshotId | null;
   /** Up to here the follower has it. */
   offset: number;
+  /** When the last piece was to be read. */
+  readMs: number;
   /** Pieces sent since it last answered. */
   unanswered: number;
   /** Answers since the last piece that say that it has not come. */
@@ -37,6 +39,7 @@ export type SendingCheckpoint = readonly {
   readonly peer: string;
   readonly id: SnapshotId | null;
   readonly offset: number;
+  readonly readMs: number;
   readonly unanswered: number;
   readonly unmoved: number;
   readonly machine: InstanceCheckpoint;
@@ -75,7 +78,7 @@ export class Sending {
   begin(peer: string, nowMs: number, out: Out): void {
     const { snapshotPieceBytes, snapshotBytesPerSecondMax, electionTimeoutMaxMs } = this.#shared.config;
     const machine = this.#machineOf(peer);
-    this.#shipments.set(peer, { id: null, offset: 0, unanswered: 0, unmoved: 0, machine });
+    this.#shipments.set(peer, { id: null, offset: 0, readMs: nowMs, unanswered: 0, unmoved: 0, machine });
     const paceMs = Math.ceil((snapshotPieceBytes * 1000) / snapshotBytesPerSecondMax);
     machine.start({ answerMs: electionTimeoutMaxMs, paceMs }, nowMs, out);
     this.supplied(nowMs, out);
@@ -141,7 +144,7 @@ export class Sending {
     const moved = offset !== shipment.offset;
     shipment.offset = Math.min(offset, shipment.id.bytes);
     if (shipment.offset === shipment.id.bytes) shipment.machine.send({ type: 'ALL_THERE' }, nowMs, out);
-    else if (moved) shipment.machine.send({ type: 'MOVED' }, nowMs, out);
+    else if (moved) shipment.machine.send({ type: 'MOVED', tookMs: nowMs - shipment.readMs }, nowMs, out);
     else if (++shipment.unmoved === unmovedMax) shipment.machine.send({ type: 'MISSED' }, nowMs, out);
   }
 
@@ -170,6 +173,7 @@ export class Sending {
         if (id === null) return;
         shipment.unanswered++;
         shipment.unmoved = 0;
+        shipment.readMs = nowMs;
         const length = Math.min(this.#shared.config.snapshotPieceBytes, id.bytes - offset);
         return out.emit({ type: 'readSnapshot', to: peer, id, offset, length });
       }
@@ -184,12 +188,9 @@ export class Sending {
   }
 
   checkpoint(): SendingCheckpoint {
-    return [...this.#shipments].map(([peer, { id, offset, unanswered, unmoved, machine }]) => ({
+    return [...this.#shipments].map(([peer, { machine, ...columns }]) => ({
       peer,
-      id,
-      offset,
-      unanswered,
-      unmoved,
+      ...columns,
       machine: machine.checkpoint(),
     }));
   }
