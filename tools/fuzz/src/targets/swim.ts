@@ -24,11 +24,13 @@ const lifeMax = 0xffff_ffff;
 const inflateBytesMax = 1 << 20;
 // What every long run has to have reached: each layer of the wire, and each way to be refused there.
 const mustReach: readonly string[] = [
-  ...['checksum', 'compression', 'incarnation', 'key', 'label', 'nesting', 'truncated', 'type'].map(
+  ...['address', 'checksum', 'compression', 'field', 'incarnation', 'key', 'label', 'nesting'].map(
     (reason) => `packets/${reason}`,
   ),
-  ...['compression', 'key', 'too_large', 'truncated', 'type'].map((reason) => `streams/${reason}`),
-  'packets/too_large',
+  ...['too_large', 'truncated', 'type', 'versions'].map((reason) => `packets/${reason}`),
+  ...['compression', 'field', 'key', 'too_large', 'truncated', 'type', 'unreachable', 'versions'].map(
+    (reason) => `streams/${reason}`,
+  ),
   'taken/clear',
   'taken/holder',
   // Forged versions, names and deletions in metadata: refused for what they are, and some believed.
