@@ -49,8 +49,9 @@ export type Verdict =
   | { readonly status: RefusalStatus };
 
 /**
- * `busy`, `notLeader`: certainly not taken; the former because too much is uncommitted. `dropped`: taken, but another entry was agreed on in its place. `unknown`: the node
- * asked cannot tell (any more). `sessionExpired`, `sequenceTooOld`: reached its place in the log and was refused there, on every replica.
+ * `busy`: too much is uncommitted, so it was not taken. `notLeader`: not taken either. `dropped`: taken, but another entry was agreed on
+ * in its place. `unknown`: the node asked cannot tell (any more). `sessionExpired`, `sequenceTooOld`: reached its place in the log and was
+ * refused there, on every replica.
  */
 export const refusalStatuses = [
   'busy',
@@ -118,7 +119,7 @@ export type Transition = 'auto' | 'joint' | 'explicit' | 'leave';
 
 export type FailureCause = 'storage' | 'stateMachine';
 
-/** How a local proposal or read ended: a verdict of the log, or why there is none. `tooManyPending`: this node waits for enough others. */
+/** How a local proposal or read ended: a verdict of the log, or why there is none. `tooManyPending`: as many as may wait already. */
 export type Answer =
   | { readonly status: 'applied'; readonly index: number; readonly term: number; readonly result: Uint8Array }
   | {
