@@ -327,12 +327,18 @@ describe('disruption', () => {
     expect(node.sent('voteResponse')).toMatchObject([{ pre: true, granted: false }]);
   });
 
-  it('9.6: of two that ask for pre-votes at the same time one gives way, so that they do not split the vote', () => {
-    const cluster = new BenchCluster(['a', 'b', 'c']);
-    for (const name of ['b', 'a']) cluster.node(name).passElectionTimeout();
-    cluster.settle(({ from, to }) => from !== 'c' && to !== 'c');
-    expect(['a', 'b'].map((name) => cluster.node(name).core.role)).toEqual(['leader', 'follower']);
-  });
+  it.each([
+    [{}, ['leader', 'follower']],
+    [{ b: 1 }, ['follower', 'leader']],
+  ])(
+    '9.6: of two that ask for pre-votes at the same time one gives way, so that they do not split the vote: %o',
+    (priorities, roles) => {
+      const cluster = new BenchCluster(['a', 'b', 'c'], { priorities });
+      for (const name of ['b', 'a']) cluster.node(name).passElectionTimeout();
+      cluster.settle(({ from, to }) => from !== 'c' && to !== 'c');
+      expect(['a', 'b'].map((name) => cluster.node(name).core.role)).toEqual(roles);
+    },
+  );
 
   it('9.6: who has asked gives way to a better log, and to anybody a moment later', () => {
     const grants = (nodeId: string, from: string, lastIndex: number, waitMs: number): boolean | undefined => {

@@ -100,13 +100,13 @@ export class Election {
 
   /**
    * Two that ask each other at once and both agree would then stand at once, split the vote and wait for another election timeout. So one
-   * of them gives way: of two equal logs the one whose name comes later, for as long as the other may be expected to stand.
+   * of them gives way: of two equal logs the one whose turn comes later, for as long as the other may be expected to stand.
    */
   #comesBefore(from: string, { lastIndex, lastTerm }: VoteRequest, nowMs: number): boolean {
-    const { role, config, log } = this.#shared;
+    const { role, config, log, turns } = this.#shared;
     const hasJustAsked = role === 'preCandidate' && nowMs - this.#askedMs < config.heartbeatMs;
     const isEqual = lastIndex === log.lastIndex && lastTerm === log.lastTerm;
-    return hasJustAsked && isEqual && config.nodeId < from;
+    return hasJustAsked && isEqual && turns.compare(config.nodeId, from) < 0;
   }
 
   #answerVote(from: string, request: VoteRequest, nowMs: number, out: RaftOut): boolean {
