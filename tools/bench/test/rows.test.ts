@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   failoverRows,
   type FailoverTimes,
+  loadExpectations,
   loadRows,
   type RaftSamples,
   type StoreName,
@@ -38,6 +39,20 @@ describe('the rows of bench raft', () => {
     ]);
     expect(rows[0]).toMatchObject({ ours: 200, limit: 400, ratioToLimit: 0.5, peers: { etcd: 50 } });
     expect(rows[4]).toMatchObject({ ours: 10, limit: null, ratioToLimit: null, peers: { etcd: 20 } });
+  });
+
+  it('come with the expectation that ours refuses nothing, in any round; of the others that is not asked', () => {
+    const refused = { ...result(100), failed: 1 };
+    const held = (samples: RaftSamples): boolean[] => loadExpectations(samples).map((one) => one.held);
+    expect(
+      held(
+        new Map([
+          ['ours put 8', [result(100)]],
+          ['etcd put 8', [refused]],
+        ]),
+      ),
+    ).toEqual([true]);
+    expect(held(new Map([['ours read 8', [result(100), refused]]]))).toEqual([false]);
   });
 
   it('without etcd have no peers', () => {

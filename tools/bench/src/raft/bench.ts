@@ -31,7 +31,14 @@ import { clientHost, type FailoverScene, inside, measureFailover } from './failo
 import type { Restarted } from './lone-program.ts';
 import type { RaftBenchOptions } from './options.ts';
 import { measureRestart, restartRows } from './restart.ts';
-import { failoverRows, type FailoverTimes, loadRows, type RaftSamples, type StoreName } from './rows.ts';
+import {
+  failoverRows,
+  type FailoverTimes,
+  loadExpectations,
+  loadRows,
+  type RaftSamples,
+  type StoreName,
+} from './rows.ts';
 import { keepLoaded, steadyExpectations, steadyRows, type SteadyRun } from './steady.ts';
 
 /** Ours by default, and what etcd is set to for the failover: an election timeout is drawn between this and twice this. */
@@ -234,6 +241,7 @@ class RaftBench {
       this.#options;
     const absence = this.#absence;
     const expectations = [
+      ...(this.#loads.size === 0 ? [] : loadExpectations(this.#loads)),
       ...(this.#steady === null ? [] : steadyExpectations(this.#steady)),
       ...(absence === null ? [] : awayExpectations(absence)),
     ];

@@ -1,4 +1,4 @@
-import type { BenchRow } from '../result.ts';
+import type { BenchRow, Expectation } from '../result.ts';
 import { ascending, pairedRatio, quantile, summarize } from '../statistics.ts';
 import type { RaftLoadResult } from './client-program.ts';
 
@@ -52,6 +52,12 @@ export function loadRows(samples: RaftSamples, clients: readonly number[]): Benc
       }),
     ),
   );
+}
+
+/** Of the others it is not asked. */
+export function loadExpectations(samples: RaftSamples): Expectation[] {
+  const ours = [...samples].filter(([key]) => key.startsWith('ours ')).flatMap(([, results]) => results);
+  return [{ what: 'ours accepted every put and every read', held: ours.every(({ failed }) => failed === 0) }];
 }
 
 export function failoverRows(losses: FailoverTimes, trials: number): BenchRow[] {
