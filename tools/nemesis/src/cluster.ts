@@ -157,13 +157,16 @@ export class Cluster {
   /** Starts a node on whatever its folder holds; done when it listens. */
   async start(nodeId: string): Promise<void> {
     this.launch(nodeId);
+    await this.#listens(nodeId);
+  }
+
+  async #listens(nodeId: string): Promise<void> {
     const node = this.#nodes.get(nodeId);
     await this.#until(
       `${nodeId} listens`,
       () => node?.address !== null || !node.process.running,
       boundsMs.start,
     );
-    this.#tellAddresses();
   }
 
   /** Starts a node, and leaves it to itself. */
@@ -178,7 +181,10 @@ export class Cluster {
     const node: RunningNode = { process, address: null, status: null, digest: null, paused: false };
     this.#nodes.set(nodeId, node);
     process.onMessage((message) => {
-      if (message.kind === 'ready') node.address = message.address;
+      if (message.kind === 'ready') {
+        node.address = message.address;
+        this.#tellAddresses();
+      }
       if (message.kind === 'status') {
         this.#leaseReads += message.status.leaseReads - (node.status?.leaseReads ?? 0);
         node.status = message.status;
@@ -232,12 +238,11 @@ export class Cluster {
   /** Ends every fault; done when all nodes listen again. */
   async mend(): Promise<void> {
     await this.network?.heal();
-    const down: string[] = [];
     for (const [nodeId, { process, paused }] of this.#nodes) {
-      if (!process.running) down.push(nodeId);
+      if (!process.running) this.launch(nodeId);
       else if (paused) this.resume(nodeId);
     }
-    await Promise.all(down.map((nodeId) => this.start(nodeId)));
+    await Promise.all(this.nodeIds.map((nodeId) => this.#listens(nodeId)));
   }
 
   /** Done when one more write has been acknowledged. */

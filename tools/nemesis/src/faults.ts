@@ -113,9 +113,11 @@ const killRandom: Fault = {
     const victims = shuffled(prng, cluster.nodeIds).slice(0, size);
     cluster.say(`SIGKILL ${victims.join(', ')}`);
     await cluster.kill(...victims);
-    await Promise.all(victims.map((nodeId) => cluster.start(nodeId)));
-    // Mostly under full load again; else the next one strikes while they find together.
-    if (prng.below(4) > 0) await cluster.writesGoOn();
+    // Mostly under full load again; else the next one strikes while they find together, or start.
+    const next = prng.below(8);
+    if (next === 0) for (const victim of victims) cluster.launch(victim);
+    else await Promise.all(victims.map((victim) => cluster.start(victim)));
+    if (next > 1) await cluster.writesGoOn();
   },
 };
 
