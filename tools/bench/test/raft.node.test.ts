@@ -23,14 +23,15 @@ it('bench raft loads ours as shipped beside the limit and etcd, in every row', a
   const cases = (kind: string): string[] => figures.map((figure) => `${kind}, 1 client${figure}`);
   expect(rows.map((row) => row.case)).toEqual([...cases('puts'), ...cases('linearizable reads')]);
   const hasEtcd = notes.length === 0;
-  for (const { case: what, ours, limit, peers } of rows) {
-    // What an operation costs is counted over all of them; a starved machine may complete none in the time that is measured.
-    if (what.endsWith('CPU of all servers')) expect([what, ours > 0]).toEqual([what, true]);
+  // What an operation costs is counted over all of them; a starved machine may complete none in the time that is measured.
+  const costs = rows.filter((row) => row.case.endsWith('CPU of all servers'));
+  expect(costs.map(({ ours }) => ours > 0)).toEqual([true, true]);
+  for (const { case: what, limit, peers } of rows) {
     expect([what, limit === null]).toEqual([what, what.startsWith('linearizable reads')]);
     expect([what, Object.keys(peers)]).toEqual([what, hasEtcd ? ['etcd'] : []]);
   }
   expect(readdirSync(folder)).toEqual([]);
-}, 120_000);
+}, 240_000);
 
 it('bench raft starts one again from a long log, and brings one back that was away, by a snapshot', async () => {
   const { rows, config, expectations } = await benchRaft({
@@ -40,7 +41,7 @@ it('bench raft starts one again from a long log, and brings one back that was aw
     restart: 2000,
     away: 2000,
     awayKeys: 500,
-    awaySlices: 1,
+    awaySliceMs: 50,
     settings: { snapshotEntries: 500, logTailEntries: 100 },
     folder,
   });
@@ -54,4 +55,4 @@ it('bench raft starts one again from a long log, and brings one back that was aw
   expect(of('snapshot it is sent')).toBeGreaterThan(0);
   expect(of('return, until it is level')).toBeGreaterThan(0);
   expect(readdirSync(folder)).toEqual([]);
-}, 120_000);
+}, 240_000);

@@ -15,8 +15,7 @@ export interface AwayOptions {
   readonly entries: number;
   /** All that is ever put, together. */
   readonly keys: number;
-  /** Of puts with all three there, before and after. */
-  readonly slices: number;
+  readonly sliceMs: number;
   readonly clients: number;
   readonly valueBytes: number;
   readonly say: (line: string) => void;
@@ -43,7 +42,7 @@ export interface AwayResult {
   readonly memory: { readonly whole: number; readonly most: number };
 }
 
-const sliceMs = 500;
+const wholeSlices = 8;
 // Nothing of what went before is left to be caught up with but what is under way.
 const levelEntries = 1000;
 const patienceMs = 120_000;
@@ -67,12 +66,12 @@ export class AwayRun {
   }
 
   async #measure(): Promise<AwayResult> {
-    const { cluster, entries, keys, slices, say, profile } = this.#options;
+    const { cluster, entries, keys, say, profile } = this.#options;
     const leader = this.#leader;
     // Every key once and the compiler warm, before anything counts.
     const filled = await this.#slices(async () => (await this.#commitIndex()) < keys * 1.2);
     say(`away: ${filled.length} runs to begin with`);
-    const whole = await this.#slices((done) => done < slices);
+    const whole = await this.#slices((done) => done < wholeSlices);
     const memoryWhole = await cluster.memory(leader);
     const leftAt = await this.#commitIndex();
     await cluster.kill(this.#absent);
@@ -105,7 +104,7 @@ export class AwayRun {
     say(
       `away: level again after ${returnMs.toFixed(0)} ms, puts/s meanwhile: ${returning.map(Math.round).join(' ')}`,
     );
-    const after = await this.#slices((done) => done < slices);
+    const after = await this.#slices((done) => done < wholeSlices);
     return {
       whole,
       away,
@@ -124,7 +123,7 @@ export class AwayRun {
 
   /** Puts, slice after slice, as long as `goOn` says. @returns puts/s of each. */
   async #slices(goOn: (done: number) => boolean | Promise<boolean>): Promise<number[]> {
-    const { client, clients, keys, valueBytes } = this.#options;
+    const { client, clients, keys, sliceMs, valueBytes } = this.#options;
     const load: RaftLoad = {
       store: 'ours',
       server: this.#leader,

@@ -212,11 +212,18 @@ class RaftBench {
   }
 
   async away(): Promise<void> {
-    const { away: entries, awayKeys: keys, awaySlices: slices, clients, valueBytes, profile } = this.#options;
+    const {
+      away: entries,
+      awayKeys: keys,
+      awaySliceMs: sliceMs,
+      clients,
+      valueBytes,
+      profile,
+    } = this.#options;
     const cluster = await this.#ours();
     const client = await this.#client(new Map([['ours', cluster]]));
     const say = this.#say;
-    const load = { entries, keys, slices, clients: Math.max(...clients), valueBytes, profile };
+    const load = { entries, keys, sliceMs, clients: Math.max(...clients), valueBytes, profile };
     this.#absence = await AwayRun.measure({ cluster, client, say, ...load });
     await Promise.all([client.kill(), cluster.stop()]);
   }

@@ -14,9 +14,9 @@ export interface RaftBenchOptions {
   /** Entries for which a follower of ours is away, and entries that one starts again with; 0: none. In place of the load. */
   readonly away: number;
   readonly restart: number;
-  /** How many keys are put while one is away, and for how many slices of half a second all three are there before and after. */
+  /** How many keys are put around an absence, and for how long at a time before it is looked at what became of it. */
   readonly awayKeys: number;
-  readonly awaySlices: number;
+  readonly awaySliceMs: number;
   /** What of the servers' configuration differs from the defaults: nothing in a run whose figures count. */
   readonly settings: Readonly<Record<string, number>>;
   /** Where the logs are written. */
@@ -36,7 +36,7 @@ export const raftDefaults: RaftBenchOptions = {
   away: 0,
   restart: 0,
   awayKeys: 100_000,
-  awaySlices: 8,
+  awaySliceMs: 500,
   settings: {},
   folder: tmpdir(),
 };
