@@ -120,6 +120,30 @@ export const transportConfigSchema = z
       .default(512 * 1024)
       .describe('Bytes waiting to be written to a peer below which ready() resolves.')
       .meta({ unit: 'bytes', advice: 'More keeps more memory alive and makes nothing faster.' }),
+    inFlightBytesMin: z
+      .int()
+      .min(1024)
+      .max(64 * 1024 * 1024)
+      .default(256 * 1024)
+      .describe(
+        'Bytes that may always be written to a peer and not acknowledged; how many more is tuned by what the path delivers and by its round trip.',
+      )
+      .meta({
+        unit: 'bytes',
+        advice: 'Critical waits behind as much on a slow path; less than 256 KiB keeps a fast one idle.',
+      }),
+    inFlightDelayMs: z
+      .number()
+      .min(0)
+      .max(1000)
+      .default(1)
+      .describe(
+        'How long more than two round trips what may be written and not acknowledged takes at the rate the path has shown.',
+      )
+      .meta({
+        unit: 'ms',
+        advice: 'Critical waits no longer for it; less than a turn of an event loop keeps a fast path idle.',
+      }),
     windowMessages: z
       .int()
       .min(64)
@@ -155,9 +179,12 @@ export const transportConfigSchema = z
       .meta({ unit: 'ms', advice: 'With keepaliveIdleMs it is how long a dead peer goes unnoticed.' }),
     writeTimeoutMs: ms(10_000, 10, 3_600_000)
       .describe(
-        'How long a peer may take none of the bytes that wait for it before its connection is closed.',
+        'How long a peer may take and acknowledge nothing, while something waits for it, before its connection is closed.',
       )
-      .meta({ unit: 'ms', advice: 'A peer that reads 64 KiB in that time makes progress.' }),
+      .meta({
+        unit: 'ms',
+        advice: 'A peer that takes a frame, at most 72 KiB, in that time makes progress.',
+      }),
     idleCloseMs: ms(300_000, 0, 86_400_000)
       .describe(
         'How long a connection between nodes may be of no use to anybody before it is closed; the next message dials anew. 0: it stays.',

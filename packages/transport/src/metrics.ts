@@ -24,6 +24,7 @@ export class TransportMetrics {
   readonly #messagesCompressed: Counter;
   readonly #compressionSaved: Counter;
   readonly #compressionUseless: Counter;
+  readonly inFlightStalls: Counter;
   readonly #metrics: Metrics;
   readonly #labelled = new Map<string, Counter>();
 
@@ -61,6 +62,9 @@ export class TransportMetrics {
     });
     this.messagesExpanded = metrics.counter('messages_expanded', {
       help: 'Compressed messages and answers that came in.',
+    });
+    this.inFlightStalls = metrics.counter('in_flight_stalls', {
+      help: 'Times messages had to wait until their peer had acknowledged others.',
     });
     this.queueDepth = metrics.gauge('queue_depth', { help: 'Messages waiting to be written, all peers.' });
   }

@@ -362,7 +362,7 @@ describe('a slab', () => {
     const { blocks, cut } = cutter();
     for (let i = 0; i < 100; i++) cut(130_000);
     Object.assign(progress, { unacknowledged: 101, left: 100 * 130_000 });
-    for (let i = 0; i < 64; i++) cut(130_000);
+    for (let i = 0; i < 16; i++) cut(130_000);
     expect(blocks).toHaveLength(100);
     progress.left = null;
     for (let i = 0; i < 10; i++) cut(130_000);

@@ -263,6 +263,57 @@ describe('large messages', () => {
     expect(order).toEqual(['Critical 4', 'High 4', 'Normal 2000000']);
   });
 
+  it('do not fill the buffers of systems: more leaves when the peer acknowledges, and Critical waits for nothing', () => {
+    const world = new EngineWorld(1);
+    const [a, b] = [world.boot('a'), world.boot('b')];
+    world.network.latencyMs = 10;
+    world.network.isDeep = true;
+    const heard: [number, string][] = [];
+    b.engine.handle(type, (_bytes, { priority }, answer) => {
+      heard.push([world.clock.nowMs(), priority]);
+      answer({ ok: true, value: undefined });
+    });
+    a.engine.post('b', type, number(0));
+    world.run(100);
+    const [startMs, before] = [world.clock.nowMs(), heard.length];
+    a.engine.post('b', type, new Uint8Array(8_000_000), 'Low');
+    world.run(5);
+    const [channel] = a.engine.channels();
+    expect(channel).toMatchObject({ inFlightBytesMax: 262_144, roundTripMs: null });
+    expect(channel?.inFlightBytes).toBeGreaterThanOrEqual(262_144);
+    expect(channel?.inFlightBytes).toBeLessThan(262_144 + 65_552);
+    a.engine.post('b', type, number(1), 'Critical');
+    world.run(11);
+    expect(heard.slice(before)).toEqual([[startMs + 15, 'Critical']]);
+    world.run(300);
+    expect(heard.slice(before).map(([, priority]) => priority)).toEqual(['Critical', 'Low']);
+    // It took 600 ms at the minimum.
+    expect((heard.at(-1)?.[0] ?? 0) - startMs).toBeLessThan(220);
+    expect(a.engine.channels()).toMatchObject([{ inFlightBytes: 0, roundTripMs: 20 }]);
+  });
+
+  it('wait with what is Critical, too, when much of that is under way', () => {
+    const world = new EngineWorld(1);
+    const [a] = [world.boot('a'), world.boot('b')];
+    world.network.latencyMs = 10;
+    a.engine.post('b', type, number(0));
+    world.run(100);
+    world.network.isDeep = true;
+    a.engine.post('b', type, new Uint8Array(2_000_000), 'Low');
+    world.run(2);
+    const under = (): number => a.engine.channels()[0]?.inFlightBytes ?? 0;
+    const before = under();
+    for (let i = 0; i < 200; i++) a.engine.post('b', type, new Uint8Array(1000), 'Critical');
+    world.run(2);
+    expect(before).toBeGreaterThanOrEqual(262_144);
+    expect(under()).toBeGreaterThan(before);
+    expect(under()).toBeGreaterThanOrEqual(262_144 + 65_536);
+    expect(under()).toBeLessThan(262_144 + 65_536 + 1100);
+    world.run(1000);
+    expect(a.engine.channels()).toMatchObject([{ inFlightBytes: 0 }]);
+    expect(a.engine.peers()).toMatchObject([{ queued: 0 }]);
+  });
+
   it('stop in the middle when their caller gives up, and leave room for the next', () => {
     const world = new EngineWorld(1);
     const [a, b] = [world.boot('a'), world.boot('b')];

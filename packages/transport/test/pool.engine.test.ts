@@ -163,6 +163,20 @@ describe('a peer that never reads', () => {
     expect(reasons(b)).toEqual(['up connected', 'down TRANSPORT_WRITE_STALLED']);
   });
 
+  it('is cut off, too, when what it should have acknowledged is all in the buffers of systems', () => {
+    const { world, b } = deaf({ writeTimeoutMs: 6000 });
+    world.network.isDeep = true;
+    for (let i = 0; i < 30; i++) b.engine.post('x', type, new Uint8Array(8000));
+    world.run(10_000);
+    // All of it is on its way, and nothing waits.
+    expect(reasons(b)).toEqual(['up connected']);
+    for (let i = 0; i < 10; i++) b.engine.post('x', type, new Uint8Array(8000));
+    world.run(5500);
+    expect(reasons(b)).toEqual(['up connected']);
+    world.run(2000);
+    expect(reasons(b)).toEqual(['up connected', 'down TRANSPORT_WRITE_STALLED']);
+  });
+
   it('is not one that reads slowly', () => {
     const { world, a, b } = pair({ writeTimeoutMs: 6000, keepaliveIdleMs: 60_000 });
     world.network.latencyMs = 4000;

@@ -105,6 +105,12 @@ export class SendQueue {
     return critical === undefined ? undefined : this.#critical(critical);
   }
 
+  /** What is Critical, unless others are to go first. */
+  nextCritical(): Outgoing | undefined {
+    const critical = this.#head(0);
+    return critical === undefined || this.#owed > owedBytesMax ? undefined : this.#critical(critical);
+  }
+
   /** The session is over: its streams, answers to its requests and what takes requests back would hit others in the next one. */
   endSession(): void {
     for (const lane of this.#lanes) {

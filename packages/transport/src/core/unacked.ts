@@ -16,6 +16,7 @@ export class Unacked {
   #next: number;
   #resend: number;
   #bytes = 0;
+  #acknowledgedBytes = 0;
 
   /** @param max a power of two, at least 64. @param first the first sequence of the session. */
   constructor(max: number, first = 1) {
@@ -37,6 +38,11 @@ export class Unacked {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Of all time. */
+  get acknowledgedBytes(): number {
+    return this.#acknowledgedBytes;
   }
 
   get full(): boolean {
@@ -127,6 +133,7 @@ export class Unacked {
     const item = this.#ring[index] as Outgoing;
     this.#ring[index] = undefined;
     this.#bytes -= headerBytes + item.length;
+    this.#acknowledgedBytes += headerBytes + item.length;
     if (this.#resend === this.#first) this.#resend = after(this.#first);
     this.#first = after(this.#first);
     return item;

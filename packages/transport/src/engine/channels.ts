@@ -37,6 +37,10 @@ export interface ChannelStatus extends Counts {
   /** By priority: what the peer has of ours and has not finished with. Its window is `streamWindowBytes` of the peer. */
   readonly windowUsedBytes: Readonly<Record<Priority, number>>;
   readonly windowBytes: number;
+  /** Written and not acknowledged; how much that may be now; and the shortest round trip of late, null until one has been measured. */
+  readonly inFlightBytes: number;
+  readonly inFlightBytesMax: number;
+  readonly roundTripMs: number | null;
   readonly connection: ConnectionStatus | null;
   readonly streams: readonly StreamStatus[];
 }
@@ -52,7 +56,7 @@ export const channelsOf = (
   });
 
 function channelOf(delivery: Delivery, connection: WireConnection | null, hub: StreamHub): ChannelStatus {
-  const { peer, connectionsOpened, sessionsBegun, peerLimits } = delivery;
+  const { peer, connectionsOpened, sessionsBegun, peerLimits, inFlight } = delivery;
   const used = priorities.map((priority, i) => [priority, delivery.windowUsed(i)]);
   return {
     peer,
@@ -63,6 +67,9 @@ function channelOf(delivery: Delivery, connection: WireConnection | null, hub: S
     ...hub.counts(peer),
     windowUsedBytes: Object.fromEntries(used) as Record<Priority, number>,
     windowBytes: peerLimits.streamWindowBytes,
+    inFlightBytes: delivery.inFlightBytes,
+    inFlightBytesMax: inFlight.boundBytes,
+    roundTripMs: inFlight.roundTripMs,
     connection: connection === null ? null : connectionStatus(connection),
     streams: hub.all(peer).map(({ tally, id, ours, typeId, priority, outstanding, unread }) => ({
       id,

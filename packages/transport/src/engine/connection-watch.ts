@@ -53,7 +53,7 @@ export class ConnectionWatch {
       const { id, delivery } = connection;
       if (delivery === null || connection.refused) continue;
       isNeeded = true;
-      if (delivery.queued === 0) connection.release();
+      connection.rest();
       const event = this.#judge(connection, delivery, nowMs);
       if (event !== null) this.#owner.dispatch({ type: event, connection: id });
     }

@@ -33,6 +33,8 @@ export interface ConnectionsOwner extends WatchOwner {
     payload: Uint8Array,
   ): boolean;
   flush(delivery: Delivery): void;
+  /** The peer may be waiting for what is owed to it. */
+  acknowledge(delivery: Delivery): void;
   /** The socket has room again: what waits for it is written at once. */
   drained(delivery: Delivery): void;
   redial(peer: string): boolean;
@@ -298,7 +300,8 @@ export class Connections {
   }
 
   #acknowledge(delivery: Delivery): void {
-    if (delivery.ackIsDue) this.#owner.flush(delivery);
+    if (delivery.ackIsUrgent) this.#owner.acknowledge(delivery);
+    else if (delivery.ackIsDue) this.#owner.flush(delivery);
     else if (delivery.owesAck) this.acknowledgeLater(delivery);
   }
 

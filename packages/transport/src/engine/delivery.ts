@@ -12,6 +12,7 @@ import { CallTable } from '../core/call-table.ts';
 import type { Shrink } from '../core/compression.ts';
 import { ReceiveCredit, SendCredit } from '../core/credit.ts';
 import type { PeerLimits } from '../core/handshake.ts';
+import { InFlight } from '../core/in-flight.ts';
 import { SendQueue } from '../core/send-queue.ts';
 import { after, ahead } from '../core/sequence.ts';
 import { Tally } from '../core/tally.ts';
@@ -28,6 +29,8 @@ export interface DeliveryLimits {
   readonly queueBytesMax: number;
   readonly windowMessages: number;
   readonly readyBytes: number;
+  readonly inFlightBytesMin: number;
+  readonly inFlightDelayMs: number;
   readonly messageBytesMax: number;
   readonly streamWindowBytes: number;
   readonly sessionWindowBytes: number;
@@ -57,18 +60,22 @@ export interface Carrier {
   /** Nothing that was written waits in the socket. */
   readonly isEmpty: boolean;
   writeControl(frame: Uint8Array): void;
-  flush(attemptsMax: number): number;
+  flush(attemptsMax: number, nowMs: number): number;
 }
 
-// An acknowledgement this late costs nothing: it frees at most this much of the peer's memory.
+// So much goes unacknowledged while nothing is sent back: a good part of the least that a peer may have under way.
 const ackEveryMessages = 512;
-const ackEveryBytes = 262_144;
+const ackEveryBytes = 131_072;
+/** Critical may be written beyond the bound of what is under way, by so much. */
+const criticalBytes = 65_536;
 
 export class Delivery {
   readonly peer: string;
   readonly #limits: DeliveryLimits;
   readonly #allocate: Allocate | undefined;
   readonly queue: SendQueue;
+  /** How much may be under way. Replaced with the connection: another one may take another path. */
+  inFlight: InFlight;
   /** Messages of the peer's that are coming in chunks. */
   assembly: Assembly;
   /** What the peer may send. Replaced with the session: what handlers of the last one finish counts for nothing. */
@@ -110,6 +117,7 @@ export class Delivery {
   #sendCredit: SendCredit;
   #peerLimits: PeerLimits;
   #unacked: Unacked;
+  #isHeldBack = false;
   #received = 0;
   #ackMessages = 0;
   #ackBytes = 0;
@@ -126,6 +134,7 @@ export class Delivery {
     this.receiveCredit = new ReceiveCredit(limits);
     this.queue = new SendQueue(this.#sendCredit);
     this.#unacked = new Unacked(limits.windowMessages);
+    this.inFlight = new InFlight(limits);
   }
 
   /** What the peer takes. */
@@ -162,6 +171,9 @@ export class Delivery {
   }
   get firstUnacknowledged(): number {
     return this.#unacked.first;
+  }
+  get inFlightBytes(): number {
+    return this.#unacked.bytes;
   }
   get received(): number {
     return this.#received;
@@ -216,20 +228,43 @@ export class Delivery {
     for (const done of waiting) done(error === null ? { ok: true, value: undefined } : { ok: false, error });
   }
 
+  /** Something waits until the peer has acknowledged more. */
+  get isHeldBack(): boolean {
+    return this.#isHeldBack && this.#unacked.size > 0;
+  }
+
+  /** It need not wait any more. */
+  get mayGoOn(): boolean {
+    return this.#isHeldBack && !this.#unacked.full && this.#unacked.bytes < this.inFlight.boundBytes;
+  }
+
   /** The next frame to write: first what has to be sent again. Its number is in `takenSequence`. */
-  take(attemptsMax: number): Outgoing | null {
+  take(attemptsMax: number, nowMs: number): Outgoing | null {
     const unacked = this.#unacked;
     if (unacked.resending > 0) {
       this.takenSequence = unacked.resendSequence;
       this.resent++;
       return unacked.nextResend(attemptsMax) ?? null;
     }
-    if (unacked.full) return null;
-    const item = this.queue.next();
+    const item = this.#next();
     if (item === undefined) return null;
+    const { bytes, acknowledgedBytes } = unacked;
     this.takenSequence = unacked.push(item);
     this.taken++;
+    // Not of what has gone beyond the bound: a sample is of no longer queue than that.
+    if (!this.#isHeldBack && this.inFlight.wrote(this.takenSequence, bytes, acknowledgedBytes, nowMs))
+      item.flags |= flagBits.acknowledgeNow;
     return item;
+  }
+
+  #next(): Outgoing | undefined {
+    const { queue } = this;
+    const unacked = this.#unacked;
+    const { boundBytes } = this.inFlight;
+    this.#isHeldBack = queue.size > 0 && (unacked.full || unacked.bytes >= boundBytes);
+    if (!this.#isHeldBack) return queue.next();
+    this.inFlight.heldBack();
+    return unacked.full || unacked.bytes >= boundBytes + criticalBytes ? undefined : queue.nextCritical();
   }
 
   /** A new session on a new connection. Numbers start at one, in both directions. */
@@ -237,6 +272,7 @@ export class Delivery {
     this.sessionsBegun++;
     this.#received = 0;
     this.#unacked = new Unacked(this.#limits.windowMessages);
+    this.inFlight = new InFlight(this.#limits);
     this.#sendCredit = new SendCredit(this.#peerLimits);
     this.queue.restart(this.#sendCredit);
     this.receiveCredit = new ReceiveCredit(this.#limits);
@@ -249,8 +285,9 @@ export class Delivery {
 
   /** The session goes on; the peer has everything up to `received`. False when that cannot be. */
   resume(received: number): boolean {
-    if (!this.acknowledged(received)) return false;
+    if (!this.#unacked.acknowledge(received)) return false;
     this.#unacked.rewind();
+    this.inFlight = new InFlight(this.#limits);
     this.#clearAck();
     this.receiveCredit.repeat();
     this.refusal = null;
@@ -258,8 +295,11 @@ export class Delivery {
   }
 
   /** False when the peer acknowledges what it was never sent. */
-  acknowledged(sequence: number): boolean {
-    return this.#unacked.acknowledge(sequence);
+  acknowledged(sequence: number, nowMs: number): boolean {
+    const unacked = this.#unacked;
+    if (!unacked.acknowledge(sequence)) return false;
+    this.inFlight.acknowledged(unacked.first, unacked.acknowledgedBytes, nowMs);
+    return true;
   }
 
   /** False when the peer has consumed what it was never sent. */
@@ -300,6 +340,11 @@ export class Delivery {
       this.#ackBytes >= ackEveryBytes ||
       this.receiveCredit.urgent
     );
+  }
+
+  /** So much is owed that the peer may be waiting for it. */
+  get ackIsUrgent(): boolean {
+    return this.#ackBytes >= ackEveryBytes;
   }
 
   acknowledgeSoon(): void {

@@ -129,7 +129,7 @@ export class TransportEngine {
           if (delivery.pings.delete(token)) delivery.calls.get(token)?.succeed(empty);
         },
         acknowledgeLater: (delivery) => this.#connections.acknowledgeLater(delivery),
-        credited: (delivery) => {
+        released: (delivery) => {
           if (delivery.queue.size > 0) this.#flusher.schedule(delivery);
         },
         stream: (delivery, type, flags, typeId, stream, payload) =>
@@ -148,6 +148,7 @@ export class TransportEngine {
       frame: (connection, delivery, type, flags, typeId, stream, sequence, payload) =>
         receiver.frame(connection, delivery, type, flags, typeId, stream, sequence, payload),
       flush: (delivery) => this.#flusher.schedule(delivery),
+      acknowledge: (delivery) => this.#flusher.hurry(delivery),
       drained: (delivery) => {
         this.#flusher.schedule(delivery);
         this.#flusher.flush();

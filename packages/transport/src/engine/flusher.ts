@@ -56,6 +56,12 @@ export class Flusher {
     this.#defer(this.#endOfTurn);
   }
 
+  /** In the middle of a turn, where the socket is empty: what was read in it may be all that the peer may send. */
+  hurry(delivery: Delivery): void {
+    if (delivery.connection?.isEmpty === true && !this.#flushing) this.#write(delivery, delivery.connection);
+    else this.schedule(delivery);
+  }
+
   /** What is queued during a flush is of the next one. */
   readonly flush = (): void => this.#flush(false);
 
@@ -83,11 +89,11 @@ export class Flusher {
   }
 
   #write(delivery: Delivery, connection: Carrier): void {
-    const bytes = connection.flush(this.#attemptsMax);
+    const nowMs = this.#clock.nowMs();
+    const bytes = connection.flush(this.#attemptsMax, nowMs);
     this.#metrics.bytesSent.add(bytes);
     const { taken, resent } = delivery;
     if (bytes > 0) {
-      const nowMs = this.#clock.nowMs();
       delivery.tally.sent(taken + resent, bytes, nowMs);
       connection.tally.sent(taken + resent, bytes, nowMs);
     }

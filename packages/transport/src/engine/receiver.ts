@@ -25,7 +25,7 @@ export interface ReceiverOwner {
   /** Credit is owed: an announcement within the delay of acknowledgements will do. */
   acknowledgeLater(delivery: Delivery): void;
   /** The peer takes more. */
-  credited(delivery: Delivery): void;
+  released(delivery: Delivery): void;
   /** A frame of a stream. Null, or what about it breaks the protocol. */
   stream(
     delivery: Delivery,
@@ -95,9 +95,13 @@ export class Receiver {
       return verdict !== 'gap';
     }
     if (type === frameTypes.ack) {
-      if (!delivery.acknowledged(sequence)) {
+      if (!delivery.acknowledged(sequence, connection.lastHeardMs)) {
         this.#owner.broken(connection, 'ack', violation('it acknowledges what was never sent'));
         return false;
+      }
+      if (delivery.mayGoOn) {
+        this.#metrics.inFlightStalls.add();
+        this.#owner.released(delivery);
       }
       this.#owner.progressed(delivery);
     } else if (type === frameTypes.credit) {
@@ -105,7 +109,7 @@ export class Receiver {
         this.#owner.broken(connection, 'credit', violation('it has consumed what was never sent'));
         return false;
       }
-      this.#owner.credited(delivery);
+      this.#owner.released(delivery);
     } else if (type === frameTypes.ping) {
       // Without a token it only asks whether we live.
       if (stream !== 0) delivery.pinged++;

@@ -40,6 +40,8 @@ export class WireConnection {
   /** When the socket last took anything, or had nothing to take, and what was left then. */
   #progressMs: number;
   #unsent = 0;
+  /** The oldest frame that was not acknowledged then. */
+  #first = 0;
   /** When it was last seen in use, and the mark of its use then. */
   #usedMs: number;
   #activity = 0;
@@ -49,6 +51,7 @@ export class WireConnection {
   #held: Outgoing | null = null;
   /** Bytes given to the stream. */
   #written = 0;
+  #writtenBefore = 0;
   readonly #slab: Slab;
 
   constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number, allocate?: Allocate) {
@@ -107,11 +110,15 @@ export class WireConnection {
     this.#unsent = Infinity;
   }
 
-  /** How long the socket has held bytes and taken none of them. Exact to the time between two looks. */
+  /** How long something has waited, and the socket has taken nothing, and the peer acknowledged nothing. Exact to the time between two looks. */
   stalledMs(nowMs: number): number {
-    const unsent = this.#blocked ? (this.stream?.unsentBytes ?? 0) : -1;
-    if (unsent < this.#unsent || unsent < 0) this.#progressMs = nowMs;
-    this.#unsent = unsent < 0 ? Infinity : unsent;
+    const { delivery } = this;
+    const waits = this.#blocked || delivery?.isHeldBack === true;
+    const unsent = this.stream?.unsentBytes ?? 0;
+    const first = delivery?.firstUnacknowledged ?? 0;
+    if (!waits || unsent < this.#unsent || first !== this.#first) this.#progressMs = nowMs;
+    this.#unsent = waits ? unsent : Infinity;
+    this.#first = first;
     return nowMs - this.#progressMs;
   }
 
@@ -123,14 +130,14 @@ export class WireConnection {
   }
 
   /** Writes what the session has, as far as the socket takes it. Returns the bytes written. */
-  flush(attemptsMax: number): number {
+  flush(attemptsMax: number, nowMs: number): number {
     const { stream } = this;
     let written = 0;
     if (stream === null || !this.writable) return 0;
     stream.cork?.();
     while (this.writable) {
       const room = socketBytesMax - (stream.unsentBytes ?? 0);
-      let bytes = this.#nextRest() ?? this.#control.shift() ?? this.#nextPiece(room, attemptsMax);
+      let bytes = this.#nextRest() ?? this.#control.shift() ?? this.#nextPiece(room, attemptsMax, nowMs);
       if (bytes === null) break;
       if (bytes.length > room) {
         this.#rest = bytes.subarray(room);
@@ -145,9 +152,10 @@ export class WireConnection {
     return written;
   }
 
-  /** Lets go of memory that the next frames would be written to. */
-  release(): void {
-    this.#slab.release();
+  /** When nothing has been written since the last look: lets go of memory that the next frames would be written to. */
+  rest(): void {
+    if (this.#written === this.#writtenBefore) this.#slab.release();
+    this.#writtenBefore = this.#written;
   }
 
   /** What did not fit into the socket with its beginning: nothing may come between. */
@@ -158,10 +166,10 @@ export class WireConnection {
   }
 
   /** Frames in one piece, of about `room` bytes: the last one may be cut where they end. */
-  #nextPiece(room: number, attemptsMax: number): Uint8Array | null {
+  #nextPiece(room: number, attemptsMax: number, nowMs: number): Uint8Array | null {
     const { delivery } = this;
     if (delivery === null) return null;
-    let item = this.#held ?? delivery.take(attemptsMax);
+    let item = this.#held ?? delivery.take(attemptsMax, nowMs);
     this.#held = null;
     if (item === null && !delivery.ackIsDue) return null;
     const slab = this.#slab;
@@ -184,7 +192,7 @@ export class WireConnection {
         at += length;
       }
       if (start + room - at < begunBytesMin) break;
-      item = delivery.take(attemptsMax);
+      item = delivery.take(attemptsMax, nowMs);
     }
     return slab.take(at);
   }

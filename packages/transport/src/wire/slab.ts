@@ -14,7 +14,7 @@ const smallBytes = 16_384;
 /** Two chunks of a large message with what goes before them. */
 export const largeBytes = 135_168;
 /** Large blocks kept until they can be written again; what comes after is left to the collector. */
-const keptMax = 64;
+const keptMax = 16;
 
 interface Block {
   readonly bytes: Uint8Array;

@@ -33,6 +33,8 @@ const config = {
   sessionWindowBytes: 262_144,
   queueMessagesMax: 128,
   queueBytesMax: 524_288,
+  inFlightBytesMin: 16_384,
+  inFlightDelayMs: 0,
   windowMessages: 64,
   callsMax: 96,
   streamsMax: 8,
@@ -76,6 +78,7 @@ const counted = [
   'sessionsBegun',
   'sessionsResumed',
   'resends',
+  'heldBack',
   'simultaneousDials',
   'silentPeers',
   'deafPeers',
@@ -287,6 +290,7 @@ class TransportRun {
     const { counters } = this.#world;
     counters.add('resends', running.metrics.value('resends'));
     counters.add('compressedMessages', running.metrics.value('messages_expanded'));
+    counters.add('heldBack', running.metrics.value('in_flight_stalls'));
   }
 
   /** A node that says `error` has stopped on a bug. */
