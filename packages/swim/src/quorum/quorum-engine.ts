@@ -1,13 +1,5 @@
 /** Quorum with its ports, in callbacks. It runs in the simulator as it does in production. */
-import {
-  ClusterError,
-  describeError,
-  type Done,
-  Driver,
-  type Logger,
-  type Metrics,
-  silentLogger,
-} from '@cluster/core';
+import { ClusterError, describeError, type Done, Driver, type Logger, silentLogger } from '@cluster/core';
 import { type QuorumConfig, ruleOf } from './config.ts';
 import { decodeQuorumMessage, encodeQuorumMessage, type QuorumMessage } from './messages.ts';
 import { type PartitionMode, type Permission, permits } from './modes.ts';
