@@ -195,29 +195,34 @@ describe('a replica', () => {
 
   it('names its group in what it tells, logs and refuses', () => {
     const lines: (Readonly<Record<string, unknown>> | undefined)[] = [];
-    const group = new TestGroup(['a'], {
+    const group = new TestGroup(three, {
       config: { groupId: 7 },
       logger: { log: (_level, _message, fields) => void lines.push(fields) },
     });
-    const { ledger, events, replica } = group.node('a');
-    const lonely = group.propose('a', 'x', { timeoutMs: 50 });
+    const early = group.propose('a', 'x', { timeoutMs: 50 });
     group.clock.advance(150);
-    expect(errorOf(lonely)).toMatchObject({
+    expect(errorOf(early)).toMatchObject({
       code: 'RAFT_NO_LEADER',
       message: expect.stringContaining('group 7'),
     });
-    group.electLeader();
-    group.network.inject('b', 'a', new Uint8Array([1, 2, 3]));
+    const { name, ledger, events, replica } = group.electLeader();
+    group.network.inject('a', name, new Uint8Array([1, 2, 3]));
     ledger.failWith = diskError('DISK_IO', 'The database is gone.');
-    expect(errorOf(group.propose('a', 'x')).message).toContain('group 7');
-    expect(errorOf(group.propose('a', 'x')).message).toContain('group 7');
+    const meanwhile = group.propose(name, 'x');
+    group.clock.advance(20);
+    for (const call of [meanwhile, group.propose(name, 'x')]) {
+      expect(errorOf(call)).toMatchObject({
+        code: 'RAFT_STOPPED',
+        message: expect.stringContaining('group 7'),
+      });
+    }
     expect(events.map(({ groupId }) => groupId)).toEqual(events.map(() => 7));
     expect(events.at(-1)).toMatchObject({
       type: 'Failed',
       error: { code: 'RAFT_STATE_MACHINE_FAILED', message: expect.stringContaining('group 7') },
     });
     expect(lines.length).toBeGreaterThan(1);
-    for (const fields of lines) expect(fields).toMatchObject({ node: 'a', group: 7 });
+    for (const fields of lines) expect(fields).toMatchObject({ node: name, group: 7 });
     expect(replica.status().groupId).toBe(7);
   });
 
