@@ -188,7 +188,7 @@ describe('datacenters', () => {
     world.partition(sites.sites);
     for (const name of sites.names) world.crash(name);
     for (const name of sites.names) world.restart(name);
-    world.runFor(60_000);
+    world.runFor(30_000);
     expect(sites.alive('a1', 'wan')).toBe('a1.east a2.east a3.east');
     world.heal();
     expect(world.runWhileNot(() => sites.isWhole, 120_000)).toBe(true);

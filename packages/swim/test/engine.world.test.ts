@@ -302,7 +302,7 @@ describe('messages of a delegate', () => {
     messages.broadcast('color', bytes(8, 'news red'));
     messages.broadcast('color', bytes(10, 'news green'));
     messages.broadcast('shape', bytes(10, 'news round'));
-    pool.world.runFor(5000);
+    pool.world.runFor(3000);
     for (const name of ['n2', 'n3', 'n4', 'n5'])
       expect([...new Set(heard.get(name))].sort()).toEqual(['news green', 'news round']);
     const { address } = pool.engine('n2').self();
@@ -323,7 +323,7 @@ describe('messages of a delegate', () => {
     expect(() => messages.broadcast('a', bytes(bound + 1, ''))).toThrow(/SWIM_MESSAGE_TOO_LARGE|bytes/);
     expect(() => messages.sendTo({ host: '10.0.0.1', port: 1 }, bytes(2 << 20, ''))).toThrow(/bytes/);
     messages.broadcast('a', bytes(bound, 'full'));
-    pool.world.runFor(5000);
+    pool.world.runFor(1000);
     expect([...heard.values()].flat().map(({ length }) => length)).toContain(bound);
     pool.engine('n1').stop();
     expect(() => messages.broadcast('a', bytes(1, ''))).toThrow(/not running/);
