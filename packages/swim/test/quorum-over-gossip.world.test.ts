@@ -144,6 +144,16 @@ describe('keep-majority over gossip', () => {
     await members.stop();
   });
 
+  it('waits for a larger side to be found dead one by one, and does not take that for unrest', async () => {
+    const members = await Members.start(14, { strategy: 'keep-majority' });
+    const near = members.names.slice(0, 8);
+    members.world.partition([near, members.names.slice(8)]);
+    await members.runFor(60_000);
+    expect(members.holders).toEqual(near);
+    expect(members.acts.filter((act) => act.endsWith('unstable'))).toEqual([]);
+    await members.stop();
+  });
+
   it('gives an even split to the side of the lowest name', async () => {
     const members = await Members.start(4, { strategy: 'keep-majority' });
     members.world.partition([
