@@ -4,7 +4,7 @@
  * - whoever holds quorum and has taken over from a life knows that this life does not hold it;
  * - where members grant, or the coordinator is a node, two nodes never both hold it when for longer than a grant or a lease counts
  *   nobody has been in touch with both;
- * - under a lease from outside, which both sides of a cut reach, they do not once the cut has been decided.
+ * - under a lease from outside, which both sides of a cut reach, they do not for longer than it takes to decide.
  *
  * keep-majority promises none of them; how often it ends up with two sides is counted instead.
  */
@@ -14,8 +14,10 @@ import type { World } from '@cluster/sim';
 export interface QuorumCheckerOptions {
   /** Names what is checked. */
   readonly strategy: string;
-  /** Longest that two may both hold quorum with nobody in touch with both. */
+  /** Longest that a grant or a lease counts after nobody has been in touch with both. */
   readonly graceMs: number;
+  /** Longest that two then may both hold quorum. */
+  readonly decidedMs: number;
   /** Two sides are counted, and are no failure. */
   readonly isBestEffort: boolean;
 }
@@ -31,6 +33,8 @@ export class QuorumChecker {
   readonly #togetherAtMs = new Map<string, number>();
   /** Pairs that nobody has been in touch with for the grace. */
   #apart: readonly (readonly [string, string])[] = [];
+  /** Since when both of such a pair hold quorum. */
+  readonly #bothSinceMs = new Map<string, number>();
   #lookedAtMs = -Infinity;
   #isSplit = false;
 
@@ -52,7 +56,16 @@ export class QuorumChecker {
     if (this.#world.nowMs - this.#lookedAtMs >= lookMs) this.#followCuts();
     for (const [name, engine] of this.#engines)
       if (engine.taken.length > 0 && this.#holds(name)) this.#checkTakenOver(name, engine);
-    for (const [a, b] of this.#apart) if (this.#holds(a) && this.#holds(b)) return this.#twoSides(a, b);
+    for (const [a, b] of this.#apart) this.#checkApart(a, b);
+  }
+
+  #checkApart(a: string, b: string): void {
+    const pair = `${a} ${b}`;
+    if (!this.#holds(a) || !this.#holds(b)) return void this.#bothSinceMs.delete(pair);
+    const { nowMs } = this.#world;
+    const sinceMs = this.#bothSinceMs.get(pair) ?? nowMs;
+    this.#bothSinceMs.set(pair, sinceMs);
+    if (nowMs - sinceMs >= this.#options.decidedMs) this.#twoSides(a, b);
   }
 
   #holds(name: string): boolean {
@@ -75,11 +88,11 @@ export class QuorumChecker {
     // A link may have returned since the last look.
     this.#followCuts();
     if (this.#shareAMember(a, b)) return;
-    const { strategy, graceMs, isBestEffort } = this.#options;
+    const { strategy, graceMs, decidedMs, isBestEffort } = this.#options;
     if (!isBestEffort)
       return this.#world.fail(
         'two sides never both hold quorum',
-        `under ${strategy} ${this.#show(a)} and ${this.#show(b)} both hold it, and for ${graceMs} ms nobody was in touch with both`,
+        `under ${strategy} ${this.#show(a)} and ${this.#show(b)} both hold it for ${decidedMs} ms, and for ${graceMs} ms more nobody was in touch with both`,
       );
     if (!this.#isSplit) this.#world.counters.add('keepMajoritySplits');
     this.#isSplit = true;
@@ -110,6 +123,8 @@ export class QuorumChecker {
     this.#apart = names.flatMap((a) =>
       names.filter((b) => a < b && !this.#shareAMember(a, b)).map((b) => [a, b] as const),
     );
+    const apart = new Set(this.#apart.map(([a, b]) => `${a} ${b}`));
+    for (const pair of this.#bothSinceMs.keys()) if (!apart.has(pair)) this.#bothSinceMs.delete(pair);
   }
 
   /** Nodes connected in either direction, by whatever detour, are on one side. */

@@ -164,7 +164,8 @@ class QuorumRun {
     this.#decides = isBestEffort || isOutside;
     this.#checker = new QuorumChecker(this.#world, {
       strategy: this.#strategy,
-      graceMs: (this.#decides ? decidedMs : 0) + (isBestEffort ? 0 : lastsMs),
+      graceMs: isBestEffort ? 0 : lastsMs,
+      decidedMs: this.#decides ? decidedMs : 0,
       isBestEffort,
     });
     this.#world.counters.add(`seeds.${this.#strategy}`);
