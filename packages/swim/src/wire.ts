@@ -1,6 +1,6 @@
 /** Bytes <-> messages. What a peer sent is checked here and only here; nothing here throws for it. */
 export { dialable, hostBytes, parseAddress } from './wire/addresses.ts';
-export { decodeMessage, encodeMessage, nameBytesMax, userBytes } from './wire/messages.ts';
+export { decodeMessage, encodeMessage, nameBytesMax, sharedBytes, userBytes } from './wire/messages.ts';
 export {
   decodeCoordinate,
   decodeKeyAnswer,

@@ -84,10 +84,9 @@ export class Fields {
     return value;
   }
 
-  /** As `bytes`, one and the same array for equal bytes: for what is kept for every member. */
+  /** As `bytes`, for what is kept for every member. */
   #shared(name: string, max: number): Uint8Array {
-    const bytes = this.#raw(name, max);
-    return bytes.length === 0 ? noBytes : columns.of(bytes, asIs);
+    return sharedBytes(this.#raw(name, max));
   }
 
   text(name: string, max: number): string {
@@ -150,6 +149,10 @@ const records = new Memo<PeerRecord>(16_384);
 // Meta and versions.
 const columns = new Memo<Uint8Array>(16_384);
 const asIs = (bytes: Uint8Array): Uint8Array => bytes;
+
+/** One and the same array for equal bytes, most often, not to be changed: to be kept once and compared at a glance. */
+export const sharedBytes = (bytes: Uint8Array): Uint8Array =>
+  bytes.length === 0 ? noBytes : columns.of(bytes, asIs);
 
 const decoded: ReadonlySet<number> = new Set([
   wireType.ping,
