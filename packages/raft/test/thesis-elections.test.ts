@@ -341,8 +341,14 @@ describe('disruption', () => {
   );
 
   it('9.6: who has asked gives way to a better log, and to anybody a moment later', () => {
-    const grants = (nodeId: string, from: string, lastIndex: number, waitMs: number): boolean | undefined => {
-      const node = new Bench({ nodeId }, { entries: log(1, 1) });
+    const grants = (
+      nodeId: string,
+      from: string,
+      lastIndex: number,
+      waitMs: number,
+      priorities: Readonly<Record<string, number>> = {},
+    ): boolean | undefined => {
+      const node = new Bench({ nodeId, priorities }, { entries: log(1, 1) });
       node.passElectionTimeout();
       node.pass(waitMs);
       node.receive(from, preRequest(2, lastIndex, 1));
@@ -350,6 +356,7 @@ describe('disruption', () => {
     };
     expect(grants('a', 'b', 2, 0)).toBe(false);
     expect(grants('b', 'a', 2, 0)).toBe(true);
+    expect(grants('b', 'a', 2, 0, { b: 1 })).toBe(false);
     expect(grants('a', 'b', 3, 0)).toBe(true);
     expect(grants('a', 'b', 2, 50)).toBe(true);
   });
