@@ -186,8 +186,20 @@ describe('CRC-32C', () => {
     expect(crc32c(new Uint8Array(0))).toBe(0);
   });
 
+  it('gives the same of any length, from any address, as byte after byte does', () => {
+    const memory = Uint8Array.from({ length: 200 }, (_, i) => i * 37 + (i >> 3));
+    for (let from = 0; from < 9; from++) {
+      for (let to = from; to <= memory.length; to++) {
+        let byByte = 0;
+        for (let at = from; at < to; at++) byByte = crc32c(memory, byByte, at, at + 1);
+        expect(crc32c(memory, 0, from, to)).toBe(byByte);
+        expect(crc32c(memory.subarray(from, to))).toBe(byByte);
+      }
+    }
+  });
+
   it('goes on from a checksum, at any split', () => {
-    const data = Uint8Array.from({ length: 61 }, (_, i) => i * 37);
+    const data = Uint8Array.from({ length: 161 }, (_, i) => i * 37);
     for (let at = 0; at <= data.length; at++) {
       expect(crc32c(data.subarray(at), crc32c(data.subarray(0, at)))).toBe(crc32c(data));
     }

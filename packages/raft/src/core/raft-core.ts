@@ -20,7 +20,7 @@ import { Parts, type PartsCheckpoint } from './parts.ts';
 import { type Rules, thesisRules } from './rules.ts';
 import type { CoreConfig } from './state.ts';
 import type { RaftEffect, RaftInput } from './inputs-and-effects.ts';
-import type { FailureCause, Role, SnapshotId } from './types.ts';
+import type { Entry, FailureCause, Role, SnapshotId } from './types.ts';
 
 type Out = Sink<RaftEffect>;
 type Input<T extends RaftInput['type']> = Extract<RaftInput, { type: T }>;
@@ -221,9 +221,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     }
     // What a snapshot covers it says itself, and what does not go on from it has gone.
     const covered = snapshot?.index ?? 0;
-    shared.membership.appended(
-      entries.filter((entry) => entry.index > covered && log.entryAt(entry.index) === entry),
-    );
+    const isInLog = (entry: Entry): boolean => entry.index > covered && log.entryAt(entry.index) === entry;
+    shared.membership.appended(entries.filter((entry) => entry.kind === 'configuration' && isInLog(entry)));
     // The time makes two incarnations differ that were given the same seed.
     const incarnation = this.#seed + Math.floor(nowMs);
     this.#parts.proposals.start(incarnation, hardState.term, log.termAt(appliedIndex) ?? 0);
