@@ -16,7 +16,7 @@ export interface Filling {
 export interface Restarted {
   /** The log has been read, and the replica takes part. */
   readonly startedMs: number;
-  /** It leads, has applied its log and takes a write: an election timeout is in it. */
+  /** It leads, has applied its log and has taken a write. */
   readonly servesMs: number;
   /** What the process has used of the cores until then, over all its threads. */
   readonly startedCpuMs: number;
