@@ -86,8 +86,8 @@ export class Delivery {
   readonly inbound = new Map<number, InboundRequest>();
   /** Streams of the calls that wait for a PONG. */
   readonly pings = new Set<number>();
-  /** Callers that wait for room. */
-  readonly waiting = new Set<Done<void>>();
+  /** Callers that wait for room. Another set for the next ones: clearing one allocates among old objects, which starts full collections of garbage. */
+  waiting = new Set<Done<void>>();
   role: PeerRole = 'node';
   /** What its role may send; nothing until it has been admitted. */
   access = new Access();
@@ -223,8 +223,8 @@ export class Delivery {
   /** Tells those who wait, if there is room or (`error`) will be none. */
   wakeWaiting(error: ClusterError | null = null): void {
     if (this.waiting.size === 0 || (error === null && !this.ready)) return;
-    const waiting = [...this.waiting];
-    this.waiting.clear();
+    const { waiting } = this;
+    this.waiting = new Set();
     for (const done of waiting) done(error === null ? { ok: true, value: undefined } : { ok: false, error });
   }
 
