@@ -4,6 +4,9 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+export const nightParts = ['sim', 'nemesis', 'kills'] as const;
+export type NightPart = (typeof nightParts)[number];
+
 export interface NightOptions {
   /** Of raft's world: so many, from 1 on. */
   readonly seeds: number;
@@ -15,6 +18,7 @@ export interface NightOptions {
 
 export interface NightCommand {
   readonly name: string;
+  readonly part: NightPart;
   readonly args: readonly string[];
   /** Real processes have real timeouts: whatever runs beside them takes their time away. */
   readonly alone: boolean;
@@ -40,12 +44,14 @@ export function nightCommands({ seeds, seconds, kills }: NightOptions, out: stri
   return [
     ...ranges.map((range) => ({
       name: `sim-raft-${range}`,
+      part: 'sim' as const,
       args: ['sim', 'raft', '--seeds', range, '--trace', join(out, 'failures'), '--json'],
       alone: false,
     })),
-    { name: 'nemesis', args: nemesis('--seconds', String(seconds)), alone: true },
+    { name: 'nemesis', part: 'nemesis', args: nemesis('--seconds', String(seconds)), alone: true },
     {
       name: 'nemesis-kills',
+      part: 'kills',
       args: nemesis('kill-random', '--kills', String(Math.ceil(kills / 2))),
       alone: true,
     },

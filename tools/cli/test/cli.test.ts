@@ -47,6 +47,7 @@ describe('the command', () => {
     ['an unknown check', ['check', 'everything'], 'everything'],
     ['an unknown target', ['fuzz', 'abacus'], 'abacus'],
     ['an unknown scenario', ['nemesis', 'earthquake'], 'earthquake'],
+    ['an unknown part of a night', ['night', 'dreams'], 'dreams'],
     ['an unknown machine', ['mutate', 'no/such.machine'], 'no/such.machine'],
   ])('answers %s with one line that names it, and exit code 2', async (_, args, named) => {
     const { code, out, err } = await cluster(...args);
