@@ -1,6 +1,8 @@
 /** Configuration of the transport: every default, unit, range and relation. */
 import * as z from 'zod';
+import { deflateCapability } from './core/compression.ts';
 import type { PeerLimits } from './core/handshake.ts';
+import { bulkCapability } from './core/identity.ts';
 
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'letters, digits, ".", "_" and "-", at most 128');
 const ms = (def: number, min: number, max: number): z.ZodDefault<z.ZodInt> =>
@@ -41,6 +43,25 @@ export const transportConfigSchema = z
       .default(32 * 1024 * 1024)
       .describe('The same over High, Normal and Low together; Critical is counted by itself.')
       .meta({ unit: 'bytes', advice: 'Bounds the memory that slow handlers cost, per peer.' }),
+    bulkConnection: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether Normal and Low get a connection of their own to a node that has this on as well, where they keep the one there is crowded, so that Critical and High do not wait behind them.',
+      )
+      .meta({
+        advice:
+          'For links that bulk saturates. It costs a connection for each peer that moves bulk, and bounds by peer then hold for each of the two.',
+      }),
+    bulkAfterBytes: z
+      .int()
+      .min(1024)
+      .default(256 * 1024)
+      .describe('A connection is crowded while more bytes than this wait to be written.')
+      .meta({ unit: 'bytes', advice: 'Below readyBytes, or senders that wait for ready() never get there.' }),
+    bulkAfterMs: ms(100, 0, 3_600_000)
+      .describe('How long it has to be crowded before the other is made.')
+      .meta({ unit: 'ms' }),
     compression: z
       .enum(['off', 'deflate'])
       .default('off')
@@ -264,3 +285,10 @@ export const limitsOf = (config: TransportConfig): PeerLimits => ({
   streamBufferBytes: config.streamBufferBytes,
   streamsBufferBytes: config.streamsBufferBytes,
 });
+
+/** What a node can do, as it tells its peers. */
+export const capabilitiesOf = ({ compression, bulkConnection, bind }: TransportConfig): readonly string[] => [
+  ...(compression === 'deflate' ? [deflateCapability] : []),
+  // Who only dials is no node.
+  ...(bulkConnection && bind !== null ? [bulkCapability] : []),
+];

@@ -4,6 +4,7 @@ export type { Hello } from './core/handshake.ts';
 export {
   identityOf,
   identityUri,
+  type Line,
   isRefusal,
   parseIdentityUri,
   type PeerIdentity,
@@ -24,7 +25,7 @@ export type { RateLimit } from './core/rate-limit.ts';
 export type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
 export type { StreamAcceptor } from './engine/stream-hub.ts';
 export type { StreamContext, StreamHandler, StreamOptions, TransportStream } from './stream.ts';
-export type { CallOptions, PeerEvent, PeerStatus } from './engine/types.ts';
+export type { CallOptions, LineEvent, PeerEvent, PeerStatus } from './engine/types.ts';
 export { RemoteHandlerError } from './errors.ts';
 export type { Compressor, PeerDirectory, SecureStream, SecureStreamPort, TransportPorts } from './ports.ts';
 export { type MessageContext, type MessageHandler, type SendOptions, Transport } from './transport.ts';

@@ -21,6 +21,7 @@ export class TransportMetrics {
   readonly streamsOpen: Gauge;
   readonly windowStalls: Counter;
   readonly messagesExpanded: Counter;
+  readonly bulkLines: Counter;
   readonly #messagesCompressed: Counter;
   readonly #compressionSaved: Counter;
   readonly #compressionUseless: Counter;
@@ -65,6 +66,9 @@ export class TransportMetrics {
     });
     this.inFlightStalls = metrics.counter('in_flight_stalls', {
       help: 'Times messages had to wait until their peer had acknowledged others.',
+    });
+    this.bulkLines = metrics.counter('bulk_lines_opened', {
+      help: 'Times that Normal and Low were given a connection of their own to a peer.',
     });
     this.queueDepth = metrics.gauge('queue_depth', { help: 'Messages waiting to be written, all peers.' });
   }

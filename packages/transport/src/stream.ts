@@ -63,7 +63,7 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
   }
 
   get peer(): string {
-    return this.#of.peer;
+    return this.#of.node;
   }
 
   /** Resolves when the peer has room for more. @throws ClusterError when the stream has ended or was reset. */

@@ -186,7 +186,7 @@ export class Transport {
         heard = handlers;
         return of;
       });
-      const { peer: from, priority, traceparent } = of;
+      const { node: from, priority, traceparent } = of;
       const failed = (error: unknown): void => {
         const { code, message } = handlerError(error);
         stream.reset(code, message);
@@ -203,9 +203,14 @@ export class Transport {
     return this.#call(options, to, (done) => this.#engine.ping(to, timeoutMs, done));
   }
 
-  /** Hears when a peer's connection comes and goes. Returns the way to stop listening. */
+  /**
+   * Hears when a peer's connection comes and goes: the one for control, by which it can be reached at once. Returns the way to stop
+   * listening.
+   */
   onPeer(listener: (event: PeerEvent) => void): () => void {
-    return this.#engine.onPeer(listener);
+    return this.#engine.onPeer((event) => {
+      if (event.line === 'control') listener(event);
+    });
   }
 
   peers(): readonly PeerStatus[] {

@@ -19,6 +19,7 @@ const helloOfB = (changes: Partial<Hello>): Hello => ({
   nodeId: 'b',
   bootId: 'b1',
   expectedId: 'a',
+  line: 'control',
   sessionId: null,
   proposedId: null,
   received: 0,

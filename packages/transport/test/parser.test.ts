@@ -217,6 +217,7 @@ const hello = {
   expectedId: 'b',
   bootId: 'boot-1',
   capabilities: ['chunks'],
+  line: 'control' as const,
   limits: {
     messageBytesMax: 1 << 24,
     streamWindowBytes: 1 << 24,

@@ -155,6 +155,36 @@ describe('calls over TLS', () => {
   });
 });
 
+describe('bulk over TLS', () => {
+  it('gets a connection of its own when it crowds the one there is, and keeps its order', async () => {
+    const nodes = new Nodes();
+    const options = { bulkConnection: true, bulkAfterBytes: 65_536, bulkAfterMs: 0, readyBytes: 1024 * 1024 };
+    const [a, b] = [await nodes.start('a', options), await nodes.start('b', options)];
+    const heard = { Normal: 0, High: 0, disorder: 0 };
+    b.handle(64, (body, { priority }) => {
+      const number = new DataView(body.buffer, body.byteOffset).getUint32(0);
+      if (number !== heard[priority as 'Normal' | 'High']++) heard.disorder++;
+    });
+    const numbered = (number: number, size: number): Uint8Array => {
+      const body = new Uint8Array(size);
+      new DataView(body.buffer).setUint32(0, number);
+      return body;
+    };
+    for (let i = 0; i < 400; i++) {
+      expect(a.post('b', 64, numbered(i, 65_536))).toBe(true);
+      expect(a.post('b', 64, numbered(i, 100), { priority: 'High' })).toBe(true);
+      if (!a.isReady('b')) await a.ready('b');
+    }
+    await a.send('b', 64, numbered(400, 4), { timeoutMs: 20_000 });
+    await a.send('b', 64, numbered(400, 4), { priority: 'High', timeoutMs: 20_000 });
+    expect(heard).toEqual({ Normal: 401, High: 401, disorder: 0 });
+    expect(a.peers().map(({ peer, line, pool }) => [peer, line, pool])).toEqual([
+      ['b', 'control', 'connected'],
+      ['b', 'bulk', 'connected'],
+    ]);
+  });
+});
+
 describe('streams over TLS', () => {
   it('pipe Web Streams through, and are read as iterables', async () => {
     const nodes = new Nodes();

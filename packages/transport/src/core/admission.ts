@@ -1,7 +1,7 @@
 /** Whether a peer that has shown its certificate and said HELLO may have the connection. */
 import type { Connection, Peer } from './entities.ts';
 import { type Hello, judgeCertificate, judgeHello, type LocalParty } from './handshake.ts';
-import type { PeerIdentity } from './identity.ts';
+import { bulkCapability, type PeerIdentity } from './identity.ts';
 import { duplicateCode, type Refusal } from './refusal.ts';
 
 export const outOfPlace = (frame: string): Refusal => ({
@@ -59,6 +59,7 @@ export function acceptSession(
 }
 
 export interface AdmittingParty extends LocalParty {
+  readonly capabilities: readonly string[];
   /** Peers known now. */
   readonly peers: number;
   /** There is no room for another. */
@@ -79,6 +80,10 @@ export function judgeAdmission(
   if (dialled) {
     return acceptSession(peer, hello) === null ? outOfPlace('HELLO_ACK') : null;
   }
+  // Only nodes have a connection for bulk, and only who has said so.
+  const isBulk = hello.line === 'bulk';
+  if (isBulk && (identity.role !== 'node' || !party.capabilities.includes(bulkCapability)))
+    return outOfPlace('HELLO for bulk');
   if (peer === undefined && party.full) return tooManyPeers(party.peers);
   // Sent before it took our dial, and overtaken by its answer: to begin a session for it would end the one just begun.
   if (peer?.open != null && hello.proposedId !== null && hello.proposedId === peer.outdatedId) {

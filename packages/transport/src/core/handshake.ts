@@ -6,7 +6,7 @@
  * a bare close leaves the operator of the other side to guess.
  */
 import type { Windows } from './credit.ts';
-import type { PeerIdentity } from './identity.ts';
+import type { Line, PeerIdentity } from './identity.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Versions of the wire this build speaks. */
@@ -33,6 +33,8 @@ export interface Hello {
   /** New with every start of the process: a session never outlives it. */
   readonly bootId: string;
   readonly capabilities: readonly string[];
+  /** Which of the connections between the two this is. */
+  readonly line: Line;
   /** What the speaker takes. */
   readonly limits: PeerLimits;
   /** Hash of each codec's fixed structures, by the codec's name. */
@@ -136,6 +138,7 @@ function judgeCodecs(hello: Hello, peer: PeerIdentity, local: LocalParty): Refus
 export function makeHello(
   local: LocalParty & Pick<Hello, 'capabilities' | 'limits'>,
   expectedId: string,
+  line: Line,
   sessionId: string | null,
   proposedId: string | null,
 ): Hello {
@@ -149,6 +152,7 @@ export function makeHello(
     expectedId,
     bootId,
     capabilities,
+    line,
     limits,
     codecHashes,
     sessionId,

@@ -3,6 +3,7 @@ import type { Sink } from '@cluster/core';
 import { judgeIdentity, outOfPlace } from './admission.ts';
 import type { Connection } from './entities.ts';
 import type { Hello, LocalParty } from './handshake.ts';
+import { peerOf } from './identity.ts';
 import type { TransportEffect, TransportInput } from './protocol.ts';
 import { peerLeft, type Refusal } from './refusal.ts';
 
@@ -26,7 +27,8 @@ export function hear(
   switch (input.type) {
     case 'DIALLED': {
       connection.identity = input.identity;
-      const refusal = input.refusal ?? judgeIdentity(input.identity, local, connection.peer);
+      const refusal =
+        input.refusal ?? judgeIdentity(input.identity, local, connection.peer && peerOf(connection.peer));
       blame(refusal);
       machine.send({ type: 'STREAM_OPENED', refusal }, nowMs, out);
       return;

@@ -48,6 +48,29 @@ export const isRefusal = (value: PeerIdentity | Refusal): value is Refusal => 'c
  * The name under which a peer is known here. Clients get a prefix that no node id can have, so that a client called `n1` cannot
  * take the place of the node `n1`.
  */
-export function peerKey({ role, id }: { readonly role: PeerRole; readonly id: string }): string {
-  return role === 'node' ? id : `client/${id}`;
+export function peerKey(
+  { role, id }: { readonly role: PeerRole; readonly id: string },
+  line: Line = 'control',
+): string {
+  const key = role === 'node' ? id : `client/${id}`;
+  return line === 'bulk' ? bulkKey(key) : key;
 }
+
+/**
+ * Of two nodes: the connection that there is whenever there is one, and the one for what is large or can wait, made when that has
+ * saturated the first. To the core they are two peers, with all that a peer has.
+ */
+export type Line = 'control' | 'bulk';
+
+const bulkPrefix = 'bulk/';
+/** In HELLO: its speaker takes a connection for bulk. */
+export const bulkCapability = 'bulk';
+
+/** Of a peer's other line; no node or client has a name like it. */
+export const bulkKey = (key: string): string => bulkPrefix + key;
+export const lineOf = (key: string): Line => (key.startsWith(bulkPrefix) ? 'bulk' : 'control');
+/** The other line of the same peer. */
+export const twinOf = (key: string): string => (lineOf(key) === 'bulk' ? peerOf(key) : bulkKey(key));
+/** Who is at the other end of a line. */
+export const peerOf = (key: string): string =>
+  key.startsWith(bulkPrefix) ? key.slice(bulkPrefix.length) : key;

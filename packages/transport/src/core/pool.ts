@@ -3,7 +3,7 @@ import { type ActionOf, MachineInstance, type Sink, Stepper } from '@cluster/cor
 import { backoffDelayMs } from './backoff.ts';
 import { breakerMachine } from './breaker.machine.ts';
 import { isOver, newPeer, type Peer, type PeerMachines, type TransportCoreConfig } from './entities.ts';
-import type { PeerRole } from './identity.ts';
+import { type Line, lineOf, type PeerRole } from './identity.ts';
 import { poolEntryMachine } from './pool-entry.machine.ts';
 import type { TransportEffect } from './protocol.ts';
 import { duplicateCode, isDefinitive, type Refusal, unreachable } from './refusal.ts';
@@ -37,9 +37,9 @@ export class Pool {
     return this.#peers.size;
   }
 
-  /** There is no room for another. */
-  get isFull(): boolean {
-    return this.#peers.size >= this.#config.peersMax && ![...this.#peers.values()].some(isOver);
+  /** There is no room for another: each line of a peer has a place of its own. */
+  isFull(line: Line): boolean {
+    return this.#isTaken(line) && !this.#of(line).some(isOver);
   }
 
   get(key: string): Peer | undefined {
@@ -55,7 +55,8 @@ export class Pool {
   getOrAdd(key: string, role: PeerRole, nowMs: number, out: Out): Peer | null {
     const known = this.#peers.get(key);
     if (known !== undefined) return known;
-    if (this.#peers.size >= this.#config.peersMax && !this.#makeRoom(out)) return null;
+    const line = lineOf(key);
+    if (this.#isTaken(line) && !this.#makeRoom(line, out)) return null;
     const peer = newPeer(key, role, this.machinesOf(key));
     this.#peers.set(key, peer);
     peer.entry.start(this.#config, nowMs, out);
@@ -156,9 +157,18 @@ export class Pool {
     out.emit({ type: 'giveUp', peer: peer.key, refusal: peer.lastRefusal ?? unreachable });
   }
 
+  #of(line: Line): readonly Peer[] {
+    return [...this.#peers.values()].filter(({ key }) => lineOf(key) === line);
+  }
+
+  #isTaken(line: Line): boolean {
+    const { peersMax } = this.#config;
+    return this.#peers.size >= peersMax && this.#of(line).length >= peersMax;
+  }
+
   /** Forgets a peer of which nothing is left but its failures. */
-  #makeRoom(out: Out): boolean {
-    for (const peer of this.#peers.values()) {
+  #makeRoom(line: Line, out: Out): boolean {
+    for (const peer of this.#of(line)) {
       if (!isOver(peer)) continue;
       this.#forget(peer, out);
       return true;

@@ -27,7 +27,7 @@ import {
 } from './entities.ts';
 import { type Hello, makeHello } from './handshake.ts';
 import { hear } from './hearing.ts';
-import { peerKey } from './identity.ts';
+import { lineOf, peerKey, peerOf } from './identity.ts';
 import { Pool } from './pool.ts';
 import type { TransportEffect, TransportInput } from './protocol.ts';
 import { connectionIdle, peerLeft, type Refusal, shutDown, superseded } from './refusal.ts';
@@ -149,11 +149,12 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
 
   #judge(connection: Connection, hello: Hello): Refusal | null {
     const { identity } = connection;
-    const peer = identity === null ? undefined : this.#pool.get(peerKey(identity));
+    const key = connection.peer ?? (identity === null ? null : peerKey(identity, hello.line));
+    const peer = key === null ? undefined : this.#pool.get(key);
     const ours = peer?.dialing == null ? undefined : this.#connections.get(peer.dialing);
     const party = {
       ...this.#config,
-      full: this.#pool.isFull,
+      full: this.#pool.isFull(hello.line),
       peers: this.#pool.size,
       greeting: ours?.machine.in('greeting') ?? false,
     };
@@ -199,7 +200,8 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
         if (peer === undefined) return;
         const sessionId = peer.session.in('absent') ? null : peer.sessionId;
         peer.proposedId ??= newSessionId(this.#prng);
-        const hello = makeHello(this.#config, peer.key, sessionId, peer.proposedId);
+        const { key, proposedId } = peer;
+        const hello = makeHello(this.#config, peerOf(key), lineOf(key), sessionId, proposedId);
         out.emit({ type: 'sendHello', connection: id, peer: peer.key, hello, resumes: sessionId !== null });
         return;
       }
@@ -229,7 +231,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   #admit(connection: Connection, nowMs: number, out: Out): void {
     const { id, hello, identity } = connection;
     if (hello === null || identity === null) return;
-    const key = peerKey(identity);
+    const key = connection.peer ?? peerKey(identity, hello.line);
     const peer = this.#pool.getOrAdd(key, identity.role, nowMs, out);
     if (peer === null) return;
     connection.peer = key;
@@ -253,7 +255,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     if (!resumes || !connection.dialled) peer.proposedId = null;
     if (connection.dialled) peer.outdatedId = hello.proposedId;
     else {
-      const answer = makeHello(this.#config, identity.id, choice.sessionId, outdatedId);
+      const answer = makeHello(this.#config, identity.id, lineOf(key), choice.sessionId, outdatedId);
       out.emit({ type: 'sendHelloAck', connection: id, peer: key, hello: answer, resumes });
     }
     if (wasOpen && !resumes) out.emit({ type: 'peerDown', peer: key, refusal: superseded });

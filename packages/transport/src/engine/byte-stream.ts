@@ -4,6 +4,7 @@
  */
 import { assert, type ClusterError } from '@cluster/core';
 import { Fifo } from '../core/fifo.ts';
+import { peerOf } from '../core/identity.ts';
 import type { Priority } from '../core/outgoing.ts';
 import type { StreamEvent } from '../core/stream.machine.ts';
 import { Tally } from '../core/tally.ts';
@@ -38,7 +39,10 @@ export interface StreamCarrier {
 const pieceBytes = 32_768;
 
 export class ByteStream {
+  /** The line it is on. */
   readonly peer: string;
+  /** Who is at the other end. */
+  readonly node: string;
   readonly id: number;
   /** Opened by this side. */
   readonly ours: boolean;
@@ -75,6 +79,7 @@ export class ByteStream {
     carrier: StreamCarrier,
   ) {
     this.peer = at.peer;
+    this.node = peerOf(at.peer);
     this.id = at.id;
     this.ours = at.ours;
     this.typeId = at.typeId;
@@ -102,8 +107,8 @@ export class ByteStream {
    * @throws ClusterError `TRANSPORT_STREAM_CLOSED` after `end` or a reset; `TRANSPORT_BACKPRESSURE` when a window of bytes waits already.
    */
   write(bytes: Uint8Array): boolean {
-    if (this.#ending || this.#closed) throw streamClosed(this.peer);
-    if (this.#pendingBytes >= this.#windowBytes) throw streamFull(this.peer, this.#pendingBytes);
+    if (this.#ending || this.#closed) throw streamClosed(this.node);
+    if (this.#pendingBytes >= this.#windowBytes) throw streamFull(this.node, this.#pendingBytes);
     if (bytes.length > 0) this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
     this.pump();

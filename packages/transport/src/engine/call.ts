@@ -4,7 +4,8 @@ import { unreachable } from '../core/refusal.ts';
 import type { Deadline, DeadlineWheel } from '../core/deadlines.ts';
 import type { Outgoing, Waiter } from '../core/outgoing.ts';
 import { maybeDelivered, refusalError, timedOut, transportClosed } from '../errors.ts';
-import type { Delivery, PendingCall } from './delivery.ts';
+import type { PendingCall } from './carrier.ts';
+import type { Delivery } from './delivery.ts';
 
 export class Call implements PendingCall, Waiter, Deadline {
   readonly stream: number;
@@ -73,7 +74,7 @@ export class Call implements PendingCall, Waiter, Deadline {
   }
 
   abandoned(sent: boolean): void {
-    const { peer, refusal } = this.delivery;
+    const { node: peer, refusal } = this.delivery;
     if (sent) this.fail(maybeDelivered(peer, this.why, refusal));
     else this.fail(refusalError(peer, refusal ?? unreachable));
   }
@@ -82,7 +83,7 @@ export class Call implements PendingCall, Waiter, Deadline {
     this.#armed = false;
     const { sent } = this;
     this.#onTimeout(this);
-    this.fail(timedOut(this.delivery.peer, this.timeoutMs, sent));
+    this.fail(timedOut(this.delivery.node, this.timeoutMs, sent));
   }
 
   close(): void {

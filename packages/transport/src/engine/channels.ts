@@ -1,4 +1,5 @@
 /** What is known of every peer, its connection and its streams, in the manner of gRPC's channelz: for people and their tools. */
+import type { Line } from '../core/identity.ts';
 import { type Counts } from '../core/tally.ts';
 import { priorities, type Priority } from '../core/outgoing.ts';
 import type { Delivery } from './delivery.ts';
@@ -29,6 +30,7 @@ export interface StreamStatus extends Counts {
 
 export interface ChannelStatus extends Counts {
   readonly peer: string;
+  readonly line: Line;
   readonly connectionsOpened: number;
   readonly connectionsClosed: number;
   readonly sessionsBegun: number;
@@ -56,22 +58,23 @@ export const channelsOf = (
   });
 
 function channelOf(delivery: Delivery, connection: WireConnection | null, hub: StreamHub): ChannelStatus {
-  const { peer, connectionsOpened, sessionsBegun, peerLimits, inFlight } = delivery;
+  const { peer: key, node: peer, line, connectionsOpened, sessionsBegun, peerLimits, inFlight } = delivery;
   const used = priorities.map((priority, i) => [priority, delivery.windowUsed(i)]);
   return {
     peer,
+    line,
     ...delivery.tally.counts(),
     connectionsOpened,
     connectionsClosed: connectionsOpened - (connection === null ? 0 : 1),
     sessionsBegun,
-    ...hub.counts(peer),
+    ...hub.counts(key),
     windowUsedBytes: Object.fromEntries(used) as Record<Priority, number>,
     windowBytes: peerLimits.streamWindowBytes,
     inFlightBytes: delivery.inFlightBytes,
     inFlightBytesMax: inFlight.boundBytes,
     roundTripMs: inFlight.roundTripMs,
     connection: connection === null ? null : connectionStatus(connection),
-    streams: hub.all(peer).map(({ tally, id, ours, typeId, priority, outstanding, unread }) => ({
+    streams: hub.all(key).map(({ tally, id, ours, typeId, priority, outstanding, unread }) => ({
       id,
       ours,
       typeId,

@@ -1,13 +1,7 @@
-/** What a node does about compression: what it says it can, how its messages shrink, and how those of peers are made whole again. */
+/** What a node does about compression: how its messages shrink, and how those of peers are made whole again. */
 import { ClusterError } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
-import {
-  deflateCapability,
-  plainLengthBytes,
-  plainLengthOf,
-  type Shrink,
-  shrinker,
-} from '../core/compression.ts';
+import { plainLengthBytes, plainLengthOf, type Shrink, shrinker } from '../core/compression.ts';
 import { messageOverheadBytes } from '../core/credit.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { TransportMetrics } from '../metrics.ts';
@@ -27,8 +21,6 @@ const refused = (label: Unexpandable['label'], reason: string): Unexpandable => 
 });
 
 export interface Compression {
-  /** For HELLO. */
-  readonly capabilities: readonly string[];
   readonly shrink: Shrink | null;
   readonly expander: Expander;
 }
@@ -40,8 +32,7 @@ export function compressionOf(
   metrics: TransportMetrics,
 ): Compression {
   const { compression, messageBytesMax } = config;
-  if (compression === 'off')
-    return { capabilities: [], shrink: null, expander: new Expander(null, messageBytesMax, metrics) };
+  if (compression === 'off') return { shrink: null, expander: new Expander(null, messageBytesMax, metrics) };
   if (compressor === undefined)
     throw new ClusterError({
       code: 'TRANSPORT_CONFIG_INVALID',
@@ -50,7 +41,6 @@ export function compressionOf(
       advice: 'Give the port, or leave compression off.',
     });
   return {
-    capabilities: [deflateCapability],
     shrink: shrinker(compressor, config, (before, after) => metrics.compressed(before, after)),
     expander: new Expander(compressor, messageBytesMax, metrics),
   };

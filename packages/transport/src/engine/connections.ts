@@ -8,6 +8,7 @@ import {
   type Logger,
 } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
+import { peerOf } from '../core/identity.ts';
 import type { TransportEffect } from '../core/protocol.ts';
 import { connectionIdle, type Refusal } from '../core/refusal.ts';
 import { ahead } from '../core/sequence.ts';
@@ -197,7 +198,7 @@ export class Connections {
     const connection = this.#add(id, peer);
     const fail = (refusal: Refusal): void =>
       this.#owner.dispatch({ type: 'DIAL_FAILED', connection: id, refusal });
-    const address = this.#ports.directory.lookup(peer);
+    const address = this.#ports.directory.lookup(peerOf(peer));
     if (address === undefined) {
       fail({ code: 'TRANSPORT_PEER_UNKNOWN', reason: 'the directory has no address for it' });
       return;

@@ -3,10 +3,9 @@
  * connections; the session machine says when it starts over.
  */
 import type { ClusterError, Done } from '@cluster/core';
-import type { PeerRole } from '../core/identity.ts';
+import { type Line, lineOf, peerOf, type PeerRole } from '../core/identity.ts';
 import { priorities, type Outgoing, type Priority } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
-import type { SessionEnd } from '../core/session.machine.ts';
 import { Assembly } from '../core/assembly.ts';
 import { CallTable } from '../core/call-table.ts';
 import type { Shrink } from '../core/compression.ts';
@@ -20,6 +19,7 @@ import { Unacked } from '../core/unacked.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from '../wire/frame.ts';
 import type { Allocate } from '../wire/slab.ts';
 import type { TokenBucket } from '../core/rate-limit.ts';
+import type { Carrier, PendingCall } from './carrier.ts';
 import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
 import type { PeerStatus } from './types.ts';
@@ -39,30 +39,6 @@ export interface DeliveryLimits {
   readonly streamsBufferBytes: number;
 }
 
-/** A call of ours, as the session sees it. */
-export interface PendingCall {
-  readonly stream: number;
-  readonly until: 'answer' | 'arrival';
-  readonly startedMs: number;
-  /** It has been on the wire. */
-  readonly sent: boolean;
-  /** Why the session ended, for the calls it takes with it. */
-  why: SessionEnd | 'it was resent too often';
-  succeed(bytes: Uint8Array): void;
-  fail(error: ClusterError): void;
-  close(): void;
-}
-
-/** The connection that carries a session. */
-export interface Carrier {
-  readonly id: number;
-  readonly tally: Tally;
-  /** Nothing that was written waits in the socket. */
-  readonly isEmpty: boolean;
-  writeControl(frame: Uint8Array): void;
-  flush(attemptsMax: number, nowMs: number): number;
-}
-
 // So much goes unacknowledged while nothing is sent back: a good part of the least that a peer may have under way.
 const ackEveryMessages = 512;
 const ackEveryBytes = 131_072;
@@ -70,7 +46,11 @@ const ackEveryBytes = 131_072;
 const criticalBytes = 65_536;
 
 export class Delivery {
+  /** The name of the line in the core and in tables. */
   readonly peer: string;
+  /** Who is at the other end. */
+  readonly node: string;
+  readonly line: Line;
   readonly #limits: DeliveryLimits;
   readonly #allocate: Allocate | undefined;
   readonly queue: SendQueue;
@@ -91,8 +71,16 @@ export class Delivery {
   role: PeerRole = 'node';
   /** What its role may send; nothing until it has been admitted. */
   access = new Access();
-  /** Of message types with a limit. They outlive sessions: a reconnect refills nothing. */
-  readonly buckets = new Map<number, TokenBucket>();
+  /** Of message types with a limit. They outlive sessions: a reconnect refills nothing. Both lines of a peer share them. */
+  readonly buckets: Map<number, TokenBucket>;
+  /** The peer takes a connection for bulk. */
+  takesBulk = false;
+  /** Nothing new leaves: what was given to the other line before is to arrive first. */
+  held = false;
+  /** Since when more has waited than should for long; null: it does not. */
+  crowdedSinceMs: number | null = null;
+  /** At the end of its last session something was under way, and may yet arrive. */
+  lostInFlight = false;
   connection: Carrier | null = null;
   /** The last refusal, for those who ask while it cannot be reached. */
   refusal: Refusal | null = null;
@@ -123,8 +111,16 @@ export class Delivery {
   #ackBytes = 0;
   #ackNow = false;
 
-  constructor(peer: string, limits: DeliveryLimits, allocate?: Allocate) {
+  constructor(
+    peer: string,
+    limits: DeliveryLimits,
+    allocate?: Allocate,
+    buckets = new Map<number, TokenBucket>(),
+  ) {
     this.peer = peer;
+    this.node = peerOf(peer);
+    this.line = lineOf(peer);
+    this.buckets = buckets;
     this.#allocate = allocate;
     this.assembly = new Assembly(allocate);
     this.#limits = limits;
@@ -196,10 +192,10 @@ export class Delivery {
   }
 
   status(): Omit<PeerStatus, 'pool' | 'breaker' | 'session' | 'streams'> {
-    const { peer, role, queuedBytes, refusal } = this;
+    const { node: peer, line, role, queuedBytes, refusal } = this;
     const { size: queued } = this.queue;
     const { size: unacknowledged } = this.#unacked;
-    return { peer, role, queued, unacknowledged, queuedBytes, lastFailure: refusal?.code ?? null };
+    return { peer, line, role, queued, unacknowledged, queuedBytes, lastFailure: refusal?.code ?? null };
   }
 
   /** True when a message of that size fits the bounds. */
@@ -246,7 +242,7 @@ export class Delivery {
       this.resent++;
       return unacked.nextResend(attemptsMax) ?? null;
     }
-    const item = this.#next();
+    const item = this.held ? undefined : this.#next();
     if (item === undefined) return null;
     const { bytes, acknowledgedBytes } = unacked;
     this.takenSequence = unacked.push(item);
@@ -367,6 +363,7 @@ export class Delivery {
   /** The session is over: what was written and not acknowledged is abandoned. Returns the one-way messages lost. */
   abandonSent(): number {
     let lost = 0;
+    this.lostInFlight = this.#unacked.size > 0;
     this.#unacked.clear((item) => {
       if (item.type === frameTypes.message && item.waiter === null) lost++;
     });

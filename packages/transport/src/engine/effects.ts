@@ -2,6 +2,8 @@
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { connectionIdle, type Refusal } from '../core/refusal.ts';
 import type { TransportMetrics } from '../metrics.ts';
+import { lineOf, peerOf } from '../core/identity.ts';
+import type { BulkLines } from './bulk-lines.ts';
 import type { Connections } from './connections.ts';
 import type { Delivery } from './delivery.ts';
 import type { Handlers } from './handlers.ts';
@@ -23,6 +25,7 @@ export class Effects {
   readonly #handlers: Handlers;
   readonly #peerEvents: PeerEvents;
   readonly #streams: StreamHub;
+  readonly #bulk: BulkLines;
   readonly #metrics: TransportMetrics;
   readonly #owner: EffectsOwner;
 
@@ -32,6 +35,7 @@ export class Effects {
     handlers: Handlers,
     peerEvents: PeerEvents,
     streams: StreamHub,
+    bulk: BulkLines,
     metrics: TransportMetrics,
     owner: EffectsOwner,
   ) {
@@ -40,6 +44,7 @@ export class Effects {
     this.#handlers = handlers;
     this.#peerEvents = peerEvents;
     this.#streams = streams;
+    this.#bulk = bulk;
     this.#metrics = metrics;
     this.#owner = owner;
   }
@@ -59,19 +64,23 @@ export class Effects {
       case 'giveUp':
         this.#sessions.giveUp(effect.peer, effect.refusal);
         this.#streams.lost(effect.peer, effect.refusal);
+        this.#bulk.ended(effect.peer);
         return;
       case 'stream':
         this.#streams.execute(effect);
         return;
       case 'forget':
+        this.#bulk.ended(effect.peer);
         this.#sessions.forget(effect.peer);
         this.#streams.forget(effect.peer);
+        this.#bulk.forgotten(peerOf(effect.peer));
         return;
       case 'peerUp':
         if (effect.resumed) this.#metrics.reconnects.add();
         this.#peerEvents.publish({
           type: 'up',
-          peer: effect.peer,
+          peer: peerOf(effect.peer),
+          line: lineOf(effect.peer),
           reason: effect.resumed ? 'resumed' : 'connected',
         });
         return;
@@ -80,7 +89,12 @@ export class Effects {
         const delivery = this.#sessions.get(peer);
         const isIdle = refusal.code === connectionIdle.code;
         if (delivery && !isIdle) delivery.refusal = refusal;
-        this.#peerEvents.publish({ type: 'down', peer, reason: refusal.code });
+        this.#peerEvents.publish({
+          type: 'down',
+          peer: peerOf(peer),
+          line: lineOf(peer),
+          reason: refusal.code,
+        });
         // The peer took it for unused when this side had just begun to use it.
         const isWanted = delivery?.role === 'node' && this.#owner.isBusy(delivery);
         if (isIdle && isWanted) this.#owner.dispatch({ type: 'NEEDED', peer });
@@ -122,6 +136,7 @@ export class Effects {
     this.#connections.admit(connection, delivery);
     for (const stream of delivery.pings) this.#connections.ping(connection, stream);
     this.#streams.attached(delivery);
+    this.#bulk.attached(delivery);
     this.#owner.flush(delivery);
   }
 }

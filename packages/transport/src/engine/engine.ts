@@ -16,14 +16,16 @@ import {
 import {
   type TransportConfig,
   type TransportConfigInput,
+  capabilitiesOf,
   limitsOf,
   transportConfigSchema,
 } from '../config.ts';
+import { peerOf } from '../core/identity.ts';
 import type { PeerLimits } from '../core/handshake.ts';
 import { newOutgoing, type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { TransportCore } from '../core/transport-core.ts';
-import { aborted, backpressure, bug, peerUnknown, transportClosed } from '../errors.ts';
+import { aborted, bug, peerUnknown, transportClosed } from '../errors.ts';
 import { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
 import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
@@ -31,6 +33,7 @@ import { withTrace } from '../wire/trace-context.ts';
 import { fitAnswer } from './answers.ts';
 import type { Call } from './call.ts';
 import { type ChannelStatus, channelsOf } from './channels.ts';
+import { BulkLines } from './bulk-lines.ts';
 import { compressionOf } from './compression.ts';
 import { Calls } from './calls.ts';
 import { Connections, lingerMs } from './connections.ts';
@@ -43,7 +46,7 @@ import { Receiver } from './receiver.ts';
 import { Routes } from './routes.ts';
 import { Sessions } from './sessions.ts';
 import { StreamHub } from './stream-hub.ts';
-import type { CallOptions, PeerEvent, PeerStatus } from './types.ts';
+import type { CallOptions, LineEvent, PeerStatus } from './types.ts';
 
 const empty = new Uint8Array(0);
 
@@ -65,6 +68,7 @@ export class TransportEngine {
   readonly #routes: Routes;
   readonly #peerEvents: PeerEvents;
   readonly #flusher: Flusher;
+  readonly #bulk: BulkLines;
   #listener: DuplexListener | null = null;
   #closing: 'no' | 'draining' | 'closed' = 'no';
   readonly #whenClosed: (() => void)[] = [];
@@ -77,15 +81,16 @@ export class TransportEngine {
     this.#logger = ports.logger ?? silentLogger;
     this.#peerEvents = new PeerEvents(this.#logger);
     this.metrics = new TransportMetrics(ports.metrics);
-    const attemptsMax = this.config.retriesMax + 1;
-    this.#flusher = new Flusher(ports, this.metrics, attemptsMax, (delivery) => this.#progressed(delivery));
-    const { capabilities, shrink, expander } = compressionOf(this.config, ports.compressor, this.metrics);
+    this.#flusher = new Flusher(ports, this.metrics, this.config.retriesMax + 1, (delivery) =>
+      this.#progressed(delivery),
+    );
+    const { shrink, expander } = compressionOf(this.config, ports.compressor, this.metrics);
     this.#sessions = new Sessions(this.config, this.metrics, shrink, ports.allocate);
     this.streams = new StreamHub(this.config, this.metrics, {
       dispatch: (input) => this.#driver.dispatch(input),
       enqueue: (...frame) => void this.#enqueue(...frame),
       delivery: (peer) => this.#sessions.get(peer),
-      route: (to) => this.#routes.reach(to),
+      route: (to, priority) => this.#routes.reach(to, priority),
       closing: () => this.#closing !== 'no',
       nowMs: () => ports.clock.nowMs(),
       progressed: (delivery) => this.#progressed(delivery),
@@ -95,7 +100,7 @@ export class TransportEngine {
       ...this.config,
       seed: ports.seed,
       bootId: ports.bootId,
-      capabilities,
+      capabilities: capabilitiesOf(this.config),
       limits: this.limits,
       lingerMs,
       yieldTimeoutMs: 1000,
@@ -113,6 +118,11 @@ export class TransportEngine {
       dispatch: (input) => this.#driver.dispatch(input),
       flush: (delivery) => this.#flusher.schedule(delivery),
       closing: () => this.#closing !== 'no',
+      keyOf: (to, priority) => this.#bulk.keyOf(to, priority),
+    });
+    this.#bulk = new BulkLines(this.config, this.#sessions, ports.clock, this.metrics, {
+      wake: (delivery) => this.#routes.wake(delivery),
+      isShut: (key) => this.#core.isShut(key),
     });
     const receiver = new Receiver(
       {
@@ -154,7 +164,7 @@ export class TransportEngine {
         this.#flusher.flush();
       },
       lastStreams: (peer) => this.streams.lastTaken(peer),
-      redial: (peer) => this.#ports.directory.lookup(peer) !== undefined,
+      redial: (peer) => this.#ports.directory.lookup(peerOf(peer)) !== undefined,
       isBusy: (delivery) => this.#isBusy(delivery),
       watched: () => this.metrics.queueDepth.set(this.#sessions.queued()),
     });
@@ -164,6 +174,7 @@ export class TransportEngine {
       this.#handlers,
       this.#peerEvents,
       this.streams,
+      this.#bulk,
       this.metrics,
       {
         dispatch: (input) => this.#driver.dispatch(input),
@@ -176,10 +187,9 @@ export class TransportEngine {
   }
 
   start(done: Done<Address | null>): void {
-    const { bind } = this.config;
-    if (bind === null) done({ ok: true, value: null });
+    if (this.config.bind === null) done({ ok: true, value: null });
     else
-      this.#connections.listen(bind, (outcome) => {
+      this.#connections.listen(this.config.bind, (outcome) => {
         if (outcome.ok) this.#listener = outcome.value;
         done(outcome.ok ? { ok: true, value: outcome.value.local } : outcome);
       });
@@ -208,7 +218,7 @@ export class TransportEngine {
       priorityIndex[priority] |
       (traced === null ? 0 : flagBits.traced) |
       (compress ? flagBits.compressed : 0);
-    const delivery = this.#routes.find(to);
+    const delivery = this.#routes.find(to, priorityIndex[priority]);
     if (delivery === null || !delivery.accepts(body.length) || body.length > delivery.messageBytesMax) {
       this.metrics.messagesDropped.add();
       return false;
@@ -228,8 +238,8 @@ export class TransportEngine {
     const { priority = 'Normal', timeoutMs = this.config.requestTimeoutMs, until = 'answer' } = options;
     const traced = options.traceparent === undefined ? null : withTrace(options.traceparent, bytes);
     const body = traced ?? bytes;
-    const delivery = this.#routes.find(to);
-    const refused = this.#routes.refuse(to, delivery, body.length);
+    const delivery = this.#routes.find(to, priorityIndex[priority]);
+    const refused = this.#routes.refuse(to, priorityIndex[priority], delivery, body.length);
     if (refused !== null || delivery === null) {
       done({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
@@ -251,8 +261,8 @@ export class TransportEngine {
     const startedMs = this.#ports.clock.nowMs();
     const report: Done<Uint8Array> = (outcome) =>
       done(outcome.ok ? { ok: true, value: this.#ports.clock.nowMs() - startedMs } : outcome);
-    const delivery = this.#routes.find(to);
-    const refused = this.#routes.refuse(to, delivery, 0);
+    const delivery = this.#routes.find(to, priorityIndex.Critical);
+    const refused = this.#routes.refuse(to, priorityIndex.Critical, delivery, 0);
     if (refused !== null || delivery === null) {
       report({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
@@ -266,32 +276,22 @@ export class TransportEngine {
 
   /** Little waits for this peer, and it can be reached or may yet be. */
   isReady(to: string): boolean {
-    return this.#routes.find(to)?.ready ?? false;
+    return this.#routes.isReady(to);
   }
 
-  /**
-   * `done` is called when there is room for more to this peer, or (with the reason) when it cannot be reached.
-   * @returns the way to stop waiting.
-   */
+  /** `done` is called when there is room for more to it, or, with the reason, when it cannot be reached. @returns the way to stop. */
   ready(to: string, done: Done<void>): () => void {
-    const delivery = this.#routes.find(to);
-    if (delivery === null || this.#closing !== 'no') {
-      done({ ok: false, error: this.#routes.refuse(to, delivery, 0) ?? peerUnknown(to) });
-    } else if (delivery.ready && !delivery.scheduled) done({ ok: true, value: undefined });
-    else if (delivery.waiting.size >= this.config.callsMax) {
-      done({ ok: false, error: backpressure(to, delivery.queued, delivery.queuedBytes) });
-    } else delivery.waiting.add(done);
-    return () => delivery?.waiting.delete(done);
+    return this.#routes.whenReady(to, done);
   }
 
   /** Takes a call back. What was sent already cannot be unsent; the peer's handler is told. */
-  cancel(call: Call, error = aborted(call.delivery.peer, call.sent)): void {
+  cancel(call: Call, error = aborted(call.delivery.node, call.sent)): void {
     if (call.settled) return;
     this.#withdraw(call);
     call.fail(error);
   }
 
-  onPeer(listener: (event: PeerEvent) => void): () => void {
+  onPeer(listener: (event: LineEvent) => void): () => void {
     return this.#peerEvents.subscribe(listener);
   }
 
@@ -347,6 +347,7 @@ export class TransportEngine {
   ): Outgoing {
     const item = newOutgoing(type, flags, typeId, stream, bytes, waiter);
     delivery.queue.push(item);
+    this.#bulk.queued(delivery, flags & flagBits.priority);
     this.#routes.wake(delivery);
     return item;
   }
@@ -363,6 +364,7 @@ export class TransportEngine {
 
   #progressed(delivery: Delivery): void {
     delivery.wakeWaiting();
+    this.#bulk.progressed(delivery);
     if (this.#closing === 'draining') this.#checkDrained(delivery);
   }
 
@@ -374,8 +376,8 @@ export class TransportEngine {
   /** A closing transport lets go of a peer as soon as nothing of it is under way. */
   #checkDrained(delivery: Delivery): void {
     const { connection } = delivery;
-    if (this.#closing !== 'draining' || connection === null || delivery.inbound.size > 0) return;
-    if (this.streams.isBusy(delivery.peer)) return;
+    if (this.#closing !== 'draining' || connection === null) return;
+    if (delivery.inbound.size > 0 || this.streams.isBusy(delivery.peer)) return;
     if (delivery.queued === 0 && !delivery.owesAck)
       this.#driver.dispatch({ type: 'DRAINED', connection: connection.id });
   }
@@ -386,9 +388,7 @@ export class TransportEngine {
     this.#driver.stop();
     this.#calls.stop();
     this.#connections.close();
-    for (const delivery of this.#sessions.all()) {
-      for (const call of delivery.calls.all()) call.close();
-    }
+    for (const delivery of this.#sessions.all()) for (const call of delivery.calls.all()) call.close();
     for (const done of this.#whenClosed.splice(0)) done();
   }
 

@@ -8,7 +8,8 @@
 import type { Clock } from '@cluster/core';
 import type { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
-import type { Carrier, Delivery } from './delivery.ts';
+import type { Carrier } from './carrier.ts';
+import type { Delivery } from './delivery.ts';
 
 /** As much as a turn may keep from an empty socket: a dozen small messages, so that a part is worth its system calls. */
 const earlyBytes = 4096;

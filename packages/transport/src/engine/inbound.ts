@@ -1,6 +1,6 @@
 /** A message that came in, as its handler sees it. */
 import type { Done } from '@cluster/core';
-import type { PeerRole } from '../core/identity.ts';
+import type { Line, PeerRole } from '../core/identity.ts';
 import type { Priority } from '../core/outgoing.ts';
 
 /** A request of the peer that a handler works on. */
@@ -18,6 +18,8 @@ export interface EngineContext {
   readonly role: PeerRole;
   readonly typeId: number;
   readonly priority: Priority;
+  /** The connection it came on. */
+  readonly line: Line;
   /** Null for a one-way message. */
   readonly request: InboundRequest | null;
   /** W3C trace context, if the sender has given one. */
@@ -29,6 +31,7 @@ type Answer = Parameters<Done<Uint8Array | undefined>>[0];
 /** One object for a message that came in: what its handler is told, and, of a request, whether it is still wanted. */
 export class Inbound implements EngineContext, InboundRequest {
   readonly from: string;
+  readonly line: Line;
   readonly role: PeerRole;
   readonly typeId: number;
   readonly priority: Priority;
@@ -42,15 +45,15 @@ export class Inbound implements EngineContext, InboundRequest {
   readonly answer: Done<Uint8Array | undefined>;
 
   constructor(
-    from: string,
-    role: PeerRole,
+    { node, line, role }: { readonly node: string; readonly line: Line; readonly role: PeerRole },
     typeId: number,
     priority: Priority,
     stream: number,
     wantsAnswer: boolean,
     answered: (inbound: Inbound, outcome: Answer) => void,
   ) {
-    this.from = from;
+    this.from = node;
+    this.line = line;
     this.role = role;
     this.typeId = typeId;
     this.priority = priority;

@@ -12,7 +12,8 @@ export class PeerStreams {
   readonly unread = new Set<ByteStream>();
   /** Those that have more to send than they may. */
   readonly blocked = new Set<ByteStream>();
-  readonly buckets = new Map<number, TokenBucket>();
+  /** Both lines of a peer share them. */
+  readonly buckets: Map<number, TokenBucket>;
   /** What the peer takes; null until it is known. */
   limits: PeerLimits | null = null;
   /** The last stream of the peer's that was seen, by priority: the opening of one may overtake that of another. */
@@ -23,6 +24,10 @@ export class PeerStreams {
   /** Waiting for room in the queue. */
   isWaiting = false;
   readonly #lastOurs = new Uint32Array(4);
+
+  constructor(buckets = new Map<number, TokenBucket>()) {
+    this.buckets = buckets;
+  }
 
   get size(): number {
     return this.ours.size + this.theirs.size;

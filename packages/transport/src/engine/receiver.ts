@@ -244,7 +244,7 @@ export class Receiver {
       call.succeed(payload);
     } else {
       const { code, message } = decodeRemoteError(payload);
-      call.fail(remoteError(delivery.peer, code, message));
+      call.fail(remoteError(delivery.node, code, message));
     }
   }
 
@@ -285,8 +285,8 @@ export class Receiver {
       !isTraced
     )
       return last;
-    const { peer, role, receiveCredit } = delivery;
-    const inbound = new Inbound(peer, role, typeId, priority, 0, false, (from, outcome) => {
+    const { receiveCredit } = delivery;
+    const inbound = new Inbound(delivery, typeId, priority, 0, false, (from, outcome) => {
       this.#consumed(delivery, receiveCredit, from);
       if (!outcome.ok) this.#handlerFailed(delivery, typeId, outcome.error);
     });
@@ -311,18 +311,10 @@ export class Receiver {
       this.#refuse(delivery, flags, typeId, stream, typeof handler === 'function' ? overloaded : handler);
       return;
     }
-    const request = new Inbound(
-      delivery.peer,
-      delivery.role,
-      typeId,
-      priorityOf(flags),
-      stream,
-      true,
-      (from, outcome) => {
-        this.#consumed(delivery, receiveCredit, from);
-        this.#answered(delivery, from, flags, outcome);
-      },
-    );
+    const request = new Inbound(delivery, typeId, priorityOf(flags), stream, true, (from, outcome) => {
+      this.#consumed(delivery, receiveCredit, from);
+      this.#answered(delivery, from, flags, outcome);
+    });
     request.cost = cost;
     this.#run(handler, bodyOf(payload, flags, request), request, request.answer);
     // Most handlers have answered by now, and nobody needs to find the request again.
@@ -363,7 +355,7 @@ export class Receiver {
     { code, label }: Unhandled,
   ): void {
     this.#metrics.frameRejected(label);
-    const message = `message type ${typeId} of ${delivery.role} ${delivery.peer} was not handled: ${label.replaceAll('_', ' ')}`;
+    const message = `message type ${typeId} of ${delivery.role} ${delivery.node} was not handled: ${label.replaceAll('_', ' ')}`;
     const body = encodeRemoteError({ code, message });
     this.#owner.reply(delivery, frameTypes.error, flags & flagBits.priority, stream, body);
   }
@@ -385,7 +377,7 @@ export class Receiver {
   #handlerFailed(delivery: Delivery, typeId: number, error: ClusterError): void {
     this.#metrics.handlerErrors.add();
     this.#logger.log('debug', 'a message handler failed', {
-      peer: delivery.peer,
+      peer: delivery.node,
       typeId,
       error: describeError(error),
     });

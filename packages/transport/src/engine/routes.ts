@@ -1,6 +1,8 @@
 /** Which peers can be reached or may yet be, and why the others cannot. */
-import type { ClusterError } from '@cluster/core';
+import type { ClusterError, Done } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
+import { peerOf } from '../core/identity.ts';
+import { priorityIndex } from '../core/outgoing.ts';
 import type { TransportInput } from '../core/protocol.ts';
 import type { TransportCore } from '../core/transport-core.ts';
 import { backpressure, messageTooLarge, peerUnknown, refusalError, transportClosed } from '../errors.ts';
@@ -12,6 +14,8 @@ export interface RoutesOwner {
   dispatch(input: TransportInput): void;
   flush(delivery: Delivery): void;
   closing(): boolean;
+  /** The line that a new message to this peer takes. */
+  keyOf(to: string, priority: number): string;
 }
 
 export class Routes {
@@ -36,29 +40,34 @@ export class Routes {
   }
 
   /** The delivery to a peer that can be reached or may yet be; null for an unknown or unreachable one. */
-  find(to: string): Delivery | null {
+  find(to: string, priority: number): Delivery | null {
+    return this.#find(this.#owner.keyOf(to, priority));
+  }
+
+  /** @param to a line of it. */
+  #find(to: string): Delivery | null {
     if (this.#owner.closing()) return null;
     const known = this.#sessions.get(to);
     if (known?.connection != null) return known.leaving ? null : known;
     if (to === this.#config.nodeId || this.#isShut(to)) return null;
     if (this.#core.sessionState(to) === 'interrupted') return known ?? null;
-    if (this.#directory.lookup(to) === undefined) return null;
+    if (this.#directory.lookup(peerOf(to)) === undefined) return null;
     return this.#sessions.getOrAdd(to);
   }
 
   /** @throws ClusterError when there is no way to it. */
-  reach(to: string): Delivery {
-    const delivery = this.find(to);
-    const refused = this.refuse(to, delivery, 0);
+  reach(to: string, priority: number): Delivery {
+    const delivery = this.find(to, priority);
+    const refused = this.refuse(to, priority, delivery, 0);
     if (refused !== null || delivery === null) throw refused ?? peerUnknown(to);
     return delivery;
   }
 
   /** Why a call cannot be taken. */
-  refuse(to: string, delivery: Delivery | null, bytes: number): ClusterError | null {
+  refuse(to: string, priority: number, delivery: Delivery | null, bytes: number): ClusterError | null {
     if (this.#owner.closing()) return transportClosed();
     if (delivery === null) {
-      const known = this.#sessions.get(to);
+      const known = this.#sessions.get(this.#owner.keyOf(to, priority));
       if (known?.leaving === true)
         return refusalError(to, { code: 'TRANSPORT_PEER_LEFT', reason: 'it is closing' });
       return known?.refusal == null ? peerUnknown(to) : refusalError(to, known.refusal);
@@ -69,6 +78,30 @@ export class Routes {
       return backpressure(to, delivery.queued, delivery.queuedBytes);
     }
     return null;
+  }
+
+  /** Little waits for it, on neither line. */
+  isReady(to: string): boolean {
+    return this.#fuller(to)?.ready ?? false;
+  }
+
+  /** @returns the way to stop waiting. */
+  whenReady(to: string, done: Done<void>): () => void {
+    const delivery = this.#fuller(to);
+    if (delivery === null || this.#owner.closing()) {
+      done({ ok: false, error: this.refuse(to, priorityIndex.Normal, delivery, 0) ?? peerUnknown(to) });
+    } else if (delivery.ready && !delivery.scheduled) done({ ok: true, value: undefined });
+    else if (delivery.waiting.size >= this.#config.callsMax) {
+      done({ ok: false, error: backpressure(to, delivery.queued, delivery.queuedBytes) });
+    } else delivery.waiting.add(done);
+    return () => delivery?.waiting.delete(done);
+  }
+
+  /** Of its lines the one that is not ready, if there is one. */
+  #fuller(to: string): Delivery | null {
+    const bulk = this.find(to, priorityIndex.Normal);
+    const control = bulk?.ready === true ? this.find(to, priorityIndex.Critical) : null;
+    return control?.ready === false ? control : bulk;
   }
 
   /** Something waits for the peer. */

@@ -1,7 +1,7 @@
 /** The data planes of all peers: what the session machine decides is carried out here. */
 import { deflateCapability, type Shrink } from '../core/compression.ts';
 import type { PeerLimits } from '../core/handshake.ts';
-import type { PeerRole } from '../core/identity.ts';
+import { bulkCapability, type PeerRole, twinOf } from '../core/identity.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
 import { maybeDelivered, refusalError } from '../errors.ts';
@@ -52,7 +52,8 @@ export class Sessions {
   getOrAdd(peer: string): Delivery {
     let delivery = this.#deliveries.get(peer);
     if (delivery === undefined) {
-      delivery = new Delivery(peer, this.#limits, this.#allocate);
+      const twin = this.#deliveries.get(twinOf(peer));
+      delivery = new Delivery(peer, this.#limits, this.#allocate, twin?.buckets);
       this.#deliveries.set(peer, delivery);
     }
     return delivery;
@@ -63,6 +64,7 @@ export class Sessions {
     const delivery = this.getOrAdd(peer);
     delivery.role = session.role;
     delivery.limits = session.limits;
+    delivery.takesBulk = session.capabilities.includes(bulkCapability);
     delivery.shrink = session.capabilities.includes(deflateCapability) ? this.#shrink : null;
     if (!session.resumed) delivery.begin();
     else if (!delivery.resume(session.received)) return null;

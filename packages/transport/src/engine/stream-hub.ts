@@ -2,6 +2,7 @@
 import type { TransportConfig } from '../config.ts';
 import { type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
+import { twinOf } from '../core/identity.ts';
 import { ahead } from '../core/sequence.ts';
 import { peerLeft, type Refusal, shutDown } from '../core/refusal.ts';
 import { streamReset, tooManyStreams } from '../errors.ts';
@@ -29,7 +30,7 @@ export interface StreamHubOwner {
   ): void;
   delivery(peer: string): Delivery | undefined;
   /** @throws ClusterError when there is no way to it. */
-  route(to: string): Delivery;
+  route(to: string, priority: number): Delivery;
   closing(): boolean;
   nowMs(): number;
   /** Something ended that a closing transport may have waited for. */
@@ -100,10 +101,10 @@ export class StreamHub implements StreamCarrier {
     priority: Priority = 'Normal',
     traceparent?: string,
   ): ByteStream {
-    const delivery = this.#owner.route(to);
+    const delivery = this.#owner.route(to, priorityIndex[priority]);
     const streams = this.#of(delivery.peer);
     const max = streams.limits?.streamsMax ?? this.#config.streamsMax;
-    if (streams.ours.size >= max) throw tooManyStreams(delivery.peer, max);
+    if (streams.ours.size >= max) throw tooManyStreams(delivery.node, max);
     const id = streams.nextId(priorityIndex[priority]);
     const { peer } = delivery;
     const stream = this.#add(
@@ -169,7 +170,7 @@ export class StreamHub implements StreamCarrier {
   stop(): void {
     const streams = [...this.#byKey.values()];
     this.#byKey.clear();
-    for (const stream of streams) stream.lost(streamReset(stream.peer, shutDown));
+    for (const stream of streams) stream.lost(streamReset(stream.node, shutDown));
   }
 
   /** A frame of a stream. Null, or what about it breaks the protocol. */
@@ -222,7 +223,7 @@ export class StreamHub implements StreamCarrier {
         stream.notify((handlers) => handlers.onEnd());
         return;
       case 'tellReset':
-        stream.lost(streamReset(stream.peer, action.params.refusal));
+        stream.lost(streamReset(stream.node, action.params.refusal));
         return;
       case 'release':
         this.#release(stream);
@@ -344,7 +345,7 @@ export class StreamHub implements StreamCarrier {
   #of(peer: string): PeerStreams {
     let streams = this.#peers.get(peer);
     if (streams === undefined) {
-      streams = new PeerStreams();
+      streams = new PeerStreams(this.#peers.get(twinOf(peer))?.buckets);
       const delivery = this.#owner.delivery(peer);
       if (delivery?.connection != null) streams.limits = delivery.peerLimits;
       this.#peers.set(peer, streams);

@@ -1,4 +1,4 @@
-import type { PeerRole } from '../core/identity.ts';
+import type { Line, PeerRole } from '../core/identity.ts';
 import type { Priority } from '../core/outgoing.ts';
 
 export interface CallOptions {
@@ -19,8 +19,15 @@ export interface PeerEvent {
   readonly reason: string;
 }
 
+/** The same of each of the connections to a peer. */
+export interface LineEvent extends PeerEvent {
+  readonly line: Line;
+}
+
 export interface PeerStatus {
   readonly peer: string;
+  /** Of its up to two connections: each has a place of its own, and shows as a peer of its own. */
+  readonly line: Line;
   readonly role: PeerRole;
   /** The pool entry machine's state: `idle`, `dialing`, `yielding`, `connected`, `renewing`, `retrying`. */
   readonly pool: string;

@@ -25,6 +25,7 @@ const helloSchema = z.object({
   expectedId: name,
   bootId: name,
   capabilities: z.array(name).max(64),
+  line: z.enum(['control', 'bulk']).default('control'),
   limits: z.object({
     messageBytesMax: z.int().min(1024).max(0x7fff_ffff),
     streamWindowBytes: z.int().min(1024).max(0x3fff_ffff),

@@ -71,9 +71,9 @@ export class TransportChecker {
     for (const key of this.#held.keys()) if (key.startsWith(`${node} `)) this.#held.delete(key);
   }
 
-  /** A node begins a session with a peer: what handlers of the last one hold is counted no more. */
-  sessionBegan(node: string, peer: string): void {
-    for (const key of this.#held.keys()) if (key.startsWith(`${node} ${peer} `)) this.#held.delete(key);
+  /** A node begins a session on a line of a peer: what handlers of the last one hold is counted no more. */
+  sessionBegan(node: string, line: string): void {
+    for (const key of this.#held.keys()) if (key.startsWith(`${node} ${line} `)) this.#held.delete(key);
   }
 
   /** The id of a message about to be sent. */
@@ -130,7 +130,7 @@ export class TransportChecker {
     return said;
   }
 
-  /** A handler holds a message until it says that it has finished. */
+  /** A handler holds a message until it says that it has finished. @param from the line it came on: each has windows of its own. */
   holds(node: string, from: string, priority: number, bytes: number, isCall: boolean): () => void {
     const key = `${node} ${from} ${priority}`;
     const held = this.#held.get(key) ?? { bytes: 0, messages: 0, calls: 0 };
@@ -198,12 +198,15 @@ export class TransportChecker {
     const name = this.#names[this.#turn++ % this.#names.length] ?? '';
     const peers = this.#views.get(name)?.peers() ?? [];
     const { queueMessagesMax, queueBytesMax, callsMax, peersMax } = this.#bounds;
-    if (peers.length > peersMax) this.#world.fail('tables are bounded', `${name} knows ${peers.length}`);
-    for (const { peer, pool, breaker, queued, unacknowledged, queuedBytes } of peers) {
-      const way = `${name} ${peer}`;
+    const known = peers.filter(({ line }) => line === 'control').length;
+    if (known > peersMax || peers.length > 2 * peersMax)
+      this.#world.fail('tables are bounded', `${name} knows ${known}, on ${peers.length} lines`);
+    for (const { peer, line, pool, breaker, queued, unacknowledged, queuedBytes } of peers) {
+      const way = `${name} ${peer} ${line}`;
       // Pairs that have dialled each other at once.
       if (pool === 'yielding') this.#yielding.add(way);
-      else if (this.#yielding.delete(way)) this.#world.counters.add('simultaneousDials');
+      else if (this.#yielding.delete(way))
+        this.#world.counters.add(line === 'bulk' ? 'simultaneousBulkDials' : 'simultaneousDials');
       if (pool === 'renewing') this.#renewing.add(way);
       else if (this.#renewing.delete(way) && pool === 'connected') this.#world.counters.add('renewals');
       if (this.#breakers.get(way) !== breaker) this.#breakerChanged(way, breaker);

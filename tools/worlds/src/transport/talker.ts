@@ -258,13 +258,13 @@ export class Talker {
 
   #take(
     bytes: Uint8Array,
-    { from, priority, request }: Parameters<EngineHandler>[1],
+    { from, line, priority, request }: Parameters<EngineHandler>[1],
   ): { readonly id: number; readonly answerBytes: number; readonly finished: () => void } | null {
     const { name } = this.#ports;
     const index = priorities.indexOf(priority);
     const said = this.#checker.delivered(name, from, index, bytes);
     if (said === null) return null;
-    const finished = this.#checker.holds(name, from, index, bytes.length, request !== null);
+    const finished = this.#checker.holds(name, `${from} ${line}`, index, bytes.length, request !== null);
     return { id: said.id, answerBytes: said.answerBytes, finished };
   }
 }

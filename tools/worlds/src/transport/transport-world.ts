@@ -41,6 +41,9 @@ const config = {
   streamBufferBytes: 16_384,
   streamsBufferBytes: 65_536,
   inboundCallsMax: 12,
+  bulkConnection: true,
+  bulkAfterBytes: 20_000,
+  bulkAfterMs: 5,
   requestTimeoutMs: 1500,
   dialTimeoutMs: 300,
   handshakeTimeoutMs: 300,
@@ -48,7 +51,7 @@ const config = {
   pingTimeoutMs: 200,
   writeTimeoutMs: 250,
   idleCloseMs: 1000,
-  renewAfterRecords: 120,
+  renewAfterRecords: 70,
   backoffMinMs: 5,
   backoffMaxMs: 500,
   resumeTimeoutMs: 2500,
@@ -63,6 +66,8 @@ const counted = [
   'answers',
   'chunkedMessages',
   'compressedMessages',
+  'bulkConnections',
+  'bulkResumed',
   'streamsBegun',
   'streamsAccepted',
   'streamsEnded',
@@ -96,6 +101,9 @@ const counted = [
   'pauses',
   'slowdowns',
 ];
+
+/** Too seldom to be asked of so few seeds. */
+const rare = ['simultaneousBulkDials'];
 
 const countersByReason: Readonly<Record<string, string>> = {
   TRANSPORT_PEER_SILENT: 'silentPeers',
@@ -147,7 +155,7 @@ class TransportRun {
     world.runFor(faultsMs);
     this.#settle();
     for (const name of this.#names) this.#count(name);
-    return { steps: world.steps, coverage: pickCounts(world, counted) };
+    return { steps: world.steps, coverage: pickCounts(world, [...counted, ...rare]) };
   }
 
   /** Calm has come: what must finally happen. */
@@ -170,9 +178,11 @@ class TransportRun {
     }
     this.#demand('in calm every call is answered', calmCallMs, () => answered === asked);
     this.#demand('nobody holds more connections than it needs', drainMs, () =>
-      [...this.#running.values()].every(
-        ({ metrics }) => metrics.value('connections_open') === this.#names.length - 1,
-      ),
+      [...this.#running.values()].every(({ engine, metrics }) => {
+        const lines = engine.peers().filter(({ pool }) => pool === 'connected');
+        const others = lines.filter(({ line }) => line === 'control').length;
+        return others === this.#names.length - 1 && metrics.value('connections_open') === lines.length;
+      }),
     );
     for (const [name, { metrics, talker }] of this.#running) {
       const told = metrics.value('messages_dropped') - talker.refusedPosts;
@@ -269,8 +279,10 @@ class TransportRun {
     });
     this.#running.set(name, { engine, metrics, talker });
     this.#checker.started(name, engine);
-    engine.onPeer(({ type, peer, reason }) => {
-      if (type === 'up' && reason === 'connected') this.#checker.sessionBegan(name, peer);
+    engine.onPeer(({ type, peer, line, reason }) => {
+      if (type === 'up' && reason === 'connected') this.#checker.sessionBegan(name, `${peer} ${line}`);
+      if (type === 'up' && line === 'bulk')
+        world.counters.add(reason === 'resumed' ? 'bulkResumed' : 'bulkConnections');
       if (type === 'up') world.counters.add(reason === 'resumed' ? 'sessionsResumed' : 'sessionsBegun');
       const counter = countersByReason[reason];
       if (counter !== undefined) world.counters.add(counter);

@@ -1,0 +1,28 @@
+/** What a session needs of the connection below it, and of the calls above. */
+import type { ClusterError } from '@cluster/core';
+import type { SessionEnd } from '../core/session.machine.ts';
+import type { Tally } from '../core/tally.ts';
+
+/** A call of ours, as the session sees it. */
+export interface PendingCall {
+  readonly stream: number;
+  readonly until: 'answer' | 'arrival';
+  readonly startedMs: number;
+  /** It has been on the wire. */
+  readonly sent: boolean;
+  /** Why the session ended, for the calls it takes with it. */
+  why: SessionEnd | 'it was resent too often';
+  succeed(bytes: Uint8Array): void;
+  fail(error: ClusterError): void;
+  close(): void;
+}
+
+/** The connection that carries a session. */
+export interface Carrier {
+  readonly id: number;
+  readonly tally: Tally;
+  /** Nothing that was written waits in the socket. */
+  readonly isEmpty: boolean;
+  writeControl(frame: Uint8Array): void;
+  flush(attemptsMax: number, nowMs: number): number;
+}
