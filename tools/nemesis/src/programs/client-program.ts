@@ -16,6 +16,8 @@ const tell = (message: FromClient): void => {
 };
 
 process.on('disconnect', () => process.exit());
+// It may have died before this process could hear of it.
+if (!process.connected) process.exit();
 
 /** Writes the history as it happens: should this process die, what it saw is there. */
 class HistoryFile implements Journal {

@@ -28,6 +28,8 @@ const tell = (message: FromNode): void => {
 
 // A nemesis that was killed must not leave nodes behind.
 process.on('disconnect', () => process.exit());
+// It may have died before this process could hear of it.
+if (!process.connected) process.exit();
 
 async function main(): Promise<void> {
   const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NodeConfig;
