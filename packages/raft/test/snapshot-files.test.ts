@@ -179,6 +179,39 @@ describe('a snapshot’s file', () => {
     expect(names.map((name) => Number.parseInt(name.slice(9, 25), 16))).toEqual([5, 9]);
   });
 
+  it('is damaged when it states a length that it has not, and nobody makes room for that', async () => {
+    const disk = memoryDisk();
+    let longest = 0;
+    const watched: Disk = {
+      ...disk,
+      open: (path, options, done) =>
+        disk.open(path, options, (opened) => {
+          if (opened.ok) {
+            const file = opened.value;
+            const read = file.read.bind(file);
+            file.read = (offset, length, tell) => {
+              longest = Math.max(longest, length);
+              read(offset, length, tell);
+            };
+          }
+          done(opened);
+        }),
+    };
+    const files = new SnapshotFiles({ disk: watched });
+    await toPromise((done) => files.recover(0, done));
+    const { id } = await toPromise<StoredSnapshot>((done) =>
+      files.save(0, metaAt(12), piecesOf(imageOf(10), 5), done),
+    );
+    const bytes = (await toPromise<Uint8Array>((done) => files.read(0, id, 0, id.bytes, done))).slice();
+    new DataView(bytes.buffer).setUint32(12, 1024 * 1024 * 1024, true);
+    await toPromise<void>((done) => files.receive(0, id, 0, bytes, done));
+    longest = 0;
+    await expect(toPromise((done) => files.accept(0, id, done))).rejects.toMatchObject({
+      code: 'RAFT_SNAPSHOT_DAMAGED',
+    });
+    expect(longest).toBeLessThanOrEqual(id.bytes);
+  });
+
   it('leaves nothing else in the folder once it is opened again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'cluster-raft-'));
     folders.push(folder);

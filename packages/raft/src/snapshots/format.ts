@@ -62,7 +62,8 @@ export function decodeHead(groupId: number, head: Uint8Array): SnapshotMeta | nu
   const configuration = readConfiguration(reader);
   const sessions: SessionRecord[] = [];
   for (let left = reader.u32(); left > 0 && !reader.failed; left--) sessions.push(readSession(reader));
-  return isGroup && !reader.failed ? { index, term, configuration, sessions } : null;
+  const isWhole = !reader.failed && reader.remaining === 0;
+  return isGroup && isWhole ? { index, term, configuration, sessions } : null;
 }
 
 export function encodeTrailer(crc: number): Uint8Array {

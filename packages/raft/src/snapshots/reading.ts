@@ -36,7 +36,10 @@ export function* checkWhole(file: DiskFile, groupId: number, id: SnapshotId): Ta
 
 function* readHead(file: DiskFile, groupId: number): Task<Head> {
   const length = headBytes(yield* wait<Uint8Array>((done) => file.read(0, preambleBytes, done)));
-  const bytes = length === null ? null : yield* wait<Uint8Array>((done) => file.read(0, length, done));
+  const size = yield* wait<number>((done) => file.size(done));
+  // A length that turned over, or lies, may be a gigabyte: nobody makes room for what is not there.
+  const isThere = length !== null && length <= size;
+  const bytes = isThere ? yield* wait<Uint8Array>((done) => file.read(0, length, done)) : null;
   const meta = bytes === null ? null : decodeHead(groupId, bytes);
   if (bytes === null || meta === null) throw snapshotDamaged(file.path, 'its beginning is not readable');
   return { meta, bytes };
