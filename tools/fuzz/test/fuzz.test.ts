@@ -21,6 +21,7 @@ const slices: Readonly<Record<string, number>> = {
   swim: 5000,
   transport: 5000,
   raft: 20_000,
+  'raft-snapshots': 5000,
   manager: 20_000,
 };
 

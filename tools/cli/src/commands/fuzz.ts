@@ -11,7 +11,7 @@ interface Options {
 export const fuzzCommand: MakeCommand = ({ out, err }, done) =>
   new Command('fuzz')
     .description('hostile bytes against every decoder and engine: nothing may throw, hang, grow or change')
-    .argument('[targets...]', 'swim, transport, raft, manager; all when none is given')
+    .argument('[targets...]', 'swim, transport, raft, raft-snapshots, manager; all when none is given')
     .option('--inputs <n>', 'inputs per target', integer(1, 1_000_000_000), 100_000)
     .option('--seed <n>', 'the same seed makes the same inputs', integer(0, 0xffff_ffff), 1)
     .option('--json', 'end with one line of JSON; all else goes to standard error')
