@@ -12,6 +12,7 @@ export { groupsWorld, groupsWorldWith } from './groups/groups-world.ts';
 export { raftWorld, raftWorldWith } from './raft/raft-world.ts';
 export {
   acknowledgedBeforeFlush,
+  damageForgotten,
   inForceAtCommit,
   learnerCounted,
   type Mutant,

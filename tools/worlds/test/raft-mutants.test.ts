@@ -3,6 +3,7 @@ import { type NemesisOptions, SimulationFailure } from '@cluster/sim';
 import { describe, expect, test } from 'vitest';
 import {
   acknowledgedBeforeFlush,
+  damageForgotten,
   inForceAtCommit,
   learnerCounted,
   leaseTrustedAcrossPause,
@@ -78,6 +79,10 @@ describe('planted bugs are found', () => {
     expect(hunt(acknowledgedBeforeFlush, 5)).not.toBeNull();
   });
 
+  test('a damaged log that is taken for an empty one', () => {
+    expect(hunt(damageForgotten, 20, {})).toMatchObject({ invariant: 'what is durable survives a restart' });
+  });
+
   test('4.2.1: a learner whose word counts as that of a voter', () => {
     expect(hunt(learnerCounted, 40)).toMatchObject({ invariant: 'committed is durable' });
   });
@@ -91,7 +96,7 @@ describe('planted bugs are found', () => {
   });
 
   test('4.3: a joint configuration in which the new voters decide alone', () => {
-    expect(hunt(singleMajorityInJoint, 20, {})).toMatchObject({ invariant: 'committed is durable' });
+    expect(hunt(singleMajorityInJoint, 30, {})).toMatchObject({ invariant: 'committed is durable' });
   });
 
   test('4.2.3: a removed node that nobody tells so', () => {
@@ -129,7 +134,8 @@ describe('planted bugs are found', () => {
   });
 
   test('6.4.1: a lease that is trusted across a pause', () => {
-    expect(hunt(leaseTrustedAcrossPause, 40, {}, 25)).toMatchObject({
+    // Seed 20 shows it by a stale read that was beyond its bound.
+    expect(hunt(leaseTrustedAcrossPause, 40, {}, 21)).toMatchObject({
       invariant: 'a read never misses what was observed before it',
     });
   });

@@ -74,7 +74,15 @@ export class Group {
     const { nodes, groupId, groupCount } = this.#options;
     // The number tells whose operation it is.
     const next = (): number => ++this.#operations * groupCount + groupId;
-    this.#clients.push(new Client(this.#world, ports, this.#requests, nodes, this.#history, next));
+    this.#clients.push(
+      new Client(this.#world, ports, {
+        requests: this.#requests,
+        servers: nodes,
+        history: this.#history,
+        nextOperation: next,
+        sessionsExpire: false,
+      }),
+    );
     return {};
   }
 

@@ -157,6 +157,7 @@ export class RaftChecker {
     }
     if (other === undefined) this.#world.counters.add('elections');
     this.#leaderOf.set(term, node);
+    if (seen.logged.latest.voters.outgoing.length > 0) this.#world.counters.add('jointInherited');
     for (let index = 1; index < this.#committed.length; index++) {
       const entry = this.#committed[index];
       if (entry === undefined || entry.byTerm >= term || index < seen.view.firstIndex) continue;
@@ -320,6 +321,10 @@ export class RaftChecker {
     if (seen.role !== 'leader' || view.configurationIndex < configurationIndex) return;
     this.#world.counters.add('configurations');
     if (after.outgoing.length > 0) this.#world.counters.add('jointConfigurations');
+    if (before.voters.includes(node) && !after.voters.includes(node))
+      this.#world.counters.add('leadersLeaving');
+    if (before.staging?.some((learner) => after.voters.includes(learner)) ?? false)
+      this.#world.counters.add('promotions');
     if (configurationIndex > view.commitIndex) {
       this.#fail(
         'configuration safety',

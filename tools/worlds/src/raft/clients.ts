@@ -145,6 +145,15 @@ function answer(service: Service, registers: Registers, ask: Ask, reply: (reply:
   });
 }
 
+export interface ClientOptions {
+  readonly requests: Requests;
+  readonly servers: readonly string[];
+  readonly history: History;
+  readonly nextOperation: () => number;
+  /** There are fewer sessions than clients: theirs are closed while they use them. */
+  readonly sessionsExpire: boolean;
+}
+
 export class Client {
   readonly #world: World;
   readonly #ports: NodePorts;
@@ -153,6 +162,7 @@ export class Client {
   readonly #servers: readonly string[];
   readonly #history: History;
   readonly #nextOperation: () => number;
+  readonly #sessionsExpire: boolean;
   readonly #prng: Prng;
   /** Which register, and what with it. */
   readonly #registerPrng: Prng;
@@ -171,16 +181,11 @@ export class Client {
   #awaited = -1;
   #halted = false;
 
-  constructor(
-    world: World,
-    ports: NodePorts,
-    requests: Requests,
-    servers: readonly string[],
-    history: History,
-    nextOperation: () => number,
-  ) {
+  constructor(world: World, ports: NodePorts, options: ClientOptions) {
+    const { requests, servers, history, nextOperation, sessionsExpire } = options;
     this.#world = world;
     this.#ports = ports;
+    this.#sessionsExpire = sessionsExpire;
     this.#requests = requests;
     this.#servers = servers;
     this.#history = history;
@@ -196,6 +201,12 @@ export class Client {
   /** Makes no further operations once it has been told of the current one. */
   halt(): void {
     this.#halted = true;
+  }
+
+  /** Makes further operations after it was halted. */
+  goOn(): void {
+    this.#halted = false;
+    this.#next();
   }
 
   #try(): void {
@@ -266,10 +277,7 @@ export class Client {
 
   #refused({ code, retry }: Reply & { type: 'refused' }): void {
     this.#world.counters.add('refused');
-    if (code === 'RAFT_SESSION_EXPIRED') {
-      this.#world.fail('a session that is in use does not expire', `${this.#ports.name}'s did`);
-      return;
-    }
+    if (code === 'RAFT_SESSION_EXPIRED') return this.#expired();
     if (this.#ask.type === 'write' && this.#ask.session === null && retry === 'safe') {
       this.#history.refused(this.#ports.name, this.#operation);
       if (this.#call !== null) this.#history.registers.wroteNothing(this.#call);
@@ -278,6 +286,20 @@ export class Client {
     this.#ports.clock.setTimer(this.#prng.exponential(thinkMs), () => {
       if (attempt === this.#attempt) this.#unanswered();
     });
+  }
+
+  /** Whether it was done in an earlier attempt nobody can tell any more: it is given up, and not made again in another session. */
+  #expired(): void {
+    if (!this.#sessionsExpire) {
+      this.#world.fail('a session that is in use does not expire', `${this.#ports.name}'s did`);
+      return;
+    }
+    this.#world.counters.add('expired');
+    this.#giveUp();
+    this.#clientId = null;
+    if (this.#halted) return;
+    this.#ask = { type: 'open' };
+    this.#try();
   }
 
   #next(): void {

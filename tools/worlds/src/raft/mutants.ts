@@ -125,6 +125,20 @@ export const acknowledgedBeforeFlush: Mutant = {
   }),
 };
 
+/** A log that is damaged is taken for an empty one. */
+export const damageForgotten: Mutant = {
+  name: 'a damaged log taken for an empty one',
+  storage: (storage) => ({
+    write: (groupId, write, done) => storage.write(groupId, write, done),
+    recover: (groupId, done) =>
+      storage.recover(groupId, (outcome) => {
+        const isDamaged = !outcome.ok && outcome.error.code === 'RAFT_LOG_DAMAGED';
+        const empty = { hardState: { term: 0, vote: null }, base: { index: 0, term: 0 }, entries: [] };
+        done(isDamaged ? { ok: true, value: empty } : outcome);
+      }),
+  }),
+};
+
 /** Snapshots keep the state and forget who has done what: a command that is repeated is applied again. */
 export const sessionsLeftOut: Mutant = {
   name: 'sessions left out of snapshots',

@@ -21,6 +21,8 @@ import { DurabilityWitness } from './durability-witness.ts';
 import { withHints } from './hints.ts';
 import { History } from './history.ts';
 import { Churn } from './churn.ts';
+import { counted } from './coverage.ts';
+import { DiskDamage } from './disk-damage.ts';
 import { FlushGate, type Mutant } from './mutants.ts';
 import { LeaseTrial, suspendingClock } from './leases.ts';
 import { drawProtections, type Protections } from './protections.ts';
@@ -30,6 +32,7 @@ const sizes = [3, 3, 3, 4, 5, 5, 6, 7];
 // Where members change, the others wait to be added.
 const foundersMax = 3;
 const clientCount = 3;
+const sessionsExpireRate = 0.2;
 const faultsMs = 4000;
 // After calm: generous beside an election of at most 500 ms and a client's second try.
 const progressMs = 5000;
@@ -39,65 +42,6 @@ const writesAfterCalm = 5;
 const superviseMs = 200;
 const transferEveryMs = 600;
 const staleReadEveryMs = 80;
-
-const counted = [
-  'elections',
-  'commits',
-  'conflicts',
-  'acknowledged',
-  'barriers',
-  'reads',
-  'gets',
-  'puts',
-  'swaps',
-  'swapsFailed',
-  'refusedSafely',
-  'leaseReads',
-  'staleReads',
-  'staleAnswers',
-  'transfersAsked',
-  'lossesHinted',
-  'configurations',
-  'jointConfigurations',
-  'changesRefused',
-  'learners',
-  'leftOut',
-  'transfers',
-  'snapshots',
-  'installs',
-  'installedFromLeader',
-  'logsShortened',
-  'logsReplaced',
-  'segmentsRemoved',
-  'retries',
-  'crashes',
-  'restarts',
-  'startsWithoutPreVote',
-  'startsWithoutCheckQuorum',
-  'tornWrites',
-  'lostWrites',
-  'lostNames',
-  'diskErrors',
-  'storageFailures',
-  'lost',
-  'droppedByPartition',
-  'duplicated',
-  'reordered',
-  'partitions',
-  'cuts',
-  'pauses',
-  'slowdowns',
-  'starvations',
-  'drifts',
-  'bridges',
-  'oddLinks',
-  'bitFlips',
-  'damageRefused',
-];
-
-/** How a replica says that its disk has changed what was written. */
-const damage: readonly string[] = ['RAFT_LOG_DAMAGED', 'RAFT_SNAPSHOT_DAMAGED'];
-const rotRate = 0.3;
 
 /** Small numbers, so that there are many snapshots, in several pieces, a log that is soon short, and followers that are soon far behind. */
 const drawPolicy = (prng: Prng): Partial<RaftConfigInput> => ({
@@ -128,17 +72,17 @@ class RaftRun {
   readonly #witnesses = new Map<string, DurabilityWitness>();
   readonly #checker: RaftChecker;
   readonly #churn: Churn;
+  readonly #damage: DiskDamage;
   readonly #states = new Map<string, AppendState>();
   readonly #replicas = new Map<string, RaftReplica>();
   readonly #clients: Client[] = [];
   readonly #changesMembers: boolean;
   readonly #leaseReads: boolean;
+  readonly #sessionsExpire: boolean;
   readonly #protections: ReadonlyMap<string, Protections>;
   /** A pause is a suspend: the clock stands still meanwhile. */
   readonly #suspends: boolean;
   #operations = 0;
-  /** Whose disk has rotted, until it has said so. */
-  #rotten: string | null = null;
 
   constructor(
     seed: number,
@@ -159,11 +103,18 @@ class RaftRun {
     this.#segmentBytes = this.#prng.pick([4096, 8192, 65_536]) ?? 4096;
     this.#policy = drawPolicy(this.#prng);
     this.#leaseReads = this.#prng.chance(0.5);
+    this.#sessionsExpire = Prng.fromSeed(seed, 'sessions').chance(sessionsExpireRate);
     this.#protections = drawProtections(seed, this.#nodes, this.#leaseReads);
     this.#suspends = this.#prng.chance(0.5);
     this.#history = new History(this.#world);
     for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
     this.#checker = new RaftChecker(this.#world, this.#witnesses, this.#voters);
+    this.#damage = new DiskDamage(this.#world, {
+      voters: this.#voters,
+      isCaughtUp: (node) => this.#isCaughtUp(node),
+      writeMore: () => this.#writeMore(),
+      describe: () => this.#describe(),
+    });
     this.#churn = new Churn(this.#world, this.#nodes, this.#replicas, () =>
       this.#replicas.get(this.#prng.pick(this.#checker.leaders) ?? ''),
     );
@@ -180,7 +131,7 @@ class RaftRun {
         durationMs: faultsMs,
         everyMs: 250,
         lastsMaxMs: 1200,
-        weights: { crashAtDisk: 5, crashTwice: 3, ...failing, ...this.#weights },
+        weights: { crashAtDisk: 5, crashTwice: 3, block: 1, ...failing, ...this.#weights },
       }),
     );
     this.#transferNow();
@@ -198,7 +149,9 @@ class RaftRun {
     if (this.#changesMembers) this.#churn.begin(faultsMs);
     world.runFor(faultsMs);
     this.#settle();
-    if (this.#prng.chance(rotRate)) this.#rotOne();
+    this.#damage.happen();
+    this.#checker.compareLogs();
+    world.runFor(0);
     return { steps: world.steps, coverage: pickCounts(world, counted) };
   }
 
@@ -234,23 +187,12 @@ class RaftRun {
     world.runFor(0);
   }
 
-  /**
-   * Bits of one replica's disk have turned over while it was down. It finds out and does not serve, for what it has lost nobody can
-   * tell; or what turned over matters to nobody, and it is as whole as before. To serve with a hole in its log would be the loss of
-   * what it had promised to keep.
-   */
-  #rotOne(): void {
-    const world = this.#world;
-    const victim = this.#prng.pick(this.#voters) ?? '';
-    world.crash(victim);
-    world.perform({ type: 'rot', node: victim, bits: this.#prng.between(1, 3) });
-    this.#rotten = victim;
-    world.restart(victim);
-    const isSettled = (): boolean => this.#rotten === null || this.#isCaughtUp(victim);
-    if (!world.runWhileNot(isSettled, catchUpMs))
-      world.fail('a damaged replica refuses, or is whole', `${victim} is neither: ${this.#describe()}`);
-    this.#checker.compareLogs();
-    world.runFor(0);
+  /** The clients go on for a while. */
+  #writeMore(): void {
+    const goal = this.#history.acknowledged + writesAfterCalm;
+    for (const client of this.#clients) client.goOn();
+    this.#world.runWhileNot(() => this.#history.acknowledged >= goal, progressMs);
+    for (const client of this.#clients) client.halt();
   }
 
   /** Now and then, as long as there are faults, somebody wants another leader. */
@@ -278,7 +220,15 @@ class RaftRun {
 
   #client(ports: NodePorts): Process {
     const next = (): number => ++this.#operations;
-    this.#clients.push(new Client(this.#world, ports, this.#requests, this.#nodes, this.#history, next));
+    this.#clients.push(
+      new Client(this.#world, ports, {
+        requests: this.#requests,
+        servers: this.#nodes,
+        history: this.#history,
+        nextOperation: next,
+        sessionsExpire: this.#sessionsExpire,
+      }),
+    );
     return {};
   }
 
@@ -325,6 +275,7 @@ class RaftRun {
         voters: this.#voters.includes(name) ? [...this.#voters] : [],
         leaseReads: this.#leaseReads,
         ...protections,
+        ...(this.#sessionsExpire ? { sessionsMax: clientCount - 1 } : {}),
         ...this.#policy,
       },
       {
@@ -364,10 +315,7 @@ class RaftRun {
   /** A disk that fails stops a replica, and a supervisor starts the machine again; nothing else may. */
   #failed({ name, clock }: NodePorts, error: ClusterError): void {
     const world = this.#world;
-    if (name === this.#rotten && damage.includes(error.code)) {
-      this.#rotten = null;
-      return world.counters.add('damageRefused');
-    }
+    if (this.#damage.isFound(name, error)) return;
     if (error.code !== 'RAFT_STORAGE_FAILED' || error.fault === 'bug') {
       return world.fail('no replica stops by itself', `${name}: ${error.line}`);
     }

@@ -29,6 +29,8 @@ export interface VotersView {
   readonly voters: readonly string[];
   /** While it is joint: the voters before. */
   readonly outgoing: readonly string[];
+  /** Learners that become voters by themselves. */
+  readonly staging?: readonly string[];
 }
 
 /** What a replica's storage has said is on the disk. */
