@@ -116,7 +116,7 @@ describe('planted bugs are found', () => {
   });
 
   test('a snapshot without the sessions', () => {
-    expect(hunt(sessionsLeftOut, 5)).toMatchObject({ invariant: 'results are equal everywhere' });
+    expect(hunt(sessionsLeftOut, 40)).toMatchObject({ invariant: 'results are equal everywhere' });
   });
 
   test('a snapshot that is removed while the log begins behind it', () => {
@@ -134,10 +134,10 @@ describe('planted bugs are found', () => {
   });
 
   test('6.4.1: a lease that is trusted across a pause', () => {
-    // Seed 20 shows it by a stale read that was beyond its bound.
-    expect(hunt(leaseTrustedAcrossPause, 40, {}, 21)).toMatchObject({
-      invariant: 'a read never misses what was observed before it',
-    });
+    // By a read from a lease that was over, or before one comes by a stale read that knew of no pause either.
+    expect(hunt(leaseTrustedAcrossPause, 60, {})?.invariant).toMatch(
+      /^a read never misses what was observed before it$|^a stale read is within its bound$/,
+    );
   });
 
   test('and nothing is found where nothing is planted, though every flush is made for a purpose listed here', () => {
