@@ -269,6 +269,8 @@ export class Cluster {
         return false;
       },
       boundsMs.agree,
+      () =>
+        ` They say: ${JSON.stringify(Object.fromEntries([...this.#nodes].map(([id, { status }]) => [id, status])))}`,
     );
     return new Set(nodes.map(({ digest }) => digest?.digest)).size === 1;
   }
@@ -306,7 +308,13 @@ export class Cluster {
     this.#died ??= line;
   }
 
-  async #until(what: string, ready: () => boolean, timeoutMs: number): Promise<void> {
+  /** @param seen what there is instead, for the error. */
+  async #until(
+    what: string,
+    ready: () => boolean,
+    timeoutMs: number,
+    seen: () => string = () => '',
+  ): Promise<void> {
     const { signal } = this.#options;
     const deadline = performance.now() + timeoutMs;
     for (;;) {
@@ -314,7 +322,9 @@ export class Cluster {
       if (this.#died !== null) throw failed(this.#died);
       if (ready()) return;
       if (performance.now() > deadline)
-        throw failed(`Waited ${Math.round(timeoutMs / 1000)} s for this and it did not happen: ${what}.`);
+        throw failed(
+          `Waited ${Math.round(timeoutMs / 1000)} s for this and it did not happen: ${what}.${seen()}`,
+        );
       await new Promise((resolve) => {
         setTimeout(resolve, lookEveryMs);
       });
