@@ -76,7 +76,7 @@ export function isQuorum(
 }
 
 /**
- * keep-majority is best effort: views differ, and in about one simulated run in five two sides both held quorum for a while.
+ * keep-majority is best effort: views differ, and in about one simulated run in twenty two sides both held quorum for a while.
  * It counts what it last knew, so an even split has to be settled: the side with the lowest name stays.
  */
 export function isMajorityOrTieWinner(known: readonly string[], counts: (name: string) => boolean): boolean {
