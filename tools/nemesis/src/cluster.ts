@@ -269,8 +269,10 @@ export class Cluster {
         return false;
       },
       boundsMs.agree,
-      () =>
-        ` They say: ${JSON.stringify(Object.fromEntries([...this.#nodes].map(([id, { status }]) => [id, status])))}`,
+      () => {
+        const said = [...this.#nodes].map(([id, { status, digest }]) => [id, { ...status, ...digest }]);
+        return ` They say: ${JSON.stringify(Object.fromEntries(said))}`;
+      },
     );
     return new Set(nodes.map(({ digest }) => digest?.digest)).size === 1;
   }

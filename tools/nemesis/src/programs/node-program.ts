@@ -59,7 +59,12 @@ async function main(): Promise<void> {
     if (message.kind === 'addresses')
       for (const [id, address] of Object.entries(message.addresses)) addresses.set(id, address);
     else if (message.kind === 'digest')
-      tell({ kind: 'digest', appliedIndex: raft.status().appliedIndex, digest: store.digest() });
+      tell({
+        kind: 'digest',
+        appliedIndex: raft.status().appliedIndex,
+        digest: store.digest(),
+        channels: transport.channels(),
+      });
     else void stop(raft, transport);
   });
   setInterval(() => {

@@ -49,7 +49,13 @@ export type ToNode =
 export type FromNode =
   | { readonly kind: 'ready'; readonly address: Address }
   | { readonly kind: 'status'; readonly status: NodeStatus }
-  | { readonly kind: 'digest'; readonly appliedIndex: number; readonly digest: string }
+  | {
+      readonly kind: 'digest';
+      readonly appliedIndex: number;
+      readonly digest: string;
+      /** What the transport says of its peers. */
+      readonly channels: readonly unknown[];
+    }
   | { readonly kind: 'failed'; readonly line: string };
 
 export interface ClientConfig {
