@@ -1,4 +1,4 @@
 import { swimWorld } from '../src/index.ts';
 import { describeSeeds } from './seeds.ts';
 
-describeSeeds(swimWorld, 251, 500);
+describeSeeds(swimWorld, 126, 250);
