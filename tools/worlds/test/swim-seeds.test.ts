@@ -1,4 +1,4 @@
 import { swimWorld } from '../src/index.ts';
 import { describeSeeds } from './seeds.ts';
 
-describeSeeds(swimWorld, 126, 250);
+describeSeeds(swimWorld, 1, 100);
