@@ -8,6 +8,7 @@ import {
   issueClientCertificate,
   issueNodeCertificate,
 } from '@cluster/manager/certificates';
+import { agreement } from './agreement.ts';
 import type { Network } from './network.ts';
 import type { Process, Processes } from './processes.ts';
 import type {
@@ -44,6 +45,8 @@ interface RunningNode {
   address: Address | null;
   status: NodeStatus | null;
   digest: Extract<FromNode, { kind: 'digest' }> | null;
+  /** For its digest, and has not answered. */
+  asked: boolean;
   paused: boolean;
 }
 
@@ -178,7 +181,14 @@ export class Cluster {
       (line) => this.#fail(line),
       network?.prefix(nodeId),
     );
-    const node: RunningNode = { process, address: null, status: null, digest: null, paused: false };
+    const node: RunningNode = {
+      process,
+      address: null,
+      status: null,
+      digest: null,
+      asked: false,
+      paused: false,
+    };
     this.#nodes.set(nodeId, node);
     process.onMessage((message) => {
       if (message.kind === 'ready') {
@@ -189,7 +199,10 @@ export class Cluster {
         this.#leaseReads += message.status.leaseReads - (node.status?.leaseReads ?? 0);
         node.status = message.status;
       }
-      if (message.kind === 'digest') node.digest = message;
+      if (message.kind === 'digest') {
+        node.digest = message;
+        node.asked = false;
+      }
       if (message.kind === 'failed') this.#fail(`${nodeId}: ${message.line}`);
     });
   }
@@ -260,13 +273,12 @@ export class Cluster {
   /** Done when all have applied the same log; says whether all hold the same. */
   async replicasAgree(): Promise<boolean> {
     const nodes = [...this.#nodes.values()];
-    const indexes = (): Set<number | undefined> => new Set(nodes.map(({ digest }) => digest?.appliedIndex));
+    let agreed: boolean | null = null;
     await this.#until(
       'all nodes have applied the same log',
       () => {
-        if (nodes.every(({ digest }) => digest !== null) && indexes().size === 1) return true;
-        for (const { process } of nodes) process.send({ kind: 'digest' });
-        return false;
+        agreed = agreement(nodes, ({ process }) => process.send({ kind: 'digest' }));
+        return agreed !== null;
       },
       boundsMs.agree,
       () => {
@@ -274,7 +286,7 @@ export class Cluster {
         return ` They say: ${JSON.stringify(Object.fromEntries(said))}`;
       },
     );
-    return new Set(nodes.map(({ digest }) => digest?.digest)).size === 1;
+    return agreed === true;
   }
 
   async stop(): Promise<void> {
