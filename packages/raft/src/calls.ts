@@ -1,8 +1,10 @@
 /**
  * The calls on a replica that are not answered yet, and the queue of those that wait to be handed to the core.
  *
- * Proposals that arrive while the leader's disk is busy wait for it and go on together, which makes the batches of a busy leader as
- * large as they need to be and those of an idle one a single entry.
+ * Proposals of one turn go on together, and those that arrive while the leader's disk is busy wait for it, which makes the batches of a
+ * busy leader as large as they need to be and those of an idle one a single entry. Were the first of a turn to go on alone, the rest
+ * would wait for its flush, be answered together, and come back together: clients that wait for their answers would take two rounds of
+ * flushes for ever, where one holds all of them.
  */
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
@@ -40,6 +42,8 @@ export interface CallsOptions {
   readonly dispatch: (input: RaftInput) => void;
   /** This node leads, and its disk is at work. */
   readonly isWriting: () => boolean;
+  /** Runs something once what runs now has ended. */
+  readonly afterTurn: (run: () => void) => void;
 }
 
 // Commands handed to the core at once; beyond it the rest follows in a batch of its own.
@@ -53,6 +57,8 @@ export class Calls {
   readonly #snapshots = new Map<number, Done<number>>();
   #queue: Proposal[] = [];
   #hold: TimerHandle | null = null;
+  /** What the turn proposes goes on when it has ended. */
+  #gathers = false;
   #refs = 0;
 
   constructor(options: CallsOptions) {
@@ -76,8 +82,17 @@ export class Calls {
     const kind = draft.session === null ? 'command' : 'sessionCommand';
     this.#waiting.set(ref, { done, kind, startedMs: clock.nowMs() });
     this.#queue.push({ ...draft, ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs });
-    this.pump();
+    this.#gather();
     return () => this.#abandon(ref);
+  }
+
+  #gather(): void {
+    if (this.#gathers) return;
+    this.#gathers = true;
+    this.#options.afterTurn(() => {
+      this.#gathers = false;
+      this.pump();
+    });
   }
 
   /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */

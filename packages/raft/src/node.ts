@@ -154,6 +154,6 @@ function startOn(
   ports: StartRaftPorts,
   onStop?: () => Promise<void>,
 ): Promise<Raft> {
-  const clocks = { clock: systemClock, wallClock: systemWallClock };
-  return Raft.start(config, { ...ports, ...clocks, storage, snapshots, seed: systemRandom.u32() }, onStop);
+  const system = { clock: systemClock, wallClock: systemWallClock, afterTurn: queueMicrotask };
+  return Raft.start(config, { ...ports, ...system, storage, snapshots, seed: systemRandom.u32() }, onStop);
 }

@@ -141,6 +141,11 @@ export interface RaftPorts {
   readonly snapshots?: SnapshotStorage | undefined;
   /** For election timeouts; different on every node. */
   readonly seed: number;
+  /**
+   * Runs something once what runs now has ended; on a loop of events: `queueMicrotask`. What is proposed in one turn then takes one round and
+   * one flush. Without it the first proposal of a turn goes on at once, alone, and the rest wait for its flush.
+   */
+  readonly afterTurn?: ((run: () => void) => void) | undefined;
   /** To notice that the monotonic clock stood still; without it there are no lease reads. */
   readonly wallClock?: WallClock | undefined;
   readonly logger?: Logger | undefined;

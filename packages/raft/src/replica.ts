@@ -83,6 +83,7 @@ export class RaftReplica {
       metrics: this.#metrics,
       dispatch: (input) => this.#dispatch(input),
       isWriting: () => this.#writes > 0 && this.core.role === 'leader',
+      afterTurn: ports.afterTurn ?? ((run) => run()),
     });
     this.#driver = new Driver<RaftInput, RaftEffect>({
       node: this.config.nodeId,

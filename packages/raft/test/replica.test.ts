@@ -124,6 +124,29 @@ describe('a replica', () => {
     expect(group.node('a').ledger.lines).toHaveLength(50);
   });
 
+  it('puts what is proposed in one turn into one write when the turn has ended', () => {
+    const turn: (() => void)[] = [];
+    const storage = new HeldStorage();
+    const group = new TestGroup(['a'], {
+      storage: () => storage,
+      afterTurn: (run) => void turn.push(run),
+    });
+    const leader = group.electLeader();
+    const before = storage.writes;
+    const calls = Array.from({ length: 8 }, (_, i) => group.propose('a', String(i)));
+    calls[3]?.abandon();
+    expect([storage.writes - before, leader.replica.status().lastIndex, turn.length]).toEqual([0, 1, 1]);
+    for (const run of turn.splice(0)) run();
+    expect([storage.writes - before, leader.replica.status().lastIndex]).toEqual([1, 8]);
+    expect(calls.map(({ outcome }) => outcome?.ok)).toEqual(calls.map((_, i) => i !== 3));
+    expect(group.node('a').ledger.lines).toEqual(['0', '1', '2', '4', '5', '6', '7']);
+    group.propose('a', 'more');
+    expect(turn).toHaveLength(1);
+    group.crash('a');
+    for (const run of turn.splice(0)) run();
+    expect(storage.writes - before).toBe(1);
+  });
+
   it('does not hold proposals back for ever when the disk hangs: they time out', () => {
     const storage = new HeldStorage();
     const group = new TestGroup(['a'], { storage: () => storage });

@@ -44,6 +44,7 @@ export interface GroupOptions {
   readonly hasWallClock?: boolean;
   readonly storage?: (node: string) => LogStorage;
   readonly disk?: (node: string) => Disk;
+  readonly afterTurn?: (run: () => void) => void;
 }
 
 /** Replicas over fake ports, in virtual time. */
@@ -133,6 +134,7 @@ export class TestGroup {
         seed: this.#seed++,
         tracer: this.#options.tracer,
         logger: this.#options.logger,
+        afterTurn: this.#options.afterTurn,
       },
     );
     replica.onEvent((event) => void events.push(event));

@@ -24,6 +24,8 @@ export interface Shared {
   readonly channel: RaftChannel;
   readonly storage: LogStorage;
   readonly snapshots: SnapshotStorage;
+  /** As a replica's port of that name. */
+  readonly afterTurn: ((run: () => void) => void) | undefined;
 }
 
 const staleReadEveryMs = 15;
@@ -102,7 +104,7 @@ export class Group {
     this.#checker.gone(node);
   }
 
-  boot(ports: NodePorts, { clock, channel, storage, snapshots }: Shared): RaftReplica {
+  boot(ports: NodePorts, { clock, channel, storage, snapshots, afterTurn }: Shared): RaftReplica {
     const { name, seed, tracer } = ports;
     const { groupId, nodes, policy, isMachineDurable, onFailed } = this.#options;
     const state = (isMachineDurable ? this.#states.get(name) : undefined) ?? emptyState();
@@ -120,6 +122,7 @@ export class Group {
         stateMachine: new AppendMachine(name, clock, prng, state, this.#history),
         seed: seed + groupId,
         tracer,
+        afterTurn,
       },
     );
     replica.onEvent((event) => {

@@ -182,13 +182,14 @@ class GroupsRun {
     const mutant = this.#mutant;
     for (const group of this.#groups) group.gone(name);
     const flushes = new FlushMeter(counters);
+    const afterTurn = this.#waitsForTurn ? (run: () => void): void => void clock.setTimer(0, run) : undefined;
     const log = new WriteAheadLog({
       disk,
       onFlush: (purpose) => {
         if (purpose === 'commit') flushes.flushing();
         if (purpose === 'removedName') counters.add('segmentsRemoved');
       },
-      ...(this.#waitsForTurn ? { afterTurn: (run: () => void) => void clock.setTimer(0, run) } : {}),
+      afterTurn,
       segmentBytes: this.#segmentBytes,
       growthBytes: 4096,
     });
@@ -199,7 +200,13 @@ class GroupsRun {
     const shared = groupChannels(meter.below(ports.messages('raft')), { clock });
     const channelOf = mutant?.channels?.(shared) ?? shared;
     const replicas = this.#groups.map((group, groupId) =>
-      group.boot(ports, { clock, channel: meter.above(groupId, channelOf(groupId)), storage, snapshots }),
+      group.boot(ports, {
+        clock,
+        channel: meter.above(groupId, channelOf(groupId)),
+        storage,
+        snapshots,
+        afterTurn,
+      }),
     );
     return {
       stop: () => {

@@ -61,6 +61,7 @@ async function openGroup(
     storage: new MemoryLogStorage(),
     snapshots: new SnapshotFiles({ disk: memoryDisk() }),
     seed: systemRandom.u32(),
+    afterTurn: queueMicrotask,
   });
 }
 
