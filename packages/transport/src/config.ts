@@ -102,8 +102,17 @@ export const transportConfigSchema = z
       .max(65_535)
       .default(256)
       .describe(
-        'Streams that a peer may have open at once, those included that are over and not read; more are reset.',
+        'Streams that a peer may have open at once, those included that are over and not read, or whose handler is still at work; more are reset.',
       ),
+    controlFramesMax: z
+      .int()
+      .min(64)
+      .max(1_048_576)
+      .default(4096)
+      .describe(
+        'Ends, resets and grants of room for streams that wait for one peer or its acknowledgement, besides four for each of streamsMax; also pongs and pings that wait. Beyond it the connection and its session end with TRANSPORT_CONTROL_FLOOD.',
+      )
+      .meta({ unit: 'frames', advice: 'No peer that reads and acknowledges comes near it.' }),
     streamBufferBytes: z
       .int()
       .min(1024)

@@ -17,6 +17,7 @@ const advices: Readonly<Record<string, string>> = {
   TRANSPORT_COMPRESSION_REFUSED:
     'Look into the peer: it sends compressed bytes that are not what they say, or unasked.',
   TRANSPORT_PEER_UNKNOWN: 'Wait until the directory has an address for it.',
+  TRANSPORT_CONTROL_FLOOD: 'Look into the peer: it opens, resets or pings, and takes no answers.',
   TRANSPORT_WRITE_STALLED: 'Look into the peer: it takes nothing of what it is sent.',
   TRANSPORT_HANDSHAKE_CLOSED: "Look into the peer's log: it knows why.",
 };

@@ -23,7 +23,7 @@ export { TransportEngine } from './engine/engine.ts';
 export type { EngineHandler, HandlerOptions } from './engine/handlers.ts';
 export type { RateLimit } from './core/rate-limit.ts';
 export type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
-export type { StreamAcceptor } from './engine/stream-hub.ts';
+export type { StreamAcceptor } from './engine/stream-gate.ts';
 export type { StreamContext, StreamHandler, StreamOptions, TransportStream } from './stream.ts';
 export type { CallOptions, LineEvent, PeerEvent, PeerStatus } from './engine/types.ts';
 export { RemoteHandlerError } from './errors.ts';

@@ -191,7 +191,10 @@ export class Transport {
         const { code, message } = handlerError(error);
         stream.reset(code, message);
       };
-      void (async () => handler(stream, { from, typeId, priority, traceparent }))().catch(failed);
+      of.attended();
+      void (async () => handler(stream, { from, typeId, priority, traceparent }))()
+        .catch(failed)
+        .finally(() => of.released());
       return heard as StreamHandlers;
     };
     this.#engine.streams.handle(typeId, accept, options);

@@ -179,6 +179,17 @@ describe('hostile frames', () => {
     return bytes;
   };
 
+  /** Begins a large message of each of High, Normal and Low: each within its window, together over that of the session. */
+  const overrunOfAll = (): Uint8Array => {
+    const total = 16 * 1024 * 1024 - 256;
+    const begun = [1, 2, 3].map((priority) => {
+      const bytes = new Uint8Array(17);
+      writeHeader(bytes, 0, 1, frameTypes.chunk, priority, 0, total, priority);
+      return [...bytes];
+    });
+    return Uint8Array.from(begun.flat());
+  };
+
   it.each<[string, Uint8Array]>([
     ['oversized', frame(0xffff_ffff, frameTypes.message, 1)],
     ['type', frame(0, 99, 1)],
@@ -187,6 +198,7 @@ describe('hostile frames', () => {
     ['out_of_place', encodeFrame(frameTypes.helloAck)],
     ['credit', encodeFrame(frameTypes.credit, undefined, 0, 1)],
     ['credit', overrun()],
+    ['credit', overrunOfAll()],
     ['oversized', frame(0, frameTypes.chunk, 1, 0x7fff_ffff)],
     ['chunk', frame(0, frameTypes.chunk, 1, 100)],
     [
@@ -251,6 +263,59 @@ describe('hostile frames', () => {
     expect(b.metrics.value('frames_rejected', { reason: 'overloaded' })).toBe(1950);
     world.run(500);
     expect(running).toBe(0);
+  });
+
+  it('of requests and messages start no more handlers in other sessions, and leaving wins no others', () => {
+    const world = new EngineWorld(1);
+    const limits = { streamWindowBytes: 65_536, sessionWindowBytes: 65_536, messageBytesMax: 1024 };
+    const b = world.boot('b', { inboundCallsMax: 10, ...limits });
+    const answers: (() => void)[] = [];
+    b.engine.handle(type, (_bytes, _context, answer) => {
+      answers.push(() => answer({ ok: true, value: undefined }));
+    });
+    const port = world.network.port({ clusterName: 'prod', role: 'client', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+    const say = (round: number, frameType: number): void => {
+      port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
+        if (!outcome.ok) return;
+        const hello = greeting({ proposedId: `p${round}`, bootId: `x${round}` });
+        outcome.value.write(encodeFrame(frameTypes.hello, hello));
+        for (let i = 1; i <= 255; i++) outcome.value.write(frame(0, frameType, i, i, 2));
+      });
+      world.run(100);
+      // Every other time it is forgotten.
+      if (round % 2 === 0) return;
+      world.network.cutAll();
+      world.run(60_000);
+      expect(b.engine.peers()).toEqual([]);
+    };
+    for (let round = 1; round <= 3; round++) say(round, frameTypes.request);
+    expect(answers).toHaveLength(10);
+    // Messages are charged 256 bytes: two windows of them, less what the requests have.
+    for (let round = 4; round <= 6; round++) say(round, frameTypes.message);
+    expect(answers).toHaveLength(512);
+    for (const answer of answers.splice(0)) answer();
+    say(7, frameTypes.request);
+    expect(answers).toHaveLength(10);
+  });
+
+  it('that ask whether we live, and are not read, end the connection', () => {
+    const world = new EngineWorld(1);
+    const b = world.boot('b', { controlFramesMax: 64 });
+    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
+    port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
+      if (!outcome.ok) return;
+      outcome.value.write(encodeFrame(frameTypes.hello, greeting()));
+      world.network.stopReading();
+      const pings = Array.from({ length: 20_000 }, (_, i) => [
+        ...encodeFrame(frameTypes.ping, undefined, i + 1),
+      ]);
+      outcome.value.write(Uint8Array.from(pings.flat()));
+    });
+    world.run(200);
+    expect(b.metrics.value('frames_rejected', { reason: 'control_flood' })).toBe(1);
+    expect(b.events).toMatchObject([{ type: 'up' }, { type: 'down', reason: 'TRANSPORT_CONTROL_FLOOD' }]);
   });
 
   it('that come one byte at a time are read all the same', () => {

@@ -60,13 +60,15 @@ class End {
   }
 }
 
-function stage(options: { a?: BootOptions; b?: BootOptions; seed?: number } = {}): {
-  world: EngineWorld;
-  a: Booted;
-  b: Booted;
-  accepted: End[];
-  open: (priority?: 'Critical' | 'Low') => End;
-} {
+interface Stage {
+  readonly world: EngineWorld;
+  readonly a: Booted;
+  readonly b: Booted;
+  readonly accepted: End[];
+  readonly open: (priority?: 'Critical' | 'Low') => End;
+}
+
+function stage(options: { a?: BootOptions; b?: BootOptions; seed?: number } = {}): Stage {
   const world = new EngineWorld(options.seed ?? 1);
   const [a, b] = [world.boot('a', options.a), world.boot('b', options.b)];
   const accepted: End[] = [];
@@ -354,6 +356,7 @@ describe('a peer that says goodbye', () => {
 });
 
 describe('hostile frames of streams', () => {
+  const bounds = { streamBufferBytes: 2048, streamsMax: 4 };
   const frame = (
     frameType: number,
     sequence: number,
@@ -372,17 +375,27 @@ describe('hostile frames of streams', () => {
     return bytes;
   };
 
-  function attack(...frames: Uint8Array[]): Booted {
-    const { world, b } = stage({ b: { streamBufferBytes: 2048, streamsMax: 4 } });
-    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+  /** `x` says this to `b`, and acknowledges nothing. */
+  function say(
+    { world }: Pick<Stage, 'world'>,
+    frames: readonly Uint8Array[],
+    changes = {},
+    role: 'node' | 'client' = 'node',
+  ): void {
+    const port = world.network.port({ clusterName: 'prod', role, id: 'x' });
     const handlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
     port.dial({ host: 'memory', port: world.portOf('b') }, handlers, 1000, (outcome) => {
       if (!outcome.ok) return;
-      outcome.value.write(encodeFrame(frameTypes.hello, greeting()));
+      outcome.value.write(encodeFrame(frameTypes.hello, greeting(changes)));
       for (const bytes of frames) outcome.value.write(bytes);
     });
     world.run(200);
-    return b;
+  }
+
+  function attack(...frames: Uint8Array[]): Booted {
+    const staged = stage({ b: bounds });
+    say(staged, frames);
+    return staged.b;
   }
   const { open, data, end, reset, window } = frameTypes;
 
@@ -406,6 +419,11 @@ describe('hostile frames of streams', () => {
     ['a second end', 'stream', [frame(open, 1, type, 1), frame(end, 2, 1, 1), frame(end, 3, 1, 1)]],
     ['a grant that is no number', 'credit', [frame(open, 1, type, 1), frame(window, 2, 1, 1, 3)]],
     ['a stream opened with half a trace context', 'trace', [traced(frame(open, 1, type, 1, 24))]],
+    [
+      'a frame of no bytes, which would cost nothing',
+      'stream',
+      [frame(open, 1, type, 1), frame(data, 2, 1, 1)],
+    ],
   ])('%s: ends the connection, counted as %s', (_what, reason, frames) => {
     const b = attack(...frames);
     expect(b.metrics.value('frames_rejected', { reason })).toBe(1);
@@ -423,6 +441,119 @@ describe('hostile frames of streams', () => {
     expect(b.events.map((event) => event.type)).toEqual(['up']);
     expect(b.metrics.value('streams_open')).toBe(4);
     expect(b.metrics.value('streams_refused', { reason: 'too_many_streams' })).toBe(1996);
+  });
+
+  it('a flood of opens whose resets are never acknowledged ends the connection and its session', () => {
+    const staged = stage({ b: { ...bounds, controlFramesMax: 64 } });
+    const { world, b } = staged;
+    const flood = Array.from({ length: 2000 }, (_, i) => frame(open, i + 1, type, i + 1));
+    say(staged, flood);
+    expect(b.events.map(({ type: what, reason }) => `${what} ${reason}`)).toEqual([
+      'up connected',
+      'down TRANSPORT_CONTROL_FLOOD',
+    ]);
+    expect(b.metrics.value('frames_rejected', { reason: 'control_flood' })).toBe(1);
+    expect(b.logged).toContainEqual(
+      expect.objectContaining({ message: 'a peer broke the protocol', code: 'TRANSPORT_CONTROL_FLOOD' }),
+    );
+    // Four are open; each of the others is a reset, up to the bound and one more.
+    expect(b.metrics.value('streams_refused', { reason: 'too_many_streams' })).toBe(64 + 4 * 4 + 1);
+    const waiting = (): number =>
+      b.engine.peers().reduce((sum, { queued, unacknowledged }) => sum + queued + unacknowledged, 0);
+    expect(waiting()).toBe(0);
+    // Going on with the session is not to be had: what comes is of another, and nothing of the last one waits.
+    for (let round = 0; round < 5; round++) {
+      say(staged, flood, { sessionId: 'p1', proposedId: `p${round + 2}` });
+      expect(waiting()).toBe(0);
+    }
+    expect(b.metrics.value('reconnects')).toBe(0);
+    world.run(60_000);
+    expect(b.metrics.value('streams_open')).toBe(0);
+  });
+
+  it('a flood of ends and grants of room that are never acknowledged, too', () => {
+    const staged = stage({ b: { ...bounds, controlFramesMax: 64 } });
+    const { b } = staged;
+    // Answers the end with its own.
+    b.engine.streams.handle(71, (stream) => ({
+      onData: (bytes) => stream.consume(bytes.length),
+      onEnd: () => stream.end(),
+      onReset: () => undefined,
+    }));
+    const ended: Uint8Array[] = [];
+    const granted: Uint8Array[] = [frame(open, 1, 71, 1)];
+    for (let i = 1; i <= 200; i++) {
+      ended.push(frame(open, 2 * i - 1, 71, i), frame(end, 2 * i, 1, i));
+      granted.push(frame(data, i + 1, 1, 1, 1024));
+    }
+    for (const frames of [ended, granted]) {
+      say(staged, frames);
+      expect(b.events.at(-1)).toMatchObject({ type: 'down', reason: 'TRANSPORT_CONTROL_FLOOD' });
+    }
+    expect(b.metrics.value('frames_rejected', { reason: 'control_flood' })).toBe(2);
+  });
+
+  it('a flood of opens and resets starts no more handlers than streams may be open, and leaving wins no others', () => {
+    const staged = stage({ b: bounds });
+    const { world, b } = staged;
+    const running = new Set<ByteStream>();
+    let started = 0;
+    b.engine.streams.handle(71, (stream) => {
+      started++;
+      stream.attended();
+      running.add(stream);
+      // It does not listen to resets.
+      return new End().handlers;
+    });
+    for (let round = 1; round <= 5; round++) {
+      const frames: Uint8Array[] = [];
+      for (let i = 1; i <= 100; i++) frames.push(frame(open, 2 * i - 1, 71, i), frame(reset, 2 * i, 1, i));
+      say(staged, frames, { proposedId: `p${round}`, bootId: `x${round}` }, 'client');
+      expect([started, running.size]).toEqual([4, 4]);
+      // The first two sessions are followed by others at once; after the others it is forgotten.
+      if (round < 3) continue;
+      world.network.cutAll();
+      world.run(60_000);
+      expect(b.engine.peers()).toEqual([]);
+    }
+    expect(b.metrics.value('streams_open')).toBe(0);
+    // As soon as they have finished there is room again.
+    for (const stream of running) stream.released();
+    say(staged, [frame(open, 1, 71, 1)], { proposedId: 'p9', bootId: 'x9' }, 'client');
+    expect(started).toBe(5);
+  });
+
+  it('bytes over the bound of all streams end the connection, whatever each of them may have', () => {
+    const staged = stage({ b: { ...bounds, streamsBufferBytes: 4096 } });
+    staged.b.engine.streams.handle(71, () => new End().handlers);
+    const opens = [1, 2, 3].map((id) => frame(open, id, 71, id));
+    const full = [1, 2].map((id) => frame(data, id + 3, 1, id, 2048));
+    say(staged, [...opens, ...full]);
+    expect(staged.b.events.map((event) => event.type)).toEqual(['up']);
+    say(staged, [...opens, ...full, frame(data, 6, 1, 3, 1)], { sessionId: 'p1' });
+    expect(staged.b.metrics.value('frames_rejected', { reason: 'credit' })).toBe(1);
+    expect(staged.b.events.at(-1)?.type).toBe('down');
+  });
+
+  it('bytes of streams that are over and not read keep others out when they are as many as all may have', () => {
+    const staged = stage({ b: { ...bounds, streamsBufferBytes: 4096 } });
+    const held: ByteStream[] = [];
+    staged.b.engine.streams.handle(71, (stream) => {
+      held.push(stream);
+      stream.end();
+      return new End().handlers;
+    });
+    const full = [1, 2].flatMap((id) => [
+      frame(open, 3 * id - 2, 71, id),
+      frame(data, 3 * id - 1, 1, id, 2048),
+      frame(end, 3 * id, 1, id),
+    ]);
+    say(staged, [...full, frame(open, 7, 71, 3)]);
+    expect(held).toHaveLength(2);
+    expect(staged.b.metrics.value('streams_refused', { reason: 'too_many_streams' })).toBe(1);
+    held[0]?.consume(2048);
+    say(staged, [...full, frame(open, 7, 71, 3), frame(open, 8, 71, 4)], { sessionId: 'p1' });
+    expect(held).toHaveLength(3);
   });
 });
 

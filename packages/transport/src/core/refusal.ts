@@ -29,6 +29,15 @@ export const drainTimedOut: Refusal = {
   code: 'TRANSPORT_DRAIN_TIMEOUT',
   reason: 'what was under way did not finish before the drain deadline',
 };
+/** Its peer would have to take more than it does, and the session would grow without bound: both sides end it. */
+export const controlFlood: Refusal = {
+  code: 'TRANSPORT_CONTROL_FLOOD',
+  reason: 'the peer makes more answers about streams and pings necessary than it takes',
+};
+export const answersUnread: Refusal = {
+  code: 'TRANSPORT_BACKPRESSURE',
+  reason: 'it asks more than it reads answers',
+};
 export const peerLeft: Refusal = { code: 'TRANSPORT_PEER_LEFT', reason: 'the peer has said goodbye' };
 
 export const unreachable: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };

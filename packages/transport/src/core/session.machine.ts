@@ -16,7 +16,7 @@ export type SessionEvent =
   | { readonly type: 'INTERRUPTED' }
   /** Dials have failed too often. */
   | { readonly type: 'GAVE_UP' }
-  /** The connection ended after a GOAWAY. */
+  /** The connection ended after a GOAWAY, or because the peer flooded it. */
   | { readonly type: 'ENDED' };
 
 export interface SessionLimits {

@@ -30,7 +30,7 @@ import { hear } from './hearing.ts';
 import { lineOf, peerKey, peerOf } from './identity.ts';
 import { Pool } from './pool.ts';
 import type { TransportEffect, TransportInput } from './protocol.ts';
-import { connectionIdle, peerLeft, type Refusal, shutDown, superseded } from './refusal.ts';
+import { connectionIdle, controlFlood, peerLeft, type Refusal, shutDown, superseded } from './refusal.ts';
 import type { sessionMachine } from './session.machine.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -326,7 +326,9 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       // An unused one is made again when somebody needs it.
       const isWanted = !orderly && refusal.code !== connectionIdle.code;
       const redial = connection.redial && peer.role === 'node' && isWanted && !this.#stopping;
-      peer.session.send({ type: orderly ? 'ENDED' : 'INTERRUPTED' }, nowMs, out);
+      // What a flood has left must not wait for the next connection, and grow there.
+      const isOver = orderly || refusal.code === controlFlood.code;
+      peer.session.send({ type: isOver ? 'ENDED' : 'INTERRUPTED' }, nowMs, out);
       out.emit({ type: 'peerDown', peer: peer.key, refusal });
       this.#pool.lost(peer, redial, draw, nowMs, out);
     } else if (peer.dialing === id) {

@@ -30,8 +30,8 @@ export interface StreamCarrier {
   sendWindow(stream: ByteStream, bytes: number): void;
   /** It could not send all it has: `pump` when there is room. */
   blocked(stream: ByteStream): void;
-  /** The reader has taken everything of a stream that is over. */
-  emptied(stream: ByteStream): void;
+  /** Nothing holds a stream that is over any more: its reader has taken everything, and its handler has finished. */
+  vacated(stream: ByteStream): void;
   tell(stream: ByteStream, event: StreamEvent): void;
 }
 
@@ -54,6 +54,8 @@ export class ByteStream {
   readonly tally = new Tally();
   /** Nothing more comes. */
   peerEnded = false;
+  /** Unread bytes with which it was over. */
+  lingeringBytes = 0;
   /** Bytes that the reader may have waiting; its peer is told. */
   readonly #windowBytes: number;
   readonly #carrier: StreamCarrier;
@@ -72,6 +74,7 @@ export class ByteStream {
   #saidEnd = false;
   #closed = false;
   #dead = false;
+  #isAttended = false;
 
   constructor(
     at: Pick<ByteStream, 'peer' | 'id' | 'ours' | 'typeId' | 'priority' | 'traceparent' | 'handlers'>,
@@ -100,6 +103,25 @@ export class ByteStream {
   /** Bytes that the reader has not finished with. */
   get unread(): number {
     return this.#unread;
+  }
+  /** Bytes received that the peer has not been given back. */
+  get held(): number {
+    return this.#unread + this.#unannounced;
+  }
+  /** It keeps its place when it is over. */
+  get lingers(): boolean {
+    return this.#isAttended || this.#unread > 0;
+  }
+
+  /** A handler works on it: it keeps its place until `released`, whatever becomes of it. */
+  attended(): void {
+    this.#isAttended = true;
+  }
+
+  /** Its handler has finished. */
+  released(): void {
+    this.#isAttended = false;
+    if (this.#closed && !this.lingers) this.#carrier.vacated(this);
   }
 
   /**
@@ -136,7 +158,7 @@ export class ByteStream {
     this.#unread -= bytes;
     this.#unannounced += bytes;
     if (this.#closed) {
-      if (this.#unread === 0) this.#carrier.emptied(this);
+      if (!this.lingers) this.#carrier.vacated(this);
     } else if (this.#unannounced * 2 >= this.#windowBytes) {
       this.#carrier.sendWindow(this, this.#unannounced);
       this.#unannounced = 0;
@@ -191,13 +213,15 @@ export class ByteStream {
     this.pump();
   }
 
-  /** False when the peer sends more than it may. */
-  received(bytes: Uint8Array): boolean {
-    if (this.#unread + this.#unannounced + bytes.length > this.#windowBytes) return false;
+  /** False when the peer would send more than it may. */
+  hasRoom(bytes: number): boolean {
+    return this.held + bytes <= this.#windowBytes;
+  }
+
+  received(bytes: Uint8Array): void {
     this.#unread += bytes.length;
     if (this.#dead) this.consume(bytes.length);
     else this.notify((handlers) => handlers.onData(bytes));
-    return true;
   }
 
   /** A handler's exception belongs to its stream alone. */

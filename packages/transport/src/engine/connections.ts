@@ -10,12 +10,13 @@ import {
 import type { TransportConfig } from '../config.ts';
 import { peerOf } from '../core/identity.ts';
 import type { TransportEffect } from '../core/protocol.ts';
-import { connectionIdle, type Refusal } from '../core/refusal.ts';
+import { connectionIdle, controlFlood, type Refusal } from '../core/refusal.ts';
 import { ahead } from '../core/sequence.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { SecureStream, TransportPorts } from '../ports.ts';
 import { encodeFrame, frameTypes, type FrameType, wholeBytesMax } from '../wire/frame.ts';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../wire/messages.ts';
+import type { Carrier } from './carrier.ts';
 import type { Delivery } from './delivery.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { ConnectionWatch, type WatchOwner } from './connection-watch.ts';
@@ -154,7 +155,9 @@ export class Connections {
   /** @param token comes back in the PONG; 0 = nobody waits for it. */
   ping(id: number, token: number): void {
     const connection = this.#open.get(id);
-    if (connection !== undefined) this.#control(connection, encodeFrame(frameTypes.ping, undefined, token));
+    // No more than wait already could be answered: its caller hears so when its time is over.
+    if (connection === undefined || connection.controlFrames >= this.#config.controlFramesMax) return;
+    this.#control(connection, encodeFrame(frameTypes.ping, undefined, token));
   }
 
   get(id: number): WireConnection | null {
@@ -163,7 +166,16 @@ export class Connections {
 
   pong(id: number, token: number): void {
     const connection = this.#open.get(id);
-    if (connection !== undefined) this.#control(connection, encodeFrame(frameTypes.pong, undefined, token));
+    if (connection === undefined) return;
+    if (connection.controlFrames >= this.#config.controlFramesMax)
+      this.flooded(connection, 'control_flood', controlFlood);
+    else this.#control(connection, encodeFrame(frameTypes.pong, undefined, token));
+  }
+
+  /** The peer makes more necessary than it takes. */
+  flooded(carrier: Carrier | null, label: string, refusal: Refusal): void {
+    const connection = carrier === null ? undefined : this.#open.get(carrier.id);
+    if (connection?.refused === false) this.broken(connection, label, refusal);
   }
 
   broken(connection: WireConnection, label: string, refusal: Refusal): void {

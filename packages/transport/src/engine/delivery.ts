@@ -23,6 +23,7 @@ import type { Carrier, PendingCall } from './carrier.ts';
 import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
 import type { PeerStatus } from './types.ts';
+import type { Workload } from './workload.ts';
 
 export interface DeliveryLimits {
   readonly queueMessagesMax: number;
@@ -68,6 +69,7 @@ export class Delivery {
   readonly pings = new Set<number>();
   /** Callers that wait for room. Another set for the next ones: clearing one allocates among old objects, which starts full collections of garbage. */
   waiting = new Set<Done<void>>();
+  readonly workload: Workload;
   role: PeerRole = 'node';
   /** What its role may send; nothing until it has been admitted. */
   access = new Access();
@@ -114,12 +116,14 @@ export class Delivery {
   constructor(
     peer: string,
     limits: DeliveryLimits,
+    workload: Workload,
     allocate?: Allocate,
     buckets = new Map<number, TokenBucket>(),
   ) {
     this.peer = peer;
     this.node = peerOf(peer);
     this.line = lineOf(peer);
+    this.workload = workload;
     this.buckets = buckets;
     this.#allocate = allocate;
     this.assembly = new Assembly(allocate);
@@ -148,7 +152,6 @@ export class Delivery {
   get compresses(): boolean {
     return this.queue.shrink !== null;
   }
-
   /** What the peer takes, as far as it has said. */
   get peerLimits(): PeerLimits {
     return this.#peerLimits;

@@ -22,8 +22,9 @@ import {
 } from '../config.ts';
 import { peerOf } from '../core/identity.ts';
 import type { PeerLimits } from '../core/handshake.ts';
-import { newOutgoing, type Outgoing, type Priority, priorityIndex } from '../core/outgoing.ts';
+import { newOutgoing, type Outgoing, type Priority, priorityIndex, type Waiter } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
+import { answersUnread, controlFlood } from '../core/refusal.ts';
 import { TransportCore } from '../core/transport-core.ts';
 import { aborted, bug, peerUnknown, transportClosed } from '../errors.ts';
 import { TransportMetrics } from '../metrics.ts';
@@ -89,6 +90,7 @@ export class TransportEngine {
     this.streams = new StreamHub(this.config, this.metrics, {
       dispatch: (input) => this.#driver.dispatch(input),
       enqueue: (...frame) => void this.#enqueue(...frame),
+      flooded: ({ connection }) => this.#connections.flooded(connection, 'control_flood', controlFlood),
       delivery: (peer) => this.#sessions.get(peer),
       route: (to, priority) => this.#routes.reach(to, priority),
       closing: () => this.#closing !== 'no',
@@ -343,7 +345,7 @@ export class TransportEngine {
     typeId: number,
     stream: number,
     bytes: Uint8Array,
-    waiter: Call | null = null,
+    waiter: Waiter | null = null,
   ): Outgoing {
     const item = newOutgoing(type, flags, typeId, stream, bytes, waiter);
     delivery.queue.push(item);
@@ -355,11 +357,7 @@ export class TransportEngine {
   #reply(delivery: Delivery, type: FrameType, flags: number, stream: number, bytes: Uint8Array): void {
     const answer = fitAnswer(delivery, type, bytes);
     if (answer !== null) this.#enqueue(delivery, answer.type, flags, 0, stream, answer.bytes);
-    else if (delivery.connection !== null) {
-      // It asks, and does not read the answers.
-      const refusal = { code: 'TRANSPORT_BACKPRESSURE', reason: 'it asks more than it reads answers' };
-      this.#driver.dispatch({ type: 'BROKEN', connection: delivery.connection.id, refusal });
-    }
+    else this.#connections.flooded(delivery.connection, 'backpressure', answersUnread);
   }
 
   #progressed(delivery: Delivery): void {

@@ -39,6 +39,8 @@ export class Inbound implements EngineContext, InboundRequest {
   live: boolean;
   /** What it was charged; given back when its handler has finished with it. */
   cost = 0;
+  /** Its handler has not finished when it returned: it is in the workload. */
+  isAtWork = false;
   onCancel: (() => void) | null = null;
   traceparent: string | undefined = undefined;
   readonly request: InboundRequest | null;

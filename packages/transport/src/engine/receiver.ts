@@ -52,7 +52,6 @@ export class Receiver {
   readonly #expander: Expander;
   readonly #metrics: TransportMetrics;
   readonly #logger: Logger;
-  readonly #inboundMax: number;
   readonly #messageBytesMax: number;
 
   constructor(
@@ -61,14 +60,13 @@ export class Receiver {
     expander: Expander,
     metrics: TransportMetrics,
     logger: Logger,
-    { inboundCallsMax, messageBytesMax }: Pick<TransportConfig, 'inboundCallsMax' | 'messageBytesMax'>,
+    { messageBytesMax }: Pick<TransportConfig, 'messageBytesMax'>,
   ) {
     this.#owner = owner;
     this.#handlers = handlers;
     this.#expander = expander;
     this.#metrics = metrics;
     this.#logger = logger;
-    this.#inboundMax = inboundCallsMax;
     this.#messageBytesMax = messageBytesMax;
   }
 
@@ -249,8 +247,9 @@ export class Receiver {
   }
 
   #message(delivery: Delivery, flags: number, typeId: number, payload: Uint8Array, nowMs: number): void {
-    const handler = this.#handlers.find(typeId, delivery, nowMs);
+    const found = this.#handlers.find(typeId, delivery, nowMs);
     const cost = messageOverheadBytes + payload.length;
+    const handler = delivery.workload.takesMessage(cost) ? found : overloaded;
     if (typeof handler !== 'function') {
       this.#metrics.frameRejected(handler.label);
       delivery.receiveCredit.consume(flags & flagBits.priority, cost);
@@ -259,13 +258,16 @@ export class Receiver {
     const inbound = this.#oneWay(delivery, flags, typeId);
     inbound.cost = cost;
     this.#run(handler, bodyOf(payload, flags, inbound), inbound, inbound.answer);
+    if (inbound.cost === 0) return;
     // It is still at work: the object is this message's alone from now on.
-    if (inbound.cost > 0) delivery.lastOneWay = null;
+    delivery.lastOneWay = null;
+    delivery.workload.begin(inbound);
   }
 
   /** The handler has finished: the peer may send as much again. */
   #consumed(delivery: Delivery, credit: ReceiveCredit, inbound: Inbound): void {
     if (inbound.cost === 0) return;
+    delivery.workload.end(inbound);
     credit.consume(priorityIndex[inbound.priority], inbound.cost);
     inbound.cost = 0;
     if (delivery.connection !== null && credit === delivery.receiveCredit)
@@ -303,10 +305,9 @@ export class Receiver {
     nowMs: number,
   ): void {
     const handler = this.#handlers.find(typeId, delivery, nowMs);
-    const { inbound, receiveCredit } = delivery;
+    const { inbound, receiveCredit, workload } = delivery;
     const cost = messageOverheadBytes + payload.length;
-    const busy = inbound.size >= this.#inboundMax || inbound.has(stream) ? overloaded : null;
-    if (typeof handler !== 'function' || busy !== null) {
+    if (typeof handler !== 'function' || !workload.takesRequest(cost) || inbound.has(stream)) {
       receiveCredit.consume(flags & flagBits.priority, cost);
       this.#refuse(delivery, flags, typeId, stream, typeof handler === 'function' ? overloaded : handler);
       return;
@@ -318,6 +319,8 @@ export class Receiver {
     request.cost = cost;
     this.#run(handler, bodyOf(payload, flags, request), request, request.answer);
     // Most handlers have answered by now, and nobody needs to find the request again.
+    if (request.cost === 0) return;
+    workload.begin(request);
     if (request.live) inbound.set(stream, request);
   }
 

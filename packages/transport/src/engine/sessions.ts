@@ -8,6 +8,7 @@ import { maybeDelivered, refusalError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { Allocate } from '../wire/slab.ts';
 import { Delivery, type DeliveryLimits } from './delivery.ts';
+import { type WorkloadLimits, Workloads } from './workload.ts';
 
 export interface AttachedSession {
   readonly role: PeerRole;
@@ -25,9 +26,16 @@ export class Sessions {
   readonly #allocate: Allocate | undefined;
   readonly #shrink: Shrink | null;
   readonly #deliveries = new Map<string, Delivery>();
+  readonly #workloads: Workloads;
 
   /** @param shrink null: nothing is compressed. */
-  constructor(limits: DeliveryLimits, metrics: TransportMetrics, shrink: Shrink | null, allocate?: Allocate) {
+  constructor(
+    limits: DeliveryLimits & WorkloadLimits,
+    metrics: TransportMetrics,
+    shrink: Shrink | null,
+    allocate?: Allocate,
+  ) {
+    this.#workloads = new Workloads(limits);
     this.#allocate = allocate;
     this.#shrink = shrink;
     this.#limits = limits;
@@ -53,7 +61,8 @@ export class Sessions {
     let delivery = this.#deliveries.get(peer);
     if (delivery === undefined) {
       const twin = this.#deliveries.get(twinOf(peer));
-      delivery = new Delivery(peer, this.#limits, this.#allocate, twin?.buckets);
+      const workload = this.#workloads.of(peer);
+      delivery = new Delivery(peer, this.#limits, workload, this.#allocate, twin?.buckets);
       this.#deliveries.set(peer, delivery);
     }
     return delivery;
@@ -101,6 +110,8 @@ export class Sessions {
 
   forget(peer: string): void {
     this.giveUp(peer, over);
+    const workload = this.#deliveries.get(peer)?.workload;
+    if (workload !== undefined) this.#workloads.keep(peer, workload);
     this.#deliveries.delete(peer);
   }
 }

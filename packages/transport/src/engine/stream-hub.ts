@@ -1,9 +1,8 @@
 /** Opens, accepts and feeds the streams of all peers, and carries out what their machines decide. */
 import type { TransportConfig } from '../config.ts';
-import { type Priority, priorityIndex } from '../core/outgoing.ts';
+import { type Priority, priorityIndex, type Waiter } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { twinOf } from '../core/identity.ts';
-import { ahead } from '../core/sequence.ts';
 import { peerLeft, type Refusal, shutDown } from '../core/refusal.ts';
 import { streamReset, tooManyStreams } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
@@ -12,11 +11,9 @@ import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
 import { readTrace, traceBytes, withTrace } from '../wire/trace-context.ts';
 import { ByteStream, type StreamCarrier, type StreamHandlers } from './byte-stream.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
-import { type HandlerOptions, Handlers } from './handlers.ts';
+import type { HandlerOptions } from './handlers.ts';
 import { PeerStreams } from './peer-streams.ts';
-
-/** Called for each stream that a peer opens; what it returns hears what comes. */
-export type StreamAcceptor = (stream: ByteStream) => StreamHandlers;
+import { type StreamAcceptor, StreamGate } from './stream-gate.ts';
 
 export interface StreamHubOwner {
   dispatch(input: TransportInput): void;
@@ -27,7 +24,10 @@ export interface StreamHubOwner {
     typeId: number,
     stream: number,
     bytes: Uint8Array,
+    waiter?: Waiter,
   ): void;
+  /** The peer makes more frames necessary than it takes. */
+  flooded(delivery: Delivery): void;
   delivery(peer: string): Delivery | undefined;
   /** @throws ClusterError when there is no way to it. */
   route(to: string, priority: number): Delivery;
@@ -39,6 +39,8 @@ export interface StreamHubOwner {
 
 /** In the type field of a frame: who sends it has opened the stream. */
 const bySender = 1;
+/** Of one stream, an honest peer may leave so many unacknowledged: room twice, the end or the reset, and one of the next in its place. */
+const framesOfStream = 4;
 const empty = new Uint8Array(0);
 const silent: StreamHandlers = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
 
@@ -48,9 +50,7 @@ export class StreamHub implements StreamCarrier {
   readonly #owner: StreamHubOwner;
   readonly #peers = new Map<string, PeerStreams>();
   readonly #byKey = new Map<string, ByteStream>();
-  readonly #acceptors = new Map<number, StreamAcceptor>();
-  /** Who may open streams of a type, and how often. */
-  readonly #judges = new Handlers();
+  readonly #gate = new StreamGate();
 
   constructor(config: TransportConfig, metrics: TransportMetrics, owner: StreamHubOwner) {
     this.#config = config;
@@ -59,18 +59,17 @@ export class StreamHub implements StreamCarrier {
   }
 
   handle(typeId: number, accept: StreamAcceptor, options: HandlerOptions = {}): void {
-    this.#acceptors.set(typeId, accept);
-    this.#judges.set(typeId, () => undefined, options);
+    this.#gate.set(typeId, accept, options);
   }
 
   handles(typeId: number): boolean {
-    return this.#acceptors.has(typeId);
+    return this.#gate.has(typeId);
   }
 
-  /** Streams to a peer, those included that are over and not read to the end. */
+  /** Streams to a peer, those included that are over and not read to the end, or with a handler at work. */
   count(peer: string): number {
     const streams = this.#peers.get(peer);
-    return streams === undefined ? 0 : streams.size + streams.unread.size;
+    return streams === undefined ? 0 : streams.size + streams.lingering.size;
   }
 
   /** How many there have been, and how many of them are over. */
@@ -143,27 +142,23 @@ export class StreamHub implements StreamCarrier {
     }
   }
 
-  /** Nothing of the peer is left. */
+  /** Nothing of the peer is left, but perhaps handlers at work: coming again must not win it the places of others. */
   forget(peer: string): void {
-    this.#peers.delete(peer);
+    const streams = this.#peers.get(peer);
+    if (streams === undefined || streams.lingering.size === 0) this.#peers.delete(peer);
+    else streams.isForgotten = true;
   }
 
   /** The peer will take no stream after these. */
   goaway(peer: string, lastTaken: Uint8Array): void {
     const streams = this.#peers.get(peer);
-    if (streams === undefined || lastTaken.length !== 16) return;
-    const view = new DataView(lastTaken.buffer, lastTaken.byteOffset);
-    for (const stream of streams.ours.values())
-      if (ahead(stream.id, view.getUint32(4 * (stream.id & 3))) > 0)
-        this.tell(stream, { type: 'LOST', refusal: peerLeft });
+    for (const stream of streams?.notTaken(lastTaken) ?? [])
+      this.tell(stream, { type: 'LOST', refusal: peerLeft });
   }
 
   /** What is said with a goodbye: the last stream of the peer's that was taken, of each priority. */
   lastTaken(peer: string): Uint8Array {
-    const body = new Uint8Array(16);
-    const view = new DataView(body.buffer);
-    this.#peers.get(peer)?.lastTheirs.forEach((id, priority) => view.setUint32(4 * priority, id));
-    return body;
+    return this.#of(peer).lastTaken();
   }
 
   /** Nothing decides any more: whoever holds a stream is told. */
@@ -190,8 +185,17 @@ export class StreamHub implements StreamCarrier {
       return streams?.isPast(ours, id) === true ? null : 'stream';
     if (stream.peerEnded && type !== frameTypes.window && type !== frameTypes.reset) return 'stream';
     if (type === frameTypes.data) {
+      // One that moves nothing would cost its sender nothing.
+      if (payload.length === 0) return 'stream';
+      const priority = id & 3;
+      const held = (streams.held[priority] as number) + payload.length;
+      // By priority: when a stream is reset its sender has room again, and what it sends then may overtake the reset.
+      if (held > this.#config.streamsBufferBytes) return 'credit';
+      if (!stream.hasRoom(payload.length)) return 'credit';
+      streams.held[priority] = held;
       stream.tally.received(1, payload.length, this.#owner.nowMs());
-      return stream.received(payload) ? null : 'credit';
+      stream.received(payload);
+      return null;
     }
     if (type === frameTypes.window) return this.#credited(streams, stream, payload);
     if (type === frameTypes.end) {
@@ -211,12 +215,12 @@ export class StreamHub implements StreamCarrier {
     if (stream === undefined) return;
     switch (action.type) {
       case 'sendEnd':
-        if (delivery !== undefined) this.#send(delivery, stream, frameTypes.end, empty);
+        if (delivery !== undefined) this.#answer(delivery, stream, frameTypes.end, empty);
         return;
       case 'sendReset': {
         const { code, reason } = action.params.refusal;
         const body = encodeRemoteError({ code, message: reason });
-        if (delivery !== undefined) this.#send(delivery, stream, frameTypes.reset, body);
+        if (delivery !== undefined) this.#answer(delivery, stream, frameTypes.reset, body);
         return;
       }
       case 'tellEnd':
@@ -255,16 +259,19 @@ export class StreamHub implements StreamCarrier {
     if (streams === undefined || delivery === undefined) return;
     streams.outstanding += bytes.length;
     stream.tally.sent(1, bytes.length, this.#owner.nowMs());
-    this.#send(delivery, stream, frameTypes.data, bytes);
+    const side = stream.ours ? bySender : 0;
+    this.#owner.enqueue(delivery, frameTypes.data, priorityIndex[stream.priority], side, stream.id, bytes);
   }
 
   /** In a lane of its own: what waits for the room that this gives must not stand in its way. */
   sendWindow(stream: ByteStream, bytes: number): void {
     const delivery = this.#owner.delivery(stream.peer);
     if (delivery === undefined) return;
+    const streams = this.#of(stream.peer);
+    streams.held[stream.id & 3] = (streams.held[stream.id & 3] as number) - bytes;
     const body = new Uint8Array(4);
     new DataView(body.buffer).setUint32(0, bytes);
-    this.#owner.enqueue(delivery, frameTypes.window, 0, stream.ours ? bySender : 0, stream.id, body);
+    this.#say(delivery, 0, stream, frameTypes.window, body);
   }
 
   blocked(stream: ByteStream): void {
@@ -272,8 +279,11 @@ export class StreamHub implements StreamCarrier {
     this.#peers.get(stream.peer)?.blocked.add(stream);
   }
 
-  emptied(stream: ByteStream): void {
-    this.#peers.get(stream.peer)?.unread.delete(stream);
+  vacated(stream: ByteStream): void {
+    const streams = this.#peers.get(stream.peer);
+    if (streams?.lingering.delete(stream) !== true) return;
+    streams.lingeringBytes -= stream.lingeringBytes;
+    if (streams.isForgotten && streams.lingering.size === 0) this.#peers.delete(stream.peer);
   }
 
   tell(stream: ByteStream, event: Extract<TransportInput, { type: 'STREAM' }>['event']): void {
@@ -287,33 +297,23 @@ export class StreamHub implements StreamCarrier {
     id: number,
     payload: Uint8Array,
   ): 'stream' | 'trace' | null {
-    const { peer, role } = delivery;
+    const { peer } = delivery;
     const isTraced = (flags & flagBits.traced) !== 0;
     if (isTraced && payload.length < traceBytes) return 'trace';
     const traceparent = isTraced ? readTrace(payload) : undefined;
     const streams = this.#of(peer);
     if (id < 4 || (id & 3) !== (flags & 3) || streams.isPast(false, id)) return 'stream';
     streams.lastTheirs[id & 3] = id;
-    const sender = { access: this.#judges.access(role), buckets: streams.buckets };
-    const judged = this.#judges.find(typeId, sender, this.#owner.nowMs());
-    const accept = this.#acceptors.get(typeId);
     const priority = priorityOf(flags);
-    const max = this.#config.streamsMax;
-    let refusal: Refusal | null = null;
-    if (this.#owner.closing()) refusal = peerLeft;
-    else if (streams.theirs.size + streams.unread.size >= max)
-      refusal = { code: 'TRANSPORT_TOO_MANY_STREAMS', reason: `${max} streams are open` };
-    else if (typeof judged !== 'function')
-      refusal = {
-        code: judged.code,
-        reason: `streams of type ${typeId}: ${judged.label.replaceAll('_', ' ')}`,
-      };
+    const nowMs = this.#owner.nowMs();
+    const judged = this.#gate.judge(typeId, delivery, streams, this.#config, nowMs);
+    const accept = this.#owner.closing() ? peerLeft : judged;
     const at = { peer, id, ours: false, typeId, priority, traceparent, handlers: silent };
     const stream = new ByteStream(at, this.#config.streamBufferBytes, this);
-    if (refusal !== null || accept === undefined) {
-      const { code, reason } = refusal ?? peerLeft;
+    if (typeof accept !== 'function') {
+      const { code, reason } = accept;
       this.#metrics.streamRefused(code);
-      this.#send(delivery, stream, frameTypes.reset, encodeRemoteError({ code, message: reason }));
+      this.#answer(delivery, stream, frameTypes.reset, encodeRemoteError({ code, message: reason }));
       return null;
     }
     this.#add(streams, stream);
@@ -350,6 +350,7 @@ export class StreamHub implements StreamCarrier {
       if (delivery?.connection != null) streams.limits = delivery.peerLimits;
       this.#peers.set(peer, streams);
     }
+    streams.isForgotten = false;
     return streams;
   }
 
@@ -370,15 +371,30 @@ export class StreamHub implements StreamCarrier {
     if (streams.get(stream.ours, stream.id) === stream) {
       (stream.ours ? streams.ours : streams.theirs).delete(stream.id);
       streams.outstanding -= stream.outstanding;
+      streams.held[stream.id & 3] = (streams.held[stream.id & 3] as number) - stream.held;
     }
     streams.blocked.delete(stream);
-    if (stream.unread > 0) streams.unread.add(stream);
+    if (stream.lingers) {
+      stream.lingeringBytes = stream.unread;
+      streams.lingeringBytes += stream.unread;
+      streams.lingering.add(stream);
+    }
     stream.close();
     this.#unblock(streams);
   }
 
-  #send(delivery: Delivery, stream: ByteStream, type: FrameType, bytes: Uint8Array): void {
+  /** An end or a reset: behind what the stream has sent before. */
+  #answer(delivery: Delivery, stream: ByteStream, type: FrameType, bytes: Uint8Array): void {
+    this.#say(delivery, priorityIndex[stream.priority], stream, type, bytes);
+  }
+
+  /** What the peer may have caused by nothing but frames of its own: more of it than an honest one could is a flood. */
+  #say(delivery: Delivery, flags: number, stream: ByteStream, type: FrameType, bytes: Uint8Array): void {
+    const { owed } = this.#of(stream.peer);
     const side = stream.ours ? bySender : 0;
-    this.#owner.enqueue(delivery, type, priorityIndex[stream.priority], side, stream.id, bytes);
+    owed.size++;
+    this.#owner.enqueue(delivery, type, flags, side, stream.id, bytes, owed);
+    const { controlFramesMax, streamsMax } = this.#config;
+    if (owed.size > controlFramesMax + framesOfStream * streamsMax) this.#owner.flooded(delivery);
   }
 }

@@ -85,10 +85,14 @@ export class WireConnection {
     return this.parser.push(bytes);
   }
 
+  /** Frames that are not part of the session, and wait: who writes them bounds them. */
+  get controlFrames(): number {
+    return this.#control.length;
+  }
+
   /** A frame that is not part of the session. It goes before anything that waits, but never into the middle of a frame. */
   writeControl(frame: Uint8Array): void {
-    // A peer that pings and does not read must not fill the memory.
-    if (this.#control.length < 64) this.#control.push(frame);
+    this.#control.push(frame);
   }
 
   /** Writes control frames even if the socket is full: for the handshake, and for the last words. */
