@@ -1,9 +1,9 @@
 /** A stream for people: Web Streams in both directions, or an AsyncIterable to read from. */
 import type { ClusterError } from '@cluster/core';
 import type { Priority } from './core/outgoing.ts';
-import { Fifo } from './core/fifo.ts';
 import type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
 import { streamClosed } from './errors.ts';
+import { Inbox } from './inbox.ts';
 
 export interface StreamOptions {
   readonly priority?: Priority | undefined;
@@ -27,7 +27,7 @@ export type StreamHandler = (stream: TransportStream, context: StreamContext) =>
 /** Bytes each way. It survives reconnects; when the session ends it fails with `TRANSPORT_SESSION_LOST`. */
 export class TransportStream implements AsyncIterable<Uint8Array> {
   readonly #of: ByteStream;
-  readonly #inbox = new Fifo<Uint8Array>();
+  readonly #inbox = new Inbox();
   #ended = false;
   #error: ClusterError | null = null;
   #wakeReader: (() => void) | null = null;
@@ -37,9 +37,10 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
 
   /** @param open makes the stream below, which tells these handlers what comes. */
   constructor(open: (handlers: StreamHandlers) => ByteStream, signal?: AbortSignal) {
+    const onAbort = (): void => this.reset();
     this.#of = open({
       onData: (bytes) => {
-        this.#inbox.push(bytes.slice());
+        this.#inbox.push(bytes);
         this.#wake();
       },
       onEnd: () => {
@@ -48,7 +49,7 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
       },
       onReset: (error) => {
         this.#error = error;
-        while (this.#inbox.shift() !== undefined);
+        this.#inbox.clear();
         this.#wake();
         this.#drained?.reject(error);
         this.#drained = null;
@@ -57,8 +58,9 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
         this.#drained?.resolve();
         this.#drained = null;
       },
+      onGone: () => signal?.removeEventListener('abort', onAbort),
     });
-    signal?.addEventListener('abort', () => this.reset(), { once: true });
+    signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted === true) this.reset();
   }
 
@@ -82,7 +84,7 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
 
   /** Gives up both directions. */
   reset(code?: string, reason?: string): void {
-    while (this.#inbox.shift() !== undefined);
+    this.#inbox.clear();
     this.#of.reset(code, reason);
     this.#ended = true;
     this.#wake();

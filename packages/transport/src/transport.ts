@@ -145,9 +145,13 @@ export class Transport {
 
   /**
    * Resolves when what this turn has queued is written and little waits for this peer: `post` in a loop, with `await ready` now and then, goes as fast as
-   * the peer takes it and holds little memory. @throws ClusterError when the peer is unknown or cannot be reached.
+   * the peer takes it and holds little memory. @throws ClusterError when the peer is unknown or cannot be reached, or `timeoutMs`
+   * (default: none) is over.
    */
-  ready(to: string, { signal }: Pick<SendOptions, 'signal'> = noOptions): Promise<void> {
+  ready(
+    to: string,
+    { signal, timeoutMs }: Pick<SendOptions, 'signal' | 'timeoutMs'> = noOptions,
+  ): Promise<void> {
     return promise((done) => {
       if (signal?.aborted === true) {
         done({ ok: false, error: aborted(to, false) });
@@ -159,10 +163,11 @@ export class Transport {
         done({ ok: false, error: aborted(to, false) });
       };
       signal?.addEventListener('abort', onAbort, { once: true });
-      cancel = this.#engine.ready(to, (outcome) => {
+      const settle: Done<void> = (outcome) => {
         signal?.removeEventListener('abort', onAbort);
         done(outcome);
-      });
+      };
+      cancel = this.#engine.ready(to, settle, timeoutMs);
     });
   }
 

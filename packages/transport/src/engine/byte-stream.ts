@@ -19,6 +19,8 @@ export interface StreamHandlers {
   onReset(error: ClusterError): void;
   /** Everything given to `write` is on its way, after it has said false. */
   onDrain?(): void;
+  /** It is over, and everything that came has been read. */
+  onGone?(): void;
 }
 
 /** What a stream needs of the peer it goes to. */
@@ -75,6 +77,7 @@ export class ByteStream {
   #closed = false;
   #dead = false;
   #isAttended = false;
+  #isGone = false;
 
   constructor(
     at: Pick<ByteStream, 'peer' | 'id' | 'ours' | 'typeId' | 'priority' | 'traceparent' | 'handlers'>,
@@ -158,6 +161,7 @@ export class ByteStream {
     this.#unread -= bytes;
     this.#unannounced += bytes;
     if (this.#closed) {
+      this.#checkGone();
       if (!this.lingers) this.#carrier.vacated(this);
     } else if (this.#unannounced * 2 >= this.#windowBytes) {
       this.#carrier.sendWindow(this, this.#unannounced);
@@ -238,6 +242,13 @@ export class ByteStream {
     this.#closed = true;
     while (this.#pending.shift() !== undefined);
     this.#pendingBytes = 0;
+    this.#checkGone();
+  }
+
+  #checkGone(): void {
+    if (this.#isGone || this.#unread > 0) return;
+    this.#isGone = true;
+    this.notify((handlers) => handlers.onGone?.());
   }
 
   lost(error: ClusterError): void {

@@ -116,7 +116,7 @@ export class TransportEngine {
       onBug: (error) => this.#stopWithBug(error),
       tracer: ports.tracer,
     });
-    this.#routes = new Routes(this.config, this.#core, this.#sessions, ports.directory, {
+    this.#routes = new Routes(this.config, this.#core, this.#sessions, ports, {
       dispatch: (input) => this.#driver.dispatch(input),
       flush: (delivery) => this.#flusher.schedule(delivery),
       closing: () => this.#closing !== 'no',
@@ -282,8 +282,8 @@ export class TransportEngine {
   }
 
   /** `done` is called when there is room for more to it, or, with the reason, when it cannot be reached. @returns the way to stop. */
-  ready(to: string, done: Done<void>): () => void {
-    return this.#routes.whenReady(to, done);
+  ready(to: string, done: Done<void>, timeoutMs?: number): () => void {
+    return this.#routes.whenReady(to, done, timeoutMs);
   }
 
   /** Takes a call back. What was sent already cannot be unsent; the peer's handler is told. */

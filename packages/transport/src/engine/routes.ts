@@ -5,8 +5,15 @@ import { peerOf } from '../core/identity.ts';
 import { priorityIndex } from '../core/outgoing.ts';
 import type { TransportInput } from '../core/protocol.ts';
 import type { TransportCore } from '../core/transport-core.ts';
-import { backpressure, messageTooLarge, peerUnknown, refusalError, transportClosed } from '../errors.ts';
-import type { PeerDirectory } from '../ports.ts';
+import {
+  backpressure,
+  messageTooLarge,
+  peerUnknown,
+  refusalError,
+  timedOut,
+  transportClosed,
+} from '../errors.ts';
+import type { TransportPorts } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -22,20 +29,20 @@ export class Routes {
   readonly #config: TransportConfig;
   readonly #core: TransportCore;
   readonly #sessions: Sessions;
-  readonly #directory: PeerDirectory;
+  readonly #ports: Pick<TransportPorts, 'clock' | 'directory'>;
   readonly #owner: RoutesOwner;
 
   constructor(
     config: TransportConfig,
     core: TransportCore,
     sessions: Sessions,
-    directory: PeerDirectory,
+    ports: Pick<TransportPorts, 'clock' | 'directory'>,
     owner: RoutesOwner,
   ) {
     this.#config = config;
     this.#core = core;
     this.#sessions = sessions;
-    this.#directory = directory;
+    this.#ports = ports;
     this.#owner = owner;
   }
 
@@ -51,7 +58,7 @@ export class Routes {
     if (known?.connection != null) return known.leaving ? null : known;
     if (to === this.#config.nodeId || this.#isShut(to)) return null;
     if (this.#core.sessionState(to) === 'interrupted') return known ?? null;
-    if (this.#directory.lookup(peerOf(to)) === undefined) return null;
+    if (this.#ports.directory.lookup(peerOf(to)) === undefined) return null;
     return this.#sessions.getOrAdd(to);
   }
 
@@ -85,16 +92,34 @@ export class Routes {
     return this.#fuller(to)?.ready ?? false;
   }
 
-  /** @returns the way to stop waiting. */
-  whenReady(to: string, done: Done<void>): () => void {
+  /** @param timeoutMs default: for as long as it can be reached, or may yet be. @returns the way to stop waiting. */
+  whenReady(to: string, done: Done<void>, timeoutMs?: number): () => void {
     const delivery = this.#fuller(to);
     if (delivery === null || this.#owner.closing()) {
       done({ ok: false, error: this.refuse(to, priorityIndex.Normal, delivery, 0) ?? peerUnknown(to) });
     } else if (delivery.ready && !delivery.scheduled) done({ ok: true, value: undefined });
     else if (delivery.waiting.size >= this.#config.callsMax) {
       done({ ok: false, error: backpressure(to, delivery.queued, delivery.queuedBytes) });
-    } else delivery.waiting.add(done);
-    return () => delivery?.waiting.delete(done);
+    } else return this.#wait(delivery, done, timeoutMs);
+    return () => undefined;
+  }
+
+  #wait(delivery: Delivery, done: Done<void>, timeoutMs?: number): () => void {
+    const waiter: Done<void> = (outcome) => {
+      timer?.cancel();
+      done(outcome);
+    };
+    const expire = (afterMs: number): void => {
+      delivery.waiting.delete(waiter);
+      done({ ok: false, error: timedOut(delivery.node, afterMs, false) });
+    };
+    const timer =
+      timeoutMs === undefined ? null : this.#ports.clock.setTimer(timeoutMs, () => expire(timeoutMs));
+    delivery.waiting.add(waiter);
+    return () => {
+      timer?.cancel();
+      delivery.waiting.delete(waiter);
+    };
   }
 
   /** Of its lines the one that is not ready, if there is one. */
