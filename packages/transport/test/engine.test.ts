@@ -582,6 +582,10 @@ describe('answers', () => {
     });
     world.run(200);
     expect(b.events.map((event) => event.type)).toEqual(['up', 'down']);
+    expect(b.metrics.value('frames_rejected', { reason: 'backpressure' })).toBe(1);
+    expect(b.logged).toContainEqual(
+      expect.objectContaining({ message: 'a peer does not read answers', code: 'TRANSPORT_BACKPRESSURE' }),
+    );
     const [peer] = b.engine.peers();
     expect((peer?.queued ?? 0) + (peer?.unacknowledged ?? 0)).toBeLessThanOrEqual(1000);
   });

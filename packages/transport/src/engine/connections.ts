@@ -10,7 +10,7 @@ import {
 import type { TransportConfig } from '../config.ts';
 import { peerOf } from '../core/identity.ts';
 import type { TransportEffect } from '../core/protocol.ts';
-import { connectionIdle, controlFlood, type Refusal } from '../core/refusal.ts';
+import { answersUnread, connectionIdle, controlFlood, type Refusal } from '../core/refusal.ts';
 import { ahead } from '../core/sequence.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { SecureStream, TransportPorts } from '../ports.ts';
@@ -180,7 +180,8 @@ export class Connections {
 
   broken(connection: WireConnection, label: string, refusal: Refusal): void {
     this.#metrics.frameRejected(label);
-    this.#log.warn('a peer broke the protocol', refusal, connection.delivery?.peer ?? connection.dialled);
+    const said = refusal === answersUnread ? 'a peer does not read answers' : 'a peer broke the protocol';
+    this.#log.warn(said, refusal, connection.delivery?.peer ?? connection.dialled);
     this.#owner.dispatch({ type: 'BROKEN', connection: connection.id, refusal });
   }
 

@@ -38,6 +38,7 @@ const config = {
   windowMessages: 64,
   callsMax: 96,
   streamsMax: 8,
+  controlFramesMax: 64,
   streamBufferBytes: 16_384,
   streamsBufferBytes: 65_536,
   inboundCallsMax: 12,
