@@ -1,15 +1,15 @@
 /**
  * The calls on a replica that are not answered yet, and the queue of those that wait to be handed to the core.
  *
- * Proposals of one turn go on together, and those that arrive while the leader's disk is busy wait for it, which makes the batches of a
+ * Reads of one turn go on together; proposals too, and those that arrive while the leader's disk is busy wait for it, which makes the batches of a
  * busy leader as large as they need to be and those of an idle one a single entry. Were the first of a turn to go on alone, the rest
- * would wait for its flush, be answered together, and come back together: clients that wait for their answers would take two rounds of
- * flushes for ever, where one holds all of them.
+ * would wait for its flush, be answered together, and come back together: clients that wait for their answers would take two rounds
+ * for ever, where one holds all of them.
  */
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
 import type { MemberChange } from './core/configuration-changes.ts';
-import type { Leniency, RaftInput } from './core/inputs-and-effects.ts';
+import type { Leniency, RaftInput, ReadCall } from './core/inputs-and-effects.ts';
 import type {
   Answer,
   ChangeOutcome,
@@ -56,8 +56,9 @@ export class Calls {
   readonly #errands = new Map<number, Done<void>>();
   readonly #snapshots = new Map<number, Done<number>>();
   #queue: Proposal[] = [];
+  #reads: ReadCall[] = [];
   #hold: TimerHandle | null = null;
-  /** What the turn proposes goes on when it has ended. */
+  /** What the turn proposes and asks goes on when it has ended. */
   #gathers = false;
   #refs = 0;
 
@@ -92,11 +93,15 @@ export class Calls {
     this.#options.afterTurn(() => {
       this.#gathers = false;
       this.pump();
+      if (this.#reads.length > 0) this.#options.dispatch({ type: 'READ', reads: this.#reads.splice(0) });
     });
   }
 
-  /** @returns a function that gives up waiting: `done` then gets RAFT_ABORTED. */
-  read(timeoutMs: number | undefined, leniency: Leniency, done: Done<number>): () => void {
+  /**
+   * @param leniency null: the read waits for a majority. One that may do without rests on what the clocks have just shown, and goes on at once.
+   * @returns a function that gives up waiting: `done` then gets RAFT_ABORTED.
+   */
+  read(timeoutMs: number | undefined, leniency: Leniency | null, done: Done<number>): () => void {
     const { config, clock, metrics, dispatch } = this.#options;
     metrics.reads.add();
     if (this.#waiting.size >= config.pendingProposalsMax) {
@@ -107,8 +112,11 @@ export class Calls {
     const indexOnly: Done<ProposalResult> = (outcome) =>
       done(outcome.ok ? { ok: true, value: outcome.value.index } : outcome);
     this.#waiting.set(ref, { done: indexOnly, kind: 'read', startedMs: clock.nowMs() });
-    const read = { type: 'READ', ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs } as const;
-    dispatch({ ...read, ...leniency });
+    const call = { ref, timeoutMs: timeoutMs ?? config.proposalTimeoutMs };
+    if (leniency === null) {
+      this.#reads.push(call);
+      this.#gather();
+    } else dispatch({ type: 'READ', reads: [{ ...call, ...leniency }] });
     return () => this.#abandon(ref);
   }
 
@@ -225,6 +233,7 @@ export class Calls {
     this.#hold = null;
     const queued = new Set(this.#queue.map(({ ref }) => ref));
     this.#queue = [];
+    this.#reads = [];
     const errands = [...this.#errands.values(), ...this.#snapshots.values()];
     this.#errands.clear();
     this.#snapshots.clear();
@@ -239,9 +248,10 @@ export class Calls {
 
   #abandon(ref: number): void {
     if (!this.#waiting.has(ref)) return;
-    const queued = this.#queue.findIndex((proposal) => proposal.ref === ref);
+    const queue = this.#waiting.get(ref)?.kind === 'read' ? this.#reads : this.#queue;
+    const queued = queue.findIndex((call) => call.ref === ref);
     if (queued === -1) return this.#options.dispatch({ type: 'ABANDON', ref });
-    this.#queue.splice(queued, 1);
+    queue.splice(queued, 1);
     this.respond(ref, { status: 'abandoned', submitted: false });
   }
 }

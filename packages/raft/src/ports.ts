@@ -143,7 +143,7 @@ export interface RaftPorts {
   readonly seed: number;
   /**
    * Runs something once what runs now has ended; on a loop of events: `queueMicrotask`. What is proposed in one turn then takes one round and
-   * one flush. Without it the first proposal of a turn goes on at once, alone, and the rest wait for its flush.
+   * one flush, what is read in it one round. Without it the first of a turn goes on at once, alone, and the rest wait for it.
    */
   readonly afterTurn?: ((run: () => void) => void) | undefined;
   /** To notice that the monotonic clock stood still; without it there are no lease reads. */

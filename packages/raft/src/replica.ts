@@ -147,7 +147,7 @@ export class RaftReplica {
     if (this.#phase !== 'running') return refuse(done, this.#notRunning);
     const byLease = consistency === 'lease';
     if (this.#clockWatch === null || (!byLease && staleMsMax === 0))
-      return this.#calls.read(timeoutMs, {}, done);
+      return this.#calls.read(timeoutMs, null, done);
     if (this.#clockWatch.differs()) this.#dispatch({ type: 'CLOCK_DOUBTED' });
     return this.#calls.read(timeoutMs, byLease ? { byLease, staleMsMax } : { staleMsMax }, done);
   }

@@ -147,6 +147,26 @@ describe('a replica', () => {
     expect(storage.writes - before).toBe(1);
   });
 
+  it('asks with one round for what is read in one turn, when the turn has ended', () => {
+    const turn: (() => void)[] = [];
+    const group = new TestGroup(three, { afterTurn: (run) => void turn.push(run) });
+    const { replica, name } = group.electLeader();
+    group.clock.advance(10);
+    const codes: string[] = [];
+    const read = (): (() => void) =>
+      replica.read((outcome) => void codes.push(outcome.ok ? 'read' : outcome.error.code));
+    const giveUp = [read(), read(), read()];
+    giveUp[1]?.();
+    expect([codes, replica.core.readRounds, turn.length]).toEqual([['RAFT_ABORTED'], 0, 1]);
+    for (const run of turn.splice(0)) run();
+    group.clock.advance(10);
+    expect([codes, replica.core.readRounds]).toEqual([['RAFT_ABORTED', 'read', 'read'], 1]);
+    read();
+    group.crash(name);
+    for (const run of turn.splice(0)) run();
+    expect([codes.at(-1), replica.core.readRounds]).toEqual(['RAFT_STOPPED', 1]);
+  });
+
   it('does not hold proposals back for ever when the disk hangs: they time out', () => {
     const storage = new HeldStorage();
     const group = new TestGroup(['a'], { storage: () => storage });

@@ -25,8 +25,7 @@ function leased(config: Partial<typeof defaults> = {}): Bench {
 let refs = 2_000_000;
 function read(node: Bench, byLease = true): number {
   const ref = ++refs;
-  const input = { type: 'READ', ref, timeoutMs: 5000 } as const;
-  node.input(byLease ? { ...input, byLease } : input);
+  node.input({ type: 'READ', reads: [{ ref, timeoutMs: 5000, ...(byLease ? { byLease } : {}) }] });
   return ref;
 }
 const answerTo = (node: Bench, ref: number) =>

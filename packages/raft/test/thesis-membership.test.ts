@@ -390,7 +390,7 @@ describe('a learner', () => {
     expect(node.core.commitIndex).toBe(2);
     node.clear();
     // Nor for votes, nor for a read.
-    node.input({ type: 'READ', ref: 5, timeoutMs: 1000 });
+    node.input({ type: 'READ', reads: [{ ref: 5, timeoutMs: 1000 }] });
     expect(node.sent('confirm', 'd')).toEqual([]);
     node.receive('d', { type: 'confirmed', term: 1, round: 1 });
     expect(node.of('respond')).toEqual([]);

@@ -37,7 +37,7 @@ const heartbeat = (term = 1): RaftMessage => ({
 let refs = 1_000_000;
 function read(node: Bench, timeoutMs = 5000): number {
   const ref = ++refs;
-  node.input({ type: 'READ', ref, timeoutMs });
+  node.input({ type: 'READ', reads: [{ ref, timeoutMs }] });
   return ref;
 }
 
@@ -129,6 +129,85 @@ describe('a linearizable read at the leader', () => {
     expect(node.sent('confirm')).toEqual([]);
   });
 
+  describe('asks few', () => {
+    const askedBy = (node: Bench): string[] => {
+      node.clear();
+      read(node);
+      return node
+        .of('send')
+        .filter(({ message }) => message.type === 'confirm')
+        .map(({ to }) => to);
+    };
+    /** Who was asked first has confirmed, and `c` was the first to. */
+    const prompt = (): Bench => {
+      const node = steady();
+      read(node);
+      confirm(node, 'c');
+      return node;
+    };
+
+    it('until the next heartbeat: those that were the first to confirm after the last', () => {
+      const node = new Bench({ voters: ['a', 'b', 'c', 'd', 'e'] });
+      node.becomeLeader();
+      for (const from of ['b', 'c']) node.accept(from);
+      expect(askedBy(node)).toEqual(['b', 'c', 'd', 'e']);
+      for (const from of ['d', 'b', 'c']) confirm(node, from);
+      for (let i = 0; i < 3; i++) {
+        expect(askedBy(node)).toEqual(['d', 'b']);
+        confirm(node, 'd');
+        expect(node.core.pendingReads).toBe(1);
+        confirm(node, 'b');
+        expect(node.core.pendingReads).toBe(0);
+      }
+      node.pass(50);
+      expect(askedBy(node)).toEqual(['b', 'c', 'd', 'e']);
+    });
+
+    it('and everybody when one of them is late by a tenth of a heartbeat, and then until the next', () => {
+      const node = prompt();
+      expect(askedBy(node)).toEqual(['c']);
+      node.pass(4);
+      expect(node.sent('confirm', 'b')).toEqual([]);
+      node.pass(1);
+      expect(node.sent('confirm', 'b')).toHaveLength(1);
+      confirm(node, 'b');
+      expect(node.core.pendingReads).toBe(0);
+      expect(askedBy(node)).toEqual(['b', 'c']);
+      confirm(node, 'b');
+      expect(askedBy(node)).toEqual(['b', 'c']);
+      node.pass(50);
+      confirm(node, 'b');
+      expect(askedBy(node)).toEqual(['b']);
+    });
+
+    it('and waits for them no longer than two tenths, however many rounds there were before', () => {
+      const node = prompt();
+      expect(askedBy(node)).toEqual(['c']);
+      confirm(node, 'c');
+      node.pass(4);
+      expect(askedBy(node)).toEqual(['c']);
+      node.pass(5);
+      expect(node.sent('confirm', 'b')).toEqual([]);
+      node.pass(1);
+      expect(node.sent('confirm', 'b')).toHaveLength(1);
+    });
+
+    it('unless they are no majority of the members any more', () => {
+      const node = prompt();
+      const changes = [{ nodeId: 'c', becomes: 'removed' }] as const;
+      node.input({ type: 'CHANGE', ref: 1, changes, transition: 'auto', timeoutMs: 1000 });
+      expect(askedBy(node)).toEqual(['b']);
+    });
+
+    it('of whom it knew in its own lead', () => {
+      const node = prompt();
+      node.receive('b', heartbeat(5));
+      node.becomeLeader();
+      node.accept('b');
+      expect(askedBy(node)).toEqual(['b', 'c']);
+    });
+  });
+
   it('waits until what it was told is applied here', () => {
     const node = steady();
     node.applies = false;
@@ -197,7 +276,7 @@ describe('a linearizable read at a follower', () => {
       const nothing = { entries: [], appliedIndex: 0, sessions: [], snapshot: null, configuration: null };
       core.handle({ type: 'START', hardState, base, ...nothing }, nowMs, out);
       core.handle({ type: 'MESSAGE', from: 'b', message: { ...heartbeat(), term: 0 } }, nowMs, out);
-      core.handle({ type: 'READ', ref: 1, timeoutMs: 9 }, nowMs, out);
+      core.handle({ type: 'READ', reads: [{ ref: 1, timeoutMs: 9 }] }, nowMs, out);
       return sent.find(({ type }) => type === 'readRequest');
     });
     expect(boots[0]).toMatchObject({ type: 'readRequest', request: 1 });
@@ -351,8 +430,16 @@ describe('a read without an answer', () => {
   });
 
   it('goes on from a checkpoint wherever it was', () => {
-    const at = [steady(), follower(), new Bench()];
-    for (const node of at) {
+    const confirmed = steady();
+    read(confirmed);
+    confirm(confirmed, 'c');
+    const late = steady();
+    read(late);
+    confirm(late, 'c');
+    read(late);
+    late.pass(5);
+    confirm(late, 'b');
+    for (const node of [steady(), confirmed, late, follower(), new Bench()]) {
       const refs = [read(node), read(node)];
       const core = new RaftCore(node.config, 1);
       const bytes = node.core.checkpoint();
@@ -366,7 +453,7 @@ describe('a read without an answer', () => {
 describe('a read that may be stale', () => {
   const staleRead = (node: Bench, staleMsMax: number): number => {
     const ref = ++refs;
-    node.input({ type: 'READ', ref, timeoutMs: 5000, staleMsMax });
+    node.input({ type: 'READ', reads: [{ ref, timeoutMs: 5000, staleMsMax }] });
     return ref;
   };
   const requests = (node: Bench) => node.sent('readRequest', 'b');

@@ -30,6 +30,11 @@ export interface Leniency {
   readonly staleMsMax?: number;
 }
 
+export interface ReadCall extends Leniency {
+  readonly ref: number;
+  readonly timeoutMs: number;
+}
+
 export type RaftInput =
   | {
       readonly type: 'START';
@@ -49,8 +54,8 @@ export type RaftInput =
   /** Bytes from a peer that were no message. */
   | { readonly type: 'MALFORMED'; readonly from: string; readonly reason: string }
   | { readonly type: 'PROPOSE'; readonly proposals: readonly Proposal[] }
-  /** A linearizable read; its `ref` differs from those of proposals. */
-  | ({ readonly type: 'READ'; readonly ref: number; readonly timeoutMs: number } & Leniency)
+  /** Linearizable reads, which share a round; their `ref`s differ from those of proposals. */
+  | { readonly type: 'READ'; readonly reads: readonly ReadCall[] }
   /** More time may have passed than the clock says, as when the machine was suspended. */
   | { readonly type: 'CLOCK_DOUBTED' }
   /** Hand the lead over; its `ref` differs from those of proposals. */

@@ -63,8 +63,7 @@ export class Leading {
     if (!this.#shared.isLeader) return true;
     this.#replication.heartbeat(nowMs, out);
     this.#sending.repeat();
-    this.#readRounds.repeat(out);
-    this.#readRounds.renewLease(nowMs, out);
+    this.#readRounds.heartbeat(nowMs, out);
     this.#transfers.repeat(out);
     this.#armHeartbeat(out);
     return true;

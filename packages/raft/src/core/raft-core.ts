@@ -161,7 +161,8 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
       case 'TIMER':
         return this.#fire(input.timer, nowMs, out);
       case 'READ':
-        return this.#parts.reads.read(input.ref, input.timeoutMs, input, nowMs, out);
+        for (const call of input.reads) this.#parts.reads.read(call, nowMs, out);
+        return;
       case 'CLOCK_DOUBTED':
         this.#parts.reads.doubtClock();
         return this.#parts.readRounds.doubtClock();
@@ -240,6 +241,7 @@ export class RaftCore implements ProtocolCore<RaftInput, RaftEffect> {
     const isTaken =
       this.#parts.leading.fire(timer, nowMs, out) ||
       this.#parts.replication.fire(timer, out) ||
+      this.#parts.readRounds.fire(timer, out) ||
       this.#parts.proposals.fire(timer, nowMs, out) ||
       this.#parts.reads.fire(timer, nowMs, out) ||
       this.#parts.transfers.fire(timer, out) ||

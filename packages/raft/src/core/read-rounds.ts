@@ -4,6 +4,9 @@
  *
  * One round is out at a time; whatever is asked meanwhile shares the next one. Every node, this one included, has at most one
  * request here, which stands for all the reads that wait there.
+ *
+ * The first round after a heartbeat asks everybody, the rest until the next one only those that made up its majority: what the others
+ * would add are messages that nobody waits for. When one of these few is late, all are asked, and so they are until the next heartbeat.
  */
 import { Lease, type LeaseCheckpoint } from './lease.ts';
 import { jointVoteResult } from './quorum.ts';
@@ -35,10 +38,16 @@ export interface ReadRoundsCheckpoint {
   readonly round: (Omit<Round, 'confirmed'> & { readonly confirmed: readonly string[] }) | null;
   readonly lease: LeaseCheckpoint;
   readonly lastMs: number | null;
+  readonly prompt: readonly string[] | null;
+  readonly late: boolean;
+  readonly watched: number | null;
 }
 
 /** A leader is woken by every heartbeat: what keeps it from that for so many is a pause. */
 const pauseHeartbeats = 2;
+const lateTimer = 'lateConfirmation';
+/** The few that are asked are waited for alone for this share of a heartbeat, and no longer than twice that. */
+const lateShare = 0.1;
 
 export class ReadRounds {
   readonly lease: Lease;
@@ -49,6 +58,12 @@ export class ReadRounds {
   #rounds = 0;
   // When this node was last awake.
   #lastMs: number | null = null;
+  // Those that were the first to confirm since the last heartbeat, a majority with this node; null while there are none such.
+  #prompt: readonly string[] | null = null;
+  // Since the last heartbeat, one of them was not.
+  #late = false;
+  // The round that was out when the timer was armed; null while it is not.
+  #watched: number | null = null;
 
   /** @param answerHere gets the answers to this node's own requests. */
   constructor(shared: Shared, answerHere: (key: ReadKey, index: number) => void) {
@@ -82,9 +97,33 @@ export class ReadRounds {
     if (this.#round !== null) this.#round.sentMs = null;
   }
 
-  /** With every heartbeat: where there are lease reads, the lease is renewed before anybody waits for it. */
-  renewLease(nowMs: number, out: RaftOut): void {
+  /** With every heartbeat, which says anew who is prompt; where there are lease reads, the lease is renewed before anybody waits for it. */
+  heartbeat(nowMs: number, out: RaftOut): void {
+    this.#prompt = null;
+    this.#late = false;
+    this.#askAgain(out);
     if (this.#shared.config.leaseReads && this.#round === null) this.#begin(nowMs, out);
+  }
+
+  /** @returns whether the timer was the one of these rounds. */
+  fire(timer: string, out: RaftOut): boolean {
+    if (timer !== lateTimer) return false;
+    const watched = this.#watched;
+    this.#watched = null;
+    if (this.#round === null || this.#prompt === null) return true;
+    if (this.#round.number === watched) {
+      this.#prompt = null;
+      this.#late = true;
+      this.#askAgain(out);
+    } else this.#watch(this.#round, out);
+    return true;
+  }
+
+  #watch({ number }: Round, out: RaftOut): void {
+    if (this.#watched !== null) return;
+    this.#watched = number;
+    const delayMs = this.#shared.config.heartbeatMs * lateShare;
+    out.emit({ type: 'setTimer', timer: lateTimer, delayMs });
   }
 
   /** Begins a round when there is something to ask and none is out. @returns whether one has been answered within the call. */
@@ -98,26 +137,42 @@ export class ReadRounds {
     // Before an entry of its own term is committed, a leader does not know how far the log is (thesis 6.4, step 1).
     if (log.termAt(commitIndex) !== term) return false;
     const confirmed = new Set([this.#shared.config.nodeId]);
-    this.#round = {
+    const round: Round = {
       number: ++this.#rounds,
       index: commitIndex,
       askers: [...this.#askers.values()],
       confirmed,
       sentMs: nowMs,
     };
+    this.#round = round;
     this.#askers.clear();
-    this.repeat(out);
+    const few = this.#prompt;
+    if (few !== null && this.#isMajority((voter) => confirmed.has(voter) || few.includes(voter))) {
+      this.#ask(few, round, out);
+      this.#watch(round, out);
+    } else this.#ask(this.#shared.membership.electorate, round, out);
     return this.#finish(out);
   }
 
-  /** Asks those again who have not confirmed the round that is out. */
-  repeat(out: RaftOut): void {
-    const { membership, term } = this.#shared;
-    if (this.#round === null) return;
-    const { number: round, confirmed } = this.#round;
-    for (const peer of membership.electorate) {
-      if (!confirmed.has(peer)) this.#shared.send(out, peer, { type: 'confirm', term, round });
-    }
+  #ask(peers: readonly string[], { number: round }: Round, out: RaftOut): void {
+    const { term } = this.#shared;
+    for (const peer of peers) this.#shared.send(out, peer, { type: 'confirm', term, round });
+  }
+
+  /** Asks everybody who has not confirmed the round that is out. */
+  #askAgain(out: RaftOut): void {
+    const round = this.#round;
+    if (round === null) return;
+    const { electorate } = this.#shared.membership;
+    this.#ask(
+      electorate.filter((peer) => !round.confirmed.has(peer)),
+      round,
+      out,
+    );
+  }
+
+  #isMajority(has: (voter: string) => boolean): boolean {
+    return jointVoteResult(this.#shared.membership.quorum, (voter) => has(voter) || undefined) === 'won';
   }
 
   /** A peer was in this leader's term after the round had begun. */
@@ -132,16 +187,16 @@ export class ReadRounds {
     this.lease.reset();
     this.#askers.clear();
     this.#round = null;
+    this.#prompt = null;
+    this.#late = false;
   }
 
   #finish(out: RaftOut): boolean {
-    const { config, membership, term } = this.#shared;
+    const { config, term } = this.#shared;
     const round = this.#round;
-    if (round === null) return false;
-    const isConfirmed =
-      jointVoteResult(membership.quorum, (voter) => round.confirmed.has(voter) || undefined) === 'won';
-    if (!isConfirmed) return false;
+    if (round === null || !this.#isMajority((voter) => round.confirmed.has(voter))) return false;
     this.#round = null;
+    if (!this.#late) this.#prompt ??= [...round.confirmed].filter((voter) => voter !== config.nodeId);
     if (round.sentMs !== null) this.lease.renew(round.sentMs);
     const { index } = round;
     for (const { node, boot, request } of round.askers) {
@@ -159,12 +214,19 @@ export class ReadRounds {
       round,
       lease: this.lease.checkpoint(),
       lastMs: this.#lastMs,
+      prompt: this.#prompt,
+      late: this.#late,
+      watched: this.#watched,
     };
   }
 
-  restore({ rounds, askers, round, lease, lastMs }: ReadRoundsCheckpoint): void {
+  restore(from: ReadRoundsCheckpoint): void {
+    const { rounds, askers, round, lease, lastMs, prompt, late, watched } = from;
     this.lease.restore(lease);
     this.#lastMs = lastMs;
+    this.#prompt = prompt;
+    this.#late = late;
+    this.#watched = watched;
     this.#rounds = rounds;
     this.#round = round && { ...round, confirmed: new Set(round.confirmed) };
     this.#askers.clear();

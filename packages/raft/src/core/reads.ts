@@ -10,7 +10,7 @@
 import { Prng } from '@cluster/core';
 import type { ReadKey } from './read-rounds.ts';
 import type { Shared } from './state.ts';
-import type { Leniency, RaftOut } from './inputs-and-effects.ts';
+import type { RaftOut, ReadCall } from './inputs-and-effects.ts';
 import type { Answer } from './types.ts';
 
 interface Asked {
@@ -93,13 +93,7 @@ export class Reads {
     this.#boot = Prng.fromSeed(seed, 'reads').below(bootIds);
   }
 
-  read(
-    ref: number,
-    timeoutMs: number,
-    { byLease, staleMsMax = 0 }: Leniency,
-    nowMs: number,
-    out: RaftOut,
-  ): void {
+  read({ ref, timeoutMs, byLease, staleMsMax = 0 }: ReadCall, nowMs: number, out: RaftOut): void {
     if (this.#deadlines.size >= this.#shared.config.pendingProposalsMax) {
       return out.emit({ type: 'respond', ref, answer: { status: 'tooManyPending', submitted: false } });
     }

@@ -139,7 +139,7 @@ export class Stage {
 
   read(name: string): void {
     const actor = this.up(name);
-    actor.bench.input({ type: 'READ', ref: actor.newRef('the read'), timeoutMs: 5000 });
+    actor.bench.input({ type: 'READ', reads: [{ ref: actor.newRef('the read'), timeoutMs: 5000 }] });
     this.#settle(actor);
   }
 
