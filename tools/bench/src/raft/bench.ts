@@ -144,14 +144,14 @@ class RaftBench {
   }
 
   async profile(): Promise<void> {
-    const { profile, clients, valueBytes, warmMs, runMs } = this.#options;
+    const { profile, clients } = this.#options;
     if (profile === undefined) return;
     const ours = await this.#ours();
     const client = await this.#client(new Map([['ours', ours]]));
     for (const kind of ['put', 'read'] as const) {
       for (const count of clients) {
         const server = await ours.leader();
-        const load: RaftLoad = { store: 'ours', server, kind, clients: count, valueBytes, warmMs, runMs };
+        const load = this.#loadOf('ours', server, kind, count);
         const prefix = join(profile, `raft-${kind}-${count}`);
         await client.profiled(`${prefix}-client.cpuprofile`, () =>
           ours.profiled(`${prefix}-leader-${server}`, () => client.call('run', load)),
@@ -244,8 +244,8 @@ class RaftBench {
   }
 
   result(): BenchResult {
-    const { rounds, clients, valueBytes, warmMs, runMs, failover, steady, away, restart, settings } =
-      this.#options;
+    const { rounds, clients, valueBytes, warmMs, warmOperations, runMs } = this.#options;
+    const { failover, steady, away, restart, settings } = this.#options;
     const absence = this.#absence;
     const expectations = [
       ...(this.#loads.size === 0 ? [] : loadExpectations(this.#loads)),
@@ -259,6 +259,7 @@ class RaftBench {
         clients,
         valueBytes,
         warmMs,
+        warmOperations,
         runMs,
         failover,
         steady,
@@ -290,14 +291,18 @@ class RaftBench {
     kind: 'put' | 'read',
     clients: number,
   ): Promise<void> {
-    const { valueBytes, warmMs, runMs } = this.#options;
     const server = await cluster.leader();
-    const load: RaftLoad = { store: name, server, kind, clients, valueBytes, warmMs, runMs };
+    const load = this.#loadOf(name, server, kind, clients);
     const before = await cluster.cpuUs();
     const result = await client.call<RaftLoadResult>('run', load);
     const cpuUs = ((await cluster.cpuUs()) - before) / result.operations;
     const key = `${name} ${kind} ${clients}`;
     this.#loads.set(key, [...(this.#loads.get(key) ?? []), { ...result, cpuUs }]);
+  }
+
+  #loadOf(store: StoreName, server: string, kind: 'put' | 'read', clients: number): RaftLoad {
+    const { valueBytes, warmMs, warmOperations, runMs } = this.#options;
+    return { store, server, kind, clients, valueBytes, warmMs, warmOperations, runMs };
   }
 
   /** Who goes first changes from round to round. */

@@ -11,7 +11,10 @@ export interface RaftLoad {
   readonly kind: 'put' | 'read';
   readonly clients: number;
   readonly valueBytes: number;
+  /** What is measured begins after so long, and after so many operations unless these take too long. */
   readonly warmMs: number;
+  /** Default: 0. */
+  readonly warmOperations?: number;
   readonly runMs: number;
   /** Default: 100. */
   readonly keysPerClient?: number;
@@ -34,6 +37,7 @@ export interface Attempts {
 }
 
 const usualKeys = 100;
+const warmMsMax = 6000;
 const stores = new Map<string, Store>();
 const store = (name: string): Store => stores.get(name) as Store;
 
@@ -44,27 +48,32 @@ function run({
   clients,
   valueBytes,
   keysPerClient = usualKeys,
-  ...times
+  warmMs,
+  warmOperations = 0,
+  runMs,
 }: RaftLoad): Promise<RaftLoadResult> {
   const target = store(name);
   const value = randomBytes(valueBytes);
   const tookMs: number[] = [];
   let failed = 0;
   let operations = 0;
-  const startMs = performance.now() + times.warmMs;
-  const endMs = startMs + times.runMs;
+  const begunMs = performance.now();
+  let startMs = warmOperations === 0 ? begunMs + warmMs : Infinity;
+  const warmed = (nowMs: number): boolean =>
+    nowMs >= begunMs + warmMs && (operations >= warmOperations || nowMs >= begunMs + warmMsMax);
   const loop = (client: number): Promise<void> =>
     new Promise((resolve) => {
       let turn = Math.floor(Math.random() * keysPerClient);
       const next = (): void => {
         const askedMs = performance.now();
-        if (askedMs >= endMs) return resolve();
+        if (startMs === Infinity && warmed(askedMs)) startMs = askedMs;
+        if (askedMs >= startMs + runMs) return resolve();
         const key = `c${client}:${turn++ % keysPerClient}`;
         const done = (ok: boolean): void => {
           const nowMs = performance.now();
           operations++;
           if (!ok) failed++;
-          else if (nowMs >= startMs && nowMs < endMs) tookMs.push(nowMs - askedMs);
+          else if (nowMs >= startMs && nowMs < startMs + runMs) tookMs.push(nowMs - askedMs);
           next();
         };
         if (kind === 'put') target.put(server, key, value, done);
@@ -75,7 +84,7 @@ function run({
   return Promise.all(Array.from({ length: clients }, (_, client) => loop(client))).then(() => {
     const sorted = ascending(tookMs);
     return {
-      perSecond: (tookMs.length * 1000) / times.runMs,
+      perSecond: (tookMs.length * 1000) / runMs,
       p50Ms: quantile(sorted, 0.5),
       p99Ms: quantile(sorted, 0.99),
       failed,

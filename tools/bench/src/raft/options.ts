@@ -5,7 +5,9 @@ export interface RaftBenchOptions {
   readonly rounds: number;
   readonly clients: readonly number[];
   readonly valueBytes: number;
+  /** Before each measurement of load, for at least so long and so many operations: only what runs often is compiled. */
   readonly warmMs: number;
+  readonly warmOperations: number;
   readonly runMs: number;
   /** Leaders killed of each. */
   readonly failover: number;
@@ -30,6 +32,7 @@ export const raftDefaults: RaftBenchOptions = {
   clients: [1, 8, 32, 64, 256],
   valueBytes: 256,
   warmMs: 500,
+  warmOperations: 2000,
   runMs: 2000,
   failover: 0,
   steady: 0,
@@ -46,5 +49,6 @@ export const raftQuick: RaftBenchOptions = {
   rounds: 1,
   clients: [1, 32],
   warmMs: 200,
+  warmOperations: 0,
   runMs: 600,
 };
