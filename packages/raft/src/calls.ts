@@ -4,7 +4,8 @@
  * Reads of one turn go on together; proposals too, and those that arrive while the leader's disk is busy wait for it, which makes the batches of a
  * busy leader as large as they need to be and those of an idle one a single entry. Were the first of a turn to go on alone, the rest
  * would wait for its flush, be answered together, and come back together: clients that wait for their answers would take two rounds
- * for ever, where one holds all of them.
+ * for ever, where one holds all of them. For the same reason several are looked at as the first of a crowd, which reaches a busy node in more
+ * than one piece: the rest has a moment to arrive. A lone proposal waits for nothing.
  */
 import type { Clock, ClusterError, Done, TimerHandle } from '@cluster/core';
 import type { RaftConfig } from './config.ts';
@@ -44,6 +45,8 @@ export interface CallsOptions {
   readonly isWriting: () => boolean;
   /** Runs something once what runs now has ended. */
   readonly afterTurn: (run: () => void) => void;
+  /** Runs something once what has arrived by now has been received. */
+  readonly afterPoll: (run: () => void) => void;
 }
 
 // Commands handed to the core at once; beyond it the rest follows in a batch of its own.
@@ -60,6 +63,8 @@ export class Calls {
   #hold: TimerHandle | null = null;
   /** What the turn proposes and asks goes on when it has ended. */
   #gathers = false;
+  /** Several wait for more that may be on their way. */
+  #looksOut = false;
   #refs = 0;
 
   constructor(options: CallsOptions) {
@@ -90,10 +95,19 @@ export class Calls {
   #gather(): void {
     if (this.#gathers) return;
     this.#gathers = true;
-    this.#options.afterTurn(() => {
-      this.#gathers = false;
+    this.#options.afterTurn(() => this.#handOn());
+  }
+
+  #handOn(): void {
+    const { dispatch, isWriting, afterPoll } = this.#options;
+    this.#gathers = false;
+    if (this.#reads.length > 0) dispatch({ type: 'READ', reads: this.#reads.splice(0) });
+    if (this.#looksOut) return;
+    if (this.#queue.length < 2 || isWriting()) return this.pump();
+    this.#looksOut = true;
+    afterPoll(() => {
+      this.#looksOut = false;
       this.pump();
-      if (this.#reads.length > 0) this.#options.dispatch({ type: 'READ', reads: this.#reads.splice(0) });
     });
   }
 

@@ -148,12 +148,15 @@ async function openFolder({ dataDir, owner, wal, metrics }: FolderOptions): Prom
   return { storage, snapshots: new SnapshotFiles({ disk }), close };
 }
 
+// The first is run before anything more is received, the second after it.
+const afterPoll = (run: () => void): void => void setImmediate(() => setImmediate(run));
+
 function startOn(
   { storage, snapshots }: OpenFolder,
   config: RaftConfigInput,
   ports: StartRaftPorts,
   onStop?: () => Promise<void>,
 ): Promise<Raft> {
-  const system = { clock: systemClock, wallClock: systemWallClock, afterTurn: queueMicrotask };
+  const system = { clock: systemClock, wallClock: systemWallClock, afterTurn: queueMicrotask, afterPoll };
   return Raft.start(config, { ...ports, ...system, storage, snapshots, seed: systemRandom.u32() }, onStop);
 }

@@ -146,6 +146,11 @@ export interface RaftPorts {
    * one flush, what is read in it one round. Without it the first of a turn goes on at once, alone, and the rest wait for it.
    */
   readonly afterTurn?: ((run: () => void) => void) | undefined;
+  /**
+   * Runs something once what has arrived by now has been received; on Node: `setImmediate` within `setImmediate`. Where several are proposed
+   * in one turn, those that arrive meanwhile join them. Without it they do not wait.
+   */
+  readonly afterPoll?: ((run: () => void) => void) | undefined;
   /** To notice that the monotonic clock stood still; without it there are no lease reads. */
   readonly wallClock?: WallClock | undefined;
   readonly logger?: Logger | undefined;

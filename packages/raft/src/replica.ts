@@ -84,6 +84,7 @@ export class RaftReplica {
       dispatch: (input) => this.#dispatch(input),
       isWriting: () => this.#writes > 0 && this.core.role === 'leader',
       afterTurn: ports.afterTurn ?? ((run) => run()),
+      afterPoll: ports.afterPoll ?? ((run) => run()),
     });
     this.#driver = new Driver<RaftInput, RaftEffect>({
       node: this.config.nodeId,

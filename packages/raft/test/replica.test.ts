@@ -147,6 +147,45 @@ describe('a replica', () => {
     expect(storage.writes - before).toBe(1);
   });
 
+  it('puts what arrives next to several that are proposed in one turn, and lets a lone one go on at once', () => {
+    const polls: (() => void)[] = [];
+    const turn: (() => void)[] = [];
+    const storage = new HeldStorage();
+    const group = new TestGroup(['a'], {
+      storage: () => storage,
+      afterTurn: (run) => void turn.push(run),
+      afterPoll: (run) => void polls.push(run),
+    });
+    group.electLeader();
+    const end = (waiting: (() => void)[]): void => {
+      for (const run of waiting.splice(0)) run();
+    };
+    const before = storage.writes;
+    group.propose('a', 'alone');
+    end(turn);
+    expect([storage.writes - before, polls.length]).toEqual([1, 0]);
+    const calls = [group.propose('a', '1'), group.propose('a', '2')];
+    end(turn);
+    calls.push(group.propose('a', '3'));
+    end(turn);
+    expect([storage.writes - before, polls.length]).toEqual([1, 1]);
+    end(polls);
+    expect(storage.writes - before).toBe(2);
+    expect(calls.map(({ outcome }) => outcome?.ok)).toEqual([true, true, true]);
+    storage.holds = true;
+    for (const text of ['4', '5', '6', '7']) calls.push(group.propose('a', text));
+    end(turn);
+    end(polls);
+    calls.push(group.propose('a', '8'), group.propose('a', '9'));
+    end(turn);
+    // Those of a busy disk wait for that.
+    expect([storage.writes - before, polls.length]).toEqual([3, 0]);
+    storage.release();
+    expect(storage.writes - before).toBe(4);
+    storage.release();
+    expect(calls.every(({ outcome }) => outcome?.ok)).toBe(true);
+  });
+
   it('asks with one round for what is read in one turn, when the turn has ended', () => {
     const turn: (() => void)[] = [];
     const group = new TestGroup(three, { afterTurn: (run) => void turn.push(run) });

@@ -45,6 +45,7 @@ export interface GroupOptions {
   readonly storage?: (node: string) => LogStorage;
   readonly disk?: (node: string) => Disk;
   readonly afterTurn?: (run: () => void) => void;
+  readonly afterPoll?: (run: () => void) => void;
 }
 
 /** Replicas over fake ports, in virtual time. */
@@ -135,6 +136,7 @@ export class TestGroup {
         tracer: this.#options.tracer,
         logger: this.#options.logger,
         afterTurn: this.#options.afterTurn,
+        afterPoll: this.#options.afterPoll,
       },
     );
     replica.onEvent((event) => void events.push(event));
