@@ -251,6 +251,21 @@ export const transportConfigSchema = z
     resumeTimeoutMs: ms(30_000, 10, 3_600_000)
       .describe('How long a session waits for its peer after the connection is lost.')
       .meta({ unit: 'ms' }),
+    pastSessionsMax: z
+      .int()
+      .min(16)
+      .max(1_048_576)
+      .default(4096)
+      .describe(
+        'Sessions and boots of peers that are over and remembered, so that nobody can begin them again; the oldest is forgotten first.',
+      )
+      .meta({ advice: 'Each takes some 200 bytes, once it has ended.' }),
+    pastSessionsMs: ms(3_600_000, 0, 7 * 86_400_000)
+      .describe('How long they are remembered.')
+      .meta({
+        unit: 'ms',
+        advice: "What was recorded could be said again after that, by who holds the peer's key.",
+      }),
     certificateWarnMs: ms(7 * 86_400_000, 0, 365 * 86_400_000)
       .describe('How long before its end the own certificate is reported, once an hour.')
       .meta({ unit: 'ms' }),

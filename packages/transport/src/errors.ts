@@ -14,6 +14,8 @@ const advices: Readonly<Record<string, string>> = {
   TRANSPORT_CLUSTER_MISMATCH: 'Give both sides the same cluster name and certificates made for it.',
   TRANSPORT_CODEC_MISMATCH: 'Run releases of the software that fit together.',
   TRANSPORT_VERSION_MISMATCH: 'Run releases of the software that fit together.',
+  TRANSPORT_BOOT_ENDED: 'Give each process a name of its own: another of this name has started since.',
+  TRANSPORT_SESSION_ENDED: 'Try again: the next session has another name.',
   TRANSPORT_COMPRESSION_REFUSED:
     'Look into the peer: it sends compressed bytes that are not what they say, or unasked.',
   TRANSPORT_PEER_UNKNOWN: 'Wait until the directory has an address for it.',

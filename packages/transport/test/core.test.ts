@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { TimerInput } from '@cluster/core';
 import { type Hello, TransportCore, type TransportEffect, type TransportInput } from '@cluster/transport';
 
 const limits = {
@@ -27,7 +28,7 @@ const helloOfB = (changes: Partial<Hello>): Hello => ({
 });
 
 /** The core of node `a`, which is told what happens and says what it wants done. */
-function core(): (...inputs: TransportInput[]) => TransportEffect[] {
+function core(): (...inputs: (TransportInput | TimerInput)[]) => TransportEffect[] {
   const ms = 1000;
   const made = new TransportCore({
     ...party,
@@ -42,6 +43,8 @@ function core(): (...inputs: TransportInput[]) => TransportEffect[] {
     dialAttemptsMax: 4,
     yieldTimeoutMs: ms,
     resumeTimeoutMs: ms,
+    pastSessionsMax: 16,
+    pastSessionsMs: 60 * ms,
   });
   return (...inputs) => {
     const effects: TransportEffect[] = [];
@@ -74,6 +77,35 @@ const comes = (proposedId: string): TransportInput[] => [
   { type: 'HELLO', connection: 1, hello: helloOfB({ proposedId }) },
 ];
 const kinds = (effects: readonly TransportEffect[]): string[] => effects.map(({ type }) => type);
+
+describe('a session that is over at the peer before this side has heard of it', () => {
+  it('is not proposed again', () => {
+    const tell = core();
+    const dial = (connection: number): string => {
+      const effects = tell({ type: 'DIALLED', connection, identity, refusal: null });
+      const [sent] = effects.flatMap((effect) => (effect.type === 'sendHello' ? [effect.hello] : []));
+      return sent?.proposedId ?? '';
+    };
+    const refused = (connection: number, code: string): void => {
+      const effects: readonly { readonly type: string; readonly timer?: string }[] = tell({
+        type: 'REFUSED',
+        connection,
+        refusal: { code, reason: 'said the peer' },
+      });
+      const timer = effects.find(
+        (effect) => effect.type === 'setTimer' && effect.timer?.startsWith('pool:b'),
+      );
+      tell({ type: 'TIMER', timer: timer?.timer ?? '' });
+    };
+    tell({ type: 'NEEDED', peer: 'b' });
+    const first = dial(2);
+    refused(2, 'TRANSPORT_TOO_MANY_PEERS');
+    expect(first).not.toBe('');
+    expect(dial(4)).toBe(first);
+    refused(4, 'TRANSPORT_SESSION_ENDED');
+    expect(['', first]).not.toContain(dial(6));
+  });
+});
 
 describe('two nodes that dial each other at once', () => {
   it('do not let a HELLO that was overtaken end the session that has begun', () => {

@@ -131,6 +131,53 @@ describe('duplicated and replayed frames', () => {
     expect(stage.handled).toEqual([1, 2, 3, 4]);
     expect(stage.b.metrics.value('duplicates_dropped')).toBe(9);
   });
+
+  /** Everything that `x` has said, once more; what is counted of it. */
+  function replay(stage: Stage, reason: string): number {
+    stage.say(hello(), ...said);
+    return stage.b.metrics.value('connections_rejected', { reason });
+  }
+
+  it('of a session that is over are refused, until that is too long ago to be remembered', () => {
+    const stage = new Stage({ resumeTimeoutMs: 1000, pastSessionsMs: 60_000 });
+    stage.say(hello(), ...said);
+    stage.world.network.cutAll();
+    stage.world.run(5000);
+    expect(replay(stage, 'session_ended')).toBe(1);
+    expect(stage.handled).toEqual([1, 2, 3]);
+    expect(stage.b.logged).toContainEqual(
+      expect.objectContaining({ message: 'a connection was rejected', code: 'TRANSPORT_SESSION_ENDED' }),
+    );
+    // The same process begins another session whenever it likes.
+    expect(stage.say(hello({ sessionId: 'p1', proposedId: 'p2' }), ...said).ended).toBe(false);
+    expect(stage.handled).toEqual([1, 2, 3, 1, 2, 3]);
+    stage.world.network.cutAll();
+    stage.world.run(70_000);
+    expect(replay(stage, 'session_ended')).toBe(1);
+    expect(stage.handled).toHaveLength(9);
+  });
+
+  it('of a boot that another has followed are refused, whatever session they propose', () => {
+    const stage = new Stage();
+    stage.say(hello(), ...said);
+    stage.say(hello({ bootId: 'x2', proposedId: 'p2' }), ...said);
+    expect(replay(stage, 'boot_ended')).toBe(1);
+    stage.say(hello({ proposedId: 'p3' }), ...said);
+    expect(stage.b.metrics.value('connections_rejected', { reason: 'boot_ended' })).toBe(2);
+    expect(stage.handled).toEqual([1, 2, 3, 1, 2, 3]);
+    // The boot that is there is not disturbed.
+    expect(stage.b.engine.peers()).toMatchObject([{ peer: 'x', pool: 'connected' }]);
+  });
+
+  it('are remembered up to a number: the oldest are forgotten first', () => {
+    const stage = new Stage({ resumeTimeoutMs: 1000, pastSessionsMax: 16 });
+    for (let i = 1; i <= 17; i++) stage.say(hello({ proposedId: `p${i}` }), ...said);
+    // The last is under way; of those before it, the first has been there for as long as can be.
+    expect(replay(stage, 'session_ended')).toBe(1);
+    stage.say(hello({ proposedId: 'p18' }));
+    expect(replay(stage, 'session_ended')).toBe(1);
+    expect(stage.handled).toHaveLength(18 * 3);
+  });
 });
 
 describe('half-open connections', () => {

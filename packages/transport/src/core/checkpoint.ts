@@ -7,12 +7,14 @@ import {
   unpackPlain,
 } from '@cluster/core';
 import type { Connection, Peer, PeerMachines } from './entities.ts';
+import type { PastSessionsCheckpoint } from './past-sessions.ts';
 
 export interface CoreState {
   readonly prng: PrngState;
   readonly connections: ReadonlyMap<number, Connection>;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly streams: TableCheckpoint;
+  readonly past: PastSessionsCheckpoint;
   readonly dialled: number;
   readonly stopping: boolean;
   readonly stopped: boolean;

@@ -4,13 +4,14 @@ import type { breakerMachine, BreakerLimits } from './breaker.machine.ts';
 import type { connectionMachine, ConnectionTimings } from './connection.machine.ts';
 import type { Hello, LocalParty, PeerLimits } from './handshake.ts';
 import type { PeerIdentity, PeerRole } from './identity.ts';
+import type { PastSessionsLimits } from './past-sessions.ts';
 import type { poolEntryMachine, PoolEntryLimits } from './pool-entry.machine.ts';
 import type { TransportEffect } from './protocol.ts';
 import type { Refusal } from './refusal.ts';
 import type { sessionMachine, SessionLimits } from './session.machine.ts';
 
 export interface TransportCoreConfig
-  extends LocalParty, ConnectionTimings, PoolEntryLimits, BreakerLimits, SessionLimits {
+  extends LocalParty, ConnectionTimings, PoolEntryLimits, BreakerLimits, SessionLimits, PastSessionsLimits {
   readonly seed: number;
   readonly capabilities: readonly string[];
   readonly limits: PeerLimits;

@@ -16,7 +16,7 @@ const sessionStepper = new Stepper(sessionMachine);
 
 export interface PoolOwner {
   dial(peer: Peer, nowMs: number, out: Out): void;
-  performSession(peer: Peer, action: ActionOf<typeof sessionMachine>, out: Out): void;
+  performSession(peer: Peer, action: ActionOf<typeof sessionMachine>, nowMs: number, out: Out): void;
 }
 
 export class Pool {
@@ -78,9 +78,9 @@ export class Pool {
         if (action.type === 'probe') peer.entry.send({ type: 'NEEDED' }, nowMs, out);
         else if (action.type === 'giveUp') this.#giveUp(peer, nowMs, out);
       }),
-      session: new MachineInstance(`session:${key}`, sessionStepper, (action, _nowMs, out) => {
+      session: new MachineInstance(`session:${key}`, sessionStepper, (action, nowMs, out) => {
         const peer = this.#peers.get(key);
-        if (peer !== undefined) this.#owner.performSession(peer, action, out);
+        if (peer !== undefined) this.#owner.performSession(peer, action, nowMs, out);
       }),
     };
   }

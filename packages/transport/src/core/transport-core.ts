@@ -28,6 +28,7 @@ import {
 import { type Hello, makeHello } from './handshake.ts';
 import { hear } from './hearing.ts';
 import { lineOf, peerKey, peerOf } from './identity.ts';
+import { PastSessions } from './past-sessions.ts';
 import { Pool } from './pool.ts';
 import type { TransportEffect, TransportInput } from './protocol.ts';
 import { connectionIdle, controlFlood, peerLeft, type Refusal, shutDown, superseded } from './refusal.ts';
@@ -43,6 +44,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   readonly #connections = new Map<number, Connection>();
   readonly #pool: Pool;
   readonly #streams = new StreamTable();
+  readonly #past: PastSessions;
   #dialled = 0;
   #stopping = false;
   #stopped = false;
@@ -50,9 +52,10 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
   constructor(config: TransportCoreConfig) {
     this.#config = config;
     this.#prng = Prng.fromSeed(config.seed, config.nodeId);
+    this.#past = new PastSessions(config);
     this.#pool = new Pool(config, {
       dial: (peer, nowMs, out) => this.#dial(peer, nowMs, out),
-      performSession: (peer, action, out) => this.#performSession(peer, action, out),
+      performSession: (peer, action, nowMs, out) => this.#performSession(peer, action, nowMs, out),
     });
   }
 
@@ -69,7 +72,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       const connection = this.#connections.get(input.connection);
       // Closed meanwhile: nobody is interested.
       if (connection === undefined) return;
-      hear(connection, input, this.#config, (hello) => this.#judge(connection, hello), nowMs, out);
+      hear(connection, input, this.#config, (hello) => this.#judge(connection, hello, nowMs), nowMs, out);
     }
     this.#sweep(out);
   }
@@ -103,6 +106,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       connections: this.#connections,
       peers: this.#pool.peers,
       streams: this.#streams.checkpoint(),
+      past: this.#past.checkpoint(),
       dialled: this.#dialled,
       stopping: this.#stopping,
       stopped: this.#stopped,
@@ -120,6 +124,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     for (const [id, connection] of state.connections) this.#connections.set(id, connection);
     this.#pool.restore(state.peers);
     this.#streams.restore(state.streams);
+    this.#past.restore(state.past);
     this.#dialled = state.dialled;
     this.#stopping = state.stopping;
     this.#stopped = state.stopped;
@@ -147,7 +152,7 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     else this.#pool.fire(timer, nowMs, out);
   }
 
-  #judge(connection: Connection, hello: Hello): Refusal | null {
+  #judge(connection: Connection, hello: Hello, nowMs: number): Refusal | null {
     const { identity } = connection;
     const key = connection.peer ?? (identity === null ? null : peerKey(identity, hello.line));
     const peer = key === null ? undefined : this.#pool.get(key);
@@ -158,7 +163,9 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       peers: this.#pool.size,
       greeting: ours?.machine.in('greeting') ?? false,
     };
-    return judgeAdmission(connection, hello, peer, party);
+    const refusal = judgeAdmission(connection, hello, peer, party);
+    if (refusal !== null || key === null) return refusal;
+    return this.#past.judge(key, hello.bootId, connection.dialled ? null : hello.proposedId, nowMs);
   }
 
   #accept(input: Extract<TransportInput, { type: 'ACCEPTED' }>, nowMs: number, out: Out): void {
@@ -248,6 +255,8 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     peer.lastRefusal = null;
     for (const rival of rivals)
       if (rival !== null) this.#supersede(rival, resumes && !connection.dialled, nowMs, out);
+    this.#past.admitted(key, hello.bootId, peer.bootId, nowMs);
+    if (!resumes && !peer.session.in('absent')) this.#forgetSession(peer, nowMs);
     peer.bootId = hello.bootId;
     peer.sessionId = choice.sessionId;
     connection.peerReceived = choice.received;
@@ -275,7 +284,12 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     rival.machine.send({ type: isPeers ? 'RETIRED' : 'SUPERSEDED' }, nowMs, out);
   }
 
-  #performSession(peer: Peer, action: ActionOf<typeof sessionMachine>, out: Out): void {
+  /** Nothing goes on with it, and nothing begins under its name. */
+  #forgetSession({ key, bootId, sessionId }: Peer, nowMs: number): void {
+    if (bootId !== null && sessionId !== null) this.#past.ended(key, bootId, sessionId, nowMs);
+  }
+
+  #performSession(peer: Peer, action: ActionOf<typeof sessionMachine>, nowMs: number, out: Out): void {
     switch (action.type) {
       case 'begin':
       case 'resume': {
@@ -297,6 +311,8 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
         out.emit({ type: 'detach', peer: peer.key });
         return;
       case 'lose':
+        // Where another has begun, that is what the peer stands for now.
+        if (action.params.why !== 'the peer began anew') this.#forgetSession(peer, nowMs);
         out.emit({ type: 'lose', peer: peer.key, ...action.params, refusal: peer.lastRefusal });
     }
   }
@@ -334,6 +350,8 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     } else if (peer.dialing === id) {
       peer.dialing = null;
       peer.lastRefusal = refusal;
+      // Begun at the peer and over before we heard of it: the next needs another name.
+      if (refusal.code === 'TRANSPORT_SESSION_ENDED') peer.proposedId = null;
       this.#pool.dialFailed(peer, refusal, draw, nowMs, out);
     }
   }
