@@ -86,6 +86,14 @@ export class TransportMetrics {
     this.#count('streams_refused', 'Streams of peers that were not taken.', reasonLabel(code));
   }
 
+  postRefused(code: string): void {
+    this.#count(
+      'posts_refused',
+      'One-way messages that arrived, and that the peer did not handle.',
+      reasonLabel(code),
+    );
+  }
+
   connectionRejected(reason: string): void {
     this.#count('connections_rejected', 'Connections refused or failed before they were admitted.', reason);
   }

@@ -106,7 +106,7 @@ export class Transport {
     return this.#call(options, to, (done) => this.#engine.call(to, typeId, bytes, options, done));
   }
 
-  /** Resolves when the remote handler has completed or, with `ack: 'received'`, when the message has arrived and no more. */
+  /** Resolves when the remote handler has completed or, with `ack: 'received'`, when the message has arrived and no more: not when no handler takes it. */
   send(
     to: string,
     typeId: number,

@@ -179,6 +179,41 @@ describe('a peer that starts anew', () => {
     expect(a.metrics.value('messages_dropped')).toBe(1);
   });
 
+  it('and a message that was resent three times is given up: whoever sent it one way finds it counted and in the log', () => {
+    const world = new EngineWorld(8);
+    const [a, b] = [world.boot('a'), world.boot('b')];
+    b.engine.handle(type, () => undefined);
+    a.engine.post('b', type, number(1));
+    world.run(100);
+    const outcomes: Outcome<Uint8Array>[] = [];
+    for (let sent = 0; sent < 5; sent++) {
+      // What leaves on a connection is lost with it.
+      world.network.swallowAll();
+      if (sent === 0) {
+        a.engine.post('b', type, number(2));
+        a.engine.call(
+          'b',
+          type,
+          number(3),
+          { until: 'arrival', timeoutMs: 60_000 },
+          (outcome) => void outcomes.push(outcome),
+        );
+      }
+      world.run(5);
+      world.network.cutAll();
+      for (let i = 0; i < 2000 && a.engine.channels()[0]?.connection == null; i++) world.run(1);
+    }
+    world.run(100);
+    expect(outcomes).toMatchObject([{ ok: false, error: { code: 'TRANSPORT_MAYBE_DELIVERED' } }]);
+    expect(a.metrics.value('messages_dropped')).toBe(1);
+    expect(a.logged).toContainEqual(
+      expect.objectContaining({
+        message: 'one-way messages were given up',
+        code: 'TRANSPORT_MAYBE_DELIVERED',
+      }),
+    );
+  });
+
   it('is told apart from a peer that is merely unknown', () => {
     const world = new EngineWorld(7);
     const a = world.boot('a');

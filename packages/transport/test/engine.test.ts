@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ListRecorder, type Outcome, replay, Tracer } from '@cluster/core';
-import { encodeFrame, frameTypes, TransportCore, writeHeader } from '@cluster/transport';
+import {
+  encodeFrame,
+  frameTypes,
+  type RemoteHandlerError,
+  TransportCore,
+  writeHeader,
+} from '@cluster/transport';
 import { type Booted, type BootOptions, EngineWorld, number, toNumber } from './engine-world.ts';
 import { greeting } from './greeting.ts';
 
@@ -915,5 +921,43 @@ describe('what a peer may send', () => {
     world.run(100);
     expect(heard).toEqual(['a']);
     expect(b.metrics.value('frames_rejected', { reason: 'not_authorized' })).toBe(1);
+    // Its sender finds that counted, and in the log.
+    expect(client.metrics.value('posts_refused', { reason: 'not_authorized' })).toBe(1);
+    expect(client.logged).toContainEqual(
+      expect.objectContaining({
+        message: 'a peer refused a one-way message',
+        code: 'TRANSPORT_NOT_AUTHORIZED',
+      }),
+    );
+    expect(a.metrics.value('posts_refused', { reason: 'not_authorized' })).toBe(0);
+  });
+
+  it('and reaches no handler is an error for whoever waits for its arrival, and not before it is one', () => {
+    const { world, a, b } = pair();
+    b.engine.handle(type, () => undefined, { roles: ['client'] });
+    b.engine.handle(type + 1, () => undefined, { limit: { perSecond: 1, burst: 2 } });
+    const codes: string[] = [];
+    const wanted = [
+      [type, 1],
+      [type, 200_000],
+      [type + 1, 1],
+      [type + 1, 200_000],
+      [type + 1, 1],
+      [type + 2, 1],
+    ] as const;
+    for (const [i, [typeId, size]] of wanted.entries())
+      a.engine.call('b', typeId, new Uint8Array(size), { until: 'arrival' }, (outcome) => {
+        codes[i] = outcome.ok ? 'arrived' : (outcome.error as RemoteHandlerError).remoteCode;
+      });
+    world.run(200);
+    expect(codes).toEqual([
+      'TRANSPORT_NOT_AUTHORIZED',
+      'TRANSPORT_NOT_AUTHORIZED',
+      'arrived',
+      'arrived',
+      'TRANSPORT_RATE_LIMITED',
+      'TRANSPORT_UNKNOWN_TYPE',
+    ]);
+    expect(a.metrics.value('posts_refused', { reason: 'not_authorized' })).toBe(0);
   });
 });

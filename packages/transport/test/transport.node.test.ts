@@ -130,7 +130,8 @@ describe('calls over TLS', () => {
     );
     await until(() => aborted === 2, 'both handlers hear of it');
     expect(await codeOf(a.request('nobody', 64, bytes('')))).toBe('TRANSPORT_PEER_UNKNOWN');
-    await a.send('b', 66, bytes(''), { ack: 'received' });
+    await a.send('b', 64, bytes(''), { ack: 'received' });
+    expect(await codeOf(a.send('b', 66, bytes(''), { ack: 'received' }))).toBe('TRANSPORT_REMOTE_ERROR');
     expect(await codeOf(a.send('b', 66, bytes('')))).toBe('TRANSPORT_REMOTE_ERROR');
     expect(() => b.handle(64, () => undefined)).toThrow('handler already');
   });

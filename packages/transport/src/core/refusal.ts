@@ -38,6 +38,10 @@ export const answersUnread: Refusal = {
   code: 'TRANSPORT_BACKPRESSURE',
   reason: 'it asks more than it reads answers',
 };
+export const resentTooOften: Refusal = {
+  code: 'TRANSPORT_MAYBE_DELIVERED',
+  reason: 'the connection broke each time they were sent: they may have been delivered',
+};
 export const peerLeft: Refusal = { code: 'TRANSPORT_PEER_LEFT', reason: 'the peer has said goodbye' };
 
 export const unreachable: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };

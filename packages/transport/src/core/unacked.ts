@@ -96,8 +96,9 @@ export class Unacked {
   /**
    * The next frame to send again. One that has been written `attemptsMax` times is given up: an empty VOID frame takes its
    * number, so that the peer sees no gap. Chunks share the fate of the last one of their message.
+   * @param lost counts those that nobody waits for.
    */
-  nextResend(attemptsMax: number): Outgoing | undefined {
+  nextResend(attemptsMax: number, lost: { posts: number } = { posts: 0 }): Outgoing | undefined {
     if (this.resending <= 0) return undefined;
     const item = this.#ring[this.#resend & (this.#ring.length - 1)] as Outgoing;
     this.#resend = after(this.#resend);
@@ -109,6 +110,7 @@ export class Unacked {
       this.#bytes -= item.length;
       item.bytes = nothing;
       item.length = 0;
+      if (item.type === frameTypes.message && waiter === null) lost.posts++;
       giveUp(item);
       item.waiter = null;
       waiter?.abandoned(true);

@@ -5,18 +5,18 @@ import { duplicateCode, type Refusal, shutDown } from '../core/refusal.ts';
 import { reasonLabel } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import { DialLog } from './dial-log.ts';
+import { SparseLog } from './sparse-log.ts';
 
 export class ConnectionLog {
   readonly #clock: Clock;
   readonly #metrics: TransportMetrics;
-  readonly #logger: Logger;
+  readonly #log: SparseLog;
   readonly #dials: DialLog;
-  readonly #loggedMs = new Map<string, number>();
 
   constructor(clock: Clock, metrics: TransportMetrics, logger: Logger) {
     this.#clock = clock;
     this.#metrics = metrics;
-    this.#logger = logger;
+    this.#log = new SparseLog(logger);
     this.#dials = new DialLog(metrics, logger);
   }
 
@@ -36,11 +36,7 @@ export class ConnectionLog {
   }
 
   /** One line a second for each reason. */
-  warn(message: string, { code, reason }: Refusal, peer: string | null): void {
-    const nowMs = this.#clock.nowMs();
-    const label = reasonLabel(code);
-    if (nowMs - (this.#loggedMs.get(label) ?? -Infinity) < 1000) return;
-    this.#loggedMs.set(label, nowMs);
-    this.#logger.log('warn', message, { code, reason, ...(peer === null ? {} : { peer }) });
+  warn(message: string, refusal: Refusal, peer: string | null): void {
+    this.#log.warn(message, refusal, this.#clock.nowMs(), peer === null ? {} : { peer });
   }
 }

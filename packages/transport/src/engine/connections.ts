@@ -1,7 +1,6 @@
 /** The streams of a node: dialled, accepted, counted, kept alive and closed, as the control core says. */
 import {
   type Address,
-  type ClusterError,
   type Done,
   type DuplexHandlers,
   type DuplexListener,
@@ -164,12 +163,13 @@ export class Connections {
     return this.#open.get(id) ?? null;
   }
 
-  pong(id: number, token: number): void {
+  /** Writes what the peer has made necessary, unless it takes too little of that. */
+  answer(id: number, ...frame: Parameters<typeof encodeFrame>): void {
     const connection = this.#open.get(id);
     if (connection === undefined) return;
     if (connection.controlFrames >= this.#config.controlFramesMax)
       this.flooded(connection, 'control_flood', controlFlood);
-    else this.#control(connection, encodeFrame(frameTypes.pong, undefined, token));
+    else this.#control(connection, encodeFrame(...frame));
   }
 
   /** The peer makes more necessary than it takes. */
@@ -397,4 +397,4 @@ export class Connections {
 export const lingerMs = 1000;
 
 const deaf: DuplexHandlers = { onData: () => undefined, onEnd: () => undefined, onClose: () => undefined };
-const sentence = (error: ClusterError): string => error.message.replace(/\.$/, '');
+const sentence = ({ message }: Error): string => message.replace(/\.$/, '');

@@ -102,6 +102,8 @@ export class Delivery {
   /** Frames taken since they were last counted: for the first time, and again. */
   taken = 0;
   resent = 0;
+  /** One-way messages given up since they were last counted. */
+  readonly lost = { posts: 0 };
   /** What handlers were last told about a one-way message. */
   lastOneWay: Inbound | null = null;
   #sendCredit: SendCredit;
@@ -156,7 +158,6 @@ export class Delivery {
   get peerLimits(): PeerLimits {
     return this.#peerLimits;
   }
-
   /** The largest message that both sides take. */
   get messageBytesMax(): number {
     return Math.min(this.#limits.messageBytesMax, this.#peerLimits.messageBytesMax);
@@ -177,7 +178,6 @@ export class Delivery {
   get received(): number {
     return this.#received;
   }
-
   /** Another number as soon as anything of the session has gone either way, or somebody has pinged. */
   get activity(): number {
     return this.#received + this.takenSequence + this.calls.next + this.pinged;
@@ -243,7 +243,7 @@ export class Delivery {
     if (unacked.resending > 0) {
       this.takenSequence = unacked.resendSequence;
       this.resent++;
-      return unacked.nextResend(attemptsMax) ?? null;
+      return unacked.nextResend(attemptsMax, this.lost) ?? null;
     }
     const item = this.held ? undefined : this.#next();
     if (item === undefined) return null;

@@ -136,7 +136,7 @@ export class TransportEngine {
           }
           this.#driver.dispatch({ type: 'GOAWAY', connection: id });
         },
-        ping: (connection, token) => this.#connections.pong(connection, token),
+        answer: (connection, ...frame) => this.#connections.answer(connection, ...frame),
         pong: (delivery, token) => {
           if (delivery.pings.delete(token)) delivery.calls.get(token)?.succeed(empty);
         },

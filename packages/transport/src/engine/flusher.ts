@@ -6,10 +6,12 @@
  * otherwise two nodes with many requests between them would wait for each other in turns.
  */
 import type { Clock } from '@cluster/core';
+import { resentTooOften } from '../core/refusal.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
 import type { Carrier } from './carrier.ts';
 import type { Delivery } from './delivery.ts';
+import { SparseLog } from './sparse-log.ts';
 
 /** As much as a turn may keep from an empty socket: a dozen small messages, so that a part is worth its system calls. */
 const earlyBytes = 4096;
@@ -23,6 +25,7 @@ export class Flusher {
   readonly #soon: ((run: () => void) => void) | null;
   readonly #defer: (run: () => void) => void;
   readonly #onFlushed: (delivery: Delivery) => void;
+  readonly #log: SparseLog;
   #flushing = false;
   /** A callback at the end of the turn is under way. */
   #busy = false;
@@ -39,6 +42,7 @@ export class Flusher {
     this.#soon = ports.soon ?? null;
     this.#defer = ports.defer ?? ((run) => void ports.clock.setTimer(0, run));
     this.#onFlushed = onFlushed;
+    this.#log = new SparseLog(ports.logger);
   }
 
   schedule(delivery: Delivery): void {
@@ -102,6 +106,11 @@ export class Flusher {
     delivery.resent = 0;
     if (taken > 0) this.#metrics.messagesSent.add(taken);
     if (resent > 0) this.#metrics.resends.add(resent);
+    const { node: peer, lost } = delivery;
+    if (lost.posts === 0) return;
+    this.#metrics.messagesDropped.add(lost.posts);
+    this.#log.warn('one-way messages were given up', resentTooOften, nowMs, { peer, messages: lost.posts });
+    lost.posts = 0;
   }
 
   readonly #endOfTurn = (): void => {

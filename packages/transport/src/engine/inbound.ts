@@ -2,6 +2,8 @@
 import type { Done } from '@cluster/core';
 import type { Line, PeerRole } from '../core/identity.ts';
 import type { Priority } from '../core/outgoing.ts';
+import { flagBits } from '../wire/frame.ts';
+import { readTrace, traceBytes } from '../wire/trace-context.ts';
 
 /** A request of the peer that a handler works on. */
 export interface InboundRequest {
@@ -64,4 +66,11 @@ export class Inbound implements EngineContext, InboundRequest {
     this.request = wantsAnswer ? this : null;
     this.answer = (outcome) => answered(this, outcome);
   }
+}
+
+/** What the handler gets; the trace context before it goes to what is said about it. */
+export function bodyOf(payload: Uint8Array, flags: number, inbound: Inbound): Uint8Array {
+  if ((flags & flagBits.traced) === 0) return payload;
+  inbound.traceparent = readTrace(payload);
+  return payload.subarray(traceBytes);
 }

@@ -6,13 +6,15 @@ import { priorityIndex } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { handlerError, remoteError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
+import type { encodeFrame } from '../wire/frame.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
-import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
-import { readTrace, traceBytes } from '../wire/trace-context.ts';
+import { decodeRemoteError, encodeRemoteError, type RemoteError } from '../wire/messages.ts';
+import { traceBytes } from '../wire/trace-context.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
 import type { Expander } from './compression.ts';
 import type { EngineHandler, Handlers, Unhandled } from './handlers.ts';
-import { Inbound } from './inbound.ts';
+import { bodyOf, Inbound } from './inbound.ts';
+import { UnhandledMessages } from './unhandled.ts';
 import type { WireConnection } from './wire-connection.ts';
 
 export interface ReceiverOwner {
@@ -20,7 +22,8 @@ export interface ReceiverOwner {
   broken(connection: WireConnection, label: string, refusal: Refusal): void;
   /** @param lastTaken the last streams of ours that it has taken. */
   goaway(connection: WireConnection, lastTaken: Uint8Array): void;
-  ping(connection: number, token: number): void;
+  /** Writes a frame that the peer has made necessary, before anything that waits. */
+  answer(connection: number, ...frame: Parameters<typeof encodeFrame>): void;
   pong(delivery: Delivery, token: number): void;
   /** Credit is owed: an announcement within the delay of acknowledgements will do. */
   acknowledgeLater(delivery: Delivery): void;
@@ -52,6 +55,7 @@ export class Receiver {
   readonly #expander: Expander;
   readonly #metrics: TransportMetrics;
   readonly #logger: Logger;
+  readonly #unhandled: UnhandledMessages;
   readonly #messageBytesMax: number;
 
   constructor(
@@ -67,6 +71,7 @@ export class Receiver {
     this.#expander = expander;
     this.#metrics = metrics;
     this.#logger = logger;
+    this.#unhandled = new UnhandledMessages(metrics, logger);
     this.#messageBytesMax = messageBytesMax;
   }
 
@@ -111,9 +116,11 @@ export class Receiver {
     } else if (type === frameTypes.ping) {
       // Without a token it only asks whether we live.
       if (stream !== 0) delivery.pinged++;
-      this.#owner.ping(connection.id, stream);
+      this.#owner.answer(connection.id, frameTypes.pong, undefined, stream);
     } else if (type === frameTypes.pong) this.#owner.pong(delivery, stream);
     else if (type === frameTypes.goaway) this.#owner.goaway(connection, payload);
+    else if (type === frameTypes.unhandled)
+      this.#unhandled.heard(delivery, typeId, stream, payload, connection.lastHeardMs);
     else {
       this.#owner.broken(connection, 'out_of_place', violation('a handshake frame out of place'));
       return false;
@@ -168,7 +175,7 @@ export class Receiver {
       return this.#violated(connection, 'trace', noTrace);
     this.#metrics.messagesReceived.add();
     const { lastHeardMs } = connection;
-    if (type === frameTypes.message) this.#message(delivery, flags, typeId, whole, lastHeardMs);
+    if (type === frameTypes.message) this.#message(connection, delivery, flags, typeId, stream, whole);
     else if (type === frameTypes.request) this.#request(delivery, flags, typeId, stream, whole, lastHeardMs);
     else this.#answer(delivery, type, stream, whole, lastHeardMs);
     return true;
@@ -246,13 +253,22 @@ export class Receiver {
     }
   }
 
-  #message(delivery: Delivery, flags: number, typeId: number, payload: Uint8Array, nowMs: number): void {
-    const found = this.#handlers.find(typeId, delivery, nowMs);
+  #message(
+    connection: WireConnection,
+    delivery: Delivery,
+    flags: number,
+    typeId: number,
+    stream: number,
+    payload: Uint8Array,
+  ): void {
+    const found = this.#handlers.find(typeId, delivery, connection.lastHeardMs);
     const cost = messageOverheadBytes + payload.length;
     const handler = delivery.workload.takesMessage(cost) ? found : overloaded;
     if (typeof handler !== 'function') {
-      this.#metrics.frameRejected(handler.label);
       delivery.receiveCredit.consume(flags & flagBits.priority, cost);
+      const body = encodeRemoteError(this.#refusalOf(delivery, typeId, handler));
+      // Before the acknowledgement, which would end the call.
+      this.#owner.answer(connection.id, frameTypes.unhandled, body, stream, delivery.received, typeId);
       return;
     }
     const inbound = this.#oneWay(delivery, flags, typeId);
@@ -309,7 +325,9 @@ export class Receiver {
     const cost = messageOverheadBytes + payload.length;
     if (typeof handler !== 'function' || !workload.takesRequest(cost) || inbound.has(stream)) {
       receiveCredit.consume(flags & flagBits.priority, cost);
-      this.#refuse(delivery, flags, typeId, stream, typeof handler === 'function' ? overloaded : handler);
+      const why = typeof handler === 'function' ? overloaded : handler;
+      const body = encodeRemoteError(this.#refusalOf(delivery, typeId, why));
+      this.#owner.reply(delivery, frameTypes.error, flags & flagBits.priority, stream, body);
       return;
     }
     const request = new Inbound(delivery, typeId, priorityOf(flags), stream, true, (from, outcome) => {
@@ -349,18 +367,11 @@ export class Receiver {
     this.#owner.progressed(delivery);
   }
 
-  /** Answers with an error; no handler hears of it. */
-  #refuse(
-    delivery: Delivery,
-    flags: number,
-    typeId: number,
-    stream: number,
-    { code, label }: Unhandled,
-  ): void {
+  /** No handler hears of it: it is counted, and answered with this. */
+  #refusalOf({ role, node }: Delivery, typeId: number, { code, label }: Unhandled): RemoteError {
     this.#metrics.frameRejected(label);
-    const message = `message type ${typeId} of ${delivery.role} ${delivery.node} was not handled: ${label.replaceAll('_', ' ')}`;
-    const body = encodeRemoteError({ code, message });
-    this.#owner.reply(delivery, frameTypes.error, flags & flagBits.priority, stream, body);
+    const why = label.replaceAll('_', ' ');
+    return { code, message: `message type ${typeId} of ${role} ${node} was not handled: ${why}` };
   }
 
   #run(
@@ -385,11 +396,4 @@ export class Receiver {
       error: describeError(error),
     });
   }
-}
-
-/** What the handler gets; the trace context before it goes to what is said about it. */
-function bodyOf(payload: Uint8Array, flags: number, inbound: Inbound): Uint8Array {
-  if ((flags & flagBits.traced) === 0) return payload;
-  inbound.traceparent = readTrace(payload);
-  return payload.subarray(traceBytes);
 }

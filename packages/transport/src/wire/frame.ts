@@ -23,6 +23,8 @@ export const frameTypes = {
   pong: 6,
   ack: 7,
   credit: 8,
+  /** The MESSAGE of this number has arrived, and reached no handler. Goes before its acknowledgement. JSON: code, message. */
+  unhandled: 9,
   /** From here on sequenced: numbered, acknowledged, resent, delivered once and in order. */
   message: 16,
   request: 17,
@@ -101,9 +103,10 @@ export function encodeFrame(
   payload: Uint8Array = none,
   stream = 0,
   sequence = 0,
+  typeId = 0,
 ): Uint8Array {
   const frame = new Uint8Array(headerBytes + payload.length);
-  writeHeader(frame, 0, payload.length, type, 0, 0, stream, sequence);
+  writeHeader(frame, 0, payload.length, type, 0, typeId, stream, sequence);
   frame.set(payload, headerBytes);
   return frame;
 }
