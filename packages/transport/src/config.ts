@@ -226,7 +226,7 @@ export const transportConfigSchema = z
       .max(16_777_216)
       .default(8_388_608)
       .describe(
-        'TLS records protected with one key in one direction, after which who has dialled makes another connection and then closes this one.',
+        'TLS records protected with one key in one direction, after which who has dialled makes another connection and then closes this one; after a quarter more (and 256), either side ends it (TRANSPORT_KEYS_EXHAUSTED).',
       )
       .meta({
         unit: 'records',

@@ -25,6 +25,8 @@ export interface SecureStream extends Duplex {
    * can be told; the engine refuses it.
    */
   readonly certified: Certified;
+  /** Of the certificate that the peer has shown: its SHA-256 fingerprint, if the stream knows one. */
+  readonly certificate?: string | undefined;
   /**
    * What has been written and has not left; bytes that have are the writer's again. Default: unknown; then only `onDrain` shows that
    * the peer reads, and nothing is written to memory a second time.

@@ -230,6 +230,14 @@ export class Transport {
     return this.#engine.channels();
   }
 
+  /**
+   * Follows every connection to a node by another, and closes it when that carries its session: calls and streams go on there. A
+   * client makes its own anew.
+   */
+  renew(): void {
+    this.#engine.renew();
+  }
+
   /** Says goodbye, lets handlers finish within `drainTimeoutMs`, closes everything. Idempotent. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {

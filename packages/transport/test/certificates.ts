@@ -12,6 +12,11 @@ const pem = (label: string, bytes: ArrayBuffer): string => {
   return `-----BEGIN ${label}-----\n${(text.match(/.{1,64}/g) ?? []).join('\n')}\n-----END ${label}-----\n`;
 };
 
+const authorityExtensions = (pathLength: number): x509.Extension[] => [
+  new x509.BasicConstraintsExtension(true, pathLength, true),
+  new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+];
+
 export interface IssueOptions {
   /** SAN URIs; default: the node's. */
   readonly uris?: readonly string[];
@@ -26,11 +31,35 @@ export class TestAuthority {
   readonly ca: string;
   readonly #certificate: x509.X509Certificate;
   readonly #keys: webcrypto.CryptoKeyPair;
+  /** Between this one and the root that peers know, as PEM. */
+  readonly #chain: string;
 
-  private constructor(certificate: x509.X509Certificate, keys: webcrypto.CryptoKeyPair) {
+  private constructor(
+    certificate: x509.X509Certificate,
+    keys: webcrypto.CryptoKeyPair,
+    ca = certificate.toString('pem'),
+    chain = '',
+  ) {
     this.#certificate = certificate;
     this.#keys = keys;
-    this.ca = certificate.toString('pem');
+    this.ca = ca;
+    this.#chain = chain;
+  }
+
+  /** One that the authority certifies: what it issues comes with its own certificate, and is known by the root. */
+  async intermediate(name: string): Promise<TestAuthority> {
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+    const certificate = await x509.X509CertificateGenerator.create({
+      subject: `CN=${name}`,
+      issuer: this.#certificate.subject,
+      publicKey: keys.publicKey,
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(Date.now() - 365 * dayMs),
+      notAfter: new Date(Date.now() + 365 * dayMs),
+      extensions: authorityExtensions(0),
+    });
+    return new TestAuthority(certificate, keys, this.ca, `${certificate.toString('pem')}\n`);
   }
 
   static async create(name = 'test authority'): Promise<TestAuthority> {
@@ -41,10 +70,7 @@ export class TestAuthority {
       signingAlgorithm: algorithm,
       notBefore: new Date(Date.now() - 365 * dayMs),
       notAfter: new Date(Date.now() + 365 * dayMs),
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      ],
+      extensions: authorityExtensions(1),
     });
     return new TestAuthority(certificate, keys);
   }
@@ -75,7 +101,8 @@ export class TestAuthority {
     });
     return {
       ca: this.ca,
-      cert: certificate.toString('pem'),
+      cert:
+        this.#chain === '' ? certificate.toString('pem') : `${certificate.toString('pem')}\n${this.#chain}`,
       key: pem('PRIVATE KEY', await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)),
     };
   }

@@ -70,6 +70,8 @@ describe('a connection', () => {
     ['open.probing', { type: 'STALLED' }, 'closed', ['blame', ...closing]],
     ['open.live', { type: 'UNUSED' }, 'refusing', ['blame', ...refusing]],
     ['open.probing', { type: 'UNUSED' }, 'open.probing', []],
+    ['open.live', { type: 'EXHAUSTED' }, 'refusing', ['blame', ...refusing]],
+    ['open.probing', { type: 'EXHAUSTED' }, 'refusing', ['blame', ...refusing]],
     ['open.live', { type: 'BROKEN' }, 'refusing', refusing],
     ['open.live', { type: 'REFUSED' }, 'closed', closing],
     ['open.live', { type: 'CLOSED' }, 'closed', closing],
@@ -126,7 +128,10 @@ describe('a connection', () => {
       expect(at(state).timers).toEqual({});
   });
 
-  it('says why it ends: nobody has used it, or the peer reads nothing', () => {
+  it('says why it ends: nobody has used it, its keys are used up, or the peer reads nothing', () => {
+    const exhausted = at('open.live');
+    exhausted.send({ type: 'EXHAUSTED' });
+    expect(exhausted.params['blame']).toMatchObject({ refusal: { code: 'TRANSPORT_KEYS_EXHAUSTED' } });
     const unused = at('open.live');
     unused.send({ type: 'UNUSED' });
     expect(unused.params['blame']).toEqual({ refusal: connectionIdle });

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import {
   readCredentials,
   startTransport,
   type StartOptions,
+  type TlsCredentials,
 } from '@cluster/transport/node';
 import { TestAuthority } from './certificates.ts';
 
@@ -390,41 +392,68 @@ describe('certificates', () => {
 describe('certificates that are replaced while all runs', () => {
   it('carry on with every session, over a change of authority, and cut off who is not certified any more', async () => {
     const nodes = new Nodes();
-    const next = await TestAuthority.create('next');
-    const [a, b, c] = [await nodes.start('a'), await nodes.start('b'), await nodes.start('c')];
+    const [next, soon] = [await TestAuthority.create('next'), { backoffMinMs: 20, backoffMaxMs: 100 }];
+    const [a, b, c] = [
+      await nodes.start('a', soon),
+      await nodes.start('b', soon),
+      await nodes.start('c', soon),
+    ];
     const events: string[] = [];
     for (const node of [a, b, c]) node.handle(64, (body) => body.slice());
-    b.onPeer(({ type, peer }) => void events.push(`${type} ${peer}`));
-    expect(text(await a.request('b', 64, bytes('1')))).toBe('1');
+    b.onPeer(({ type, peer, reason }) => void events.push(`${type} ${peer} ${reason}`));
+    b.handleStream(70, ({ readable, writable }) => readable.pipeTo(writable));
     expect(text(await c.request('b', 64, bytes('1')))).toBe('1');
+    // Held open over all that follows, and used after each step.
+    const stream = a.openStream('b', 70);
+    const isAlive = async (): Promise<void> => {
+      await stream.write(bytes('still here'));
+      let heard = '';
+      while (heard.length < 10) heard += text((await stream.read()) ?? new Uint8Array(0));
+      expect(heard).toBe('still here');
+    };
+    const shows = async (node: Transport, to: Transport, id: string, tls: TlsCredentials): Promise<void> => {
+      const { fingerprint256 } = new X509Certificate(tls.cert);
+      const shown = (): string | null | undefined =>
+        to.channels().find(({ peer }) => peer === id)?.connection?.certificate;
+      await until(
+        () => shown() === fingerprint256,
+        `the certificate that ${id} has now is on its connection`,
+      );
+      expect(node.channels().every(({ sessionsBegun }) => sessionsBegun === 1)).toBe(true);
+      await isAlive();
+    };
+    await isAlive();
     const both = [authority.ca, next.ca];
-    // Trust both, then change certificates, then trust only the new.
-    for (const [node, id] of [
-      [a, 'a'],
-      [b, 'b'],
-    ] as const)
-      node.rotate({ ...(await authority.issue(id)), ca: both });
-    for (const [node, id] of [
-      [a, 'a'],
-      [b, 'b'],
-    ] as const)
-      node.rotate({ ...(await next.issue(id)), ca: both });
-    expect(text(await a.request('b', 64, bytes('2')))).toBe('2');
-    expect(events).toEqual(['up a', 'up c']);
+    // The listener, then the dialler: both trust both authorities from now on.
+    const [b1, a1] = [await authority.issue('b'), await authority.issue('a')];
+    b.rotate({ ...b1, ca: both });
+    await shows(b, a, 'b', b1);
+    a.rotate({ ...a1, ca: both });
+    await shows(a, b, 'a', a1);
+    // Then certificates of the new one: the dialler's is of an intermediate.
+    const [a2, b2] = [await (await next.intermediate('middle')).issue('a'), await next.issue('b')];
+    a.rotate({ ...a2, ca: both });
+    await shows(a, b, 'a', a2);
+    b.rotate({ ...b2, ca: both });
+    await shows(b, a, 'b', b2);
     // Who comes now shows and sees the new certificates.
     const d = await nodes.start('d', { tls: { ...(await next.issue('d')), ca: next.ca } });
     expect(text(await d.request('b', 64, bytes('3')))).toBe('3');
-    b.rotate({ ...(await next.issue('b')), ca: next.ca });
-    await until(() => events.includes('down c') && events.includes('down a'), 'the old ones are cut');
-    await until(
-      () => events.filter((event) => event === 'up a').length === 2,
-      'a is back with its new certificate',
-    );
-    expect(text(await a.request('b', 64, bytes('4')))).toBe('4');
+    expect(events).toEqual(['up c connected', 'up a connected', 'up d connected']);
+    // Then only the new.
+    for (const [node, tls] of [
+      [a, a2],
+      [b, b2],
+    ] as const)
+      node.rotate({ ...tls, ca: next.ca });
+    await until(() => events.includes('down c TRANSPORT_CERTIFICATE_REVOKED'), 'the old one is cut');
+    await isAlive();
     await expect(c.request('b', 64, bytes('4'))).rejects.toMatchObject({
       code: 'TRANSPORT_CERTIFICATE_UNTRUSTED',
     });
-    expect(events.filter((event) => event.endsWith(' d'))).toEqual(['up d']);
+    stream.end();
+    expect(await stream.read()).toBeNull();
+    expect(events.filter((event) => !event.includes(' c '))).toEqual(['up a connected', 'up d connected']);
   });
 
   it('are checked first, and what does not fit changes nothing', async () => {

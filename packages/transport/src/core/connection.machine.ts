@@ -4,6 +4,7 @@ import {
   connectionIdle,
   drainTimedOut,
   handshakeTimedOut,
+  keysExhausted,
   peerSilent,
   type Refusal,
   writeStalled,
@@ -30,7 +31,7 @@ export type ConnectionEvent =
   | { readonly type: 'CLOSED' }
   /** Another connection to the same peer has won. */
   | { readonly type: 'SUPERSEDED' }
-  /** The peer, who has dialled this one, has been admitted on the next. */
+  /** The peer has been admitted on the next, which it has dialled, and closes this one. */
   | { readonly type: 'RETIRED' }
   /** Nothing has been heard for the keepalive time. */
   | { readonly type: 'QUIET' }
@@ -39,6 +40,8 @@ export type ConnectionEvent =
   | { readonly type: 'STALLED' }
   /** Nobody has used it for too long. */
   | { readonly type: 'UNUSED' }
+  /** No other connection has taken its place before its keys were used up. */
+  | { readonly type: 'EXHAUSTED' }
   | { readonly type: 'GOAWAY' }
   | { readonly type: 'SHUTDOWN' }
   /** Both directions have finished what was under way. */
@@ -182,6 +185,7 @@ export const connectionMachine = setup({
         CLOSED: 'closed',
         SUPERSEDED: 'closed',
         RETIRED: 'retired',
+        EXHAUSTED: { target: 'refusing', actions: { type: 'blame', params: { refusal: keysExhausted } } },
         STALLED: { target: 'closed', actions: { type: 'blame', params: { refusal: writeStalled } } },
         GOAWAY: 'draining',
         SHUTDOWN: { target: 'draining', actions: 'sendGoaway' },

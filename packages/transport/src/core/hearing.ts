@@ -65,6 +65,7 @@ export function hear(
     case 'QUIET':
     case 'STALLED':
     case 'UNUSED':
+    case 'EXHAUSTED':
     case 'HEARD':
     case 'GOAWAY':
     case 'DRAINED':

@@ -34,8 +34,10 @@ export type TransportInput =
   | { readonly type: 'STALLED'; readonly connection: number }
   | { readonly type: 'UNUSED'; readonly connection: number }
   | { readonly type: 'HEARD'; readonly connection: number }
-  /** As many records have been protected with its key as should be. */
+  /** As many records have been protected with its key as should be, or certificates have been replaced. */
   | { readonly type: 'AGED'; readonly connection: number }
+  /** As many as may be: no other has taken its place in time. */
+  | { readonly type: 'EXHAUSTED'; readonly connection: number }
   | { readonly type: 'GOAWAY'; readonly connection: number }
   | { readonly type: 'DRAINED'; readonly connection: number }
   /** Something happened to a stream, named by peer, side and number; null: it was opened. */

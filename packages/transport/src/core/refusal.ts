@@ -20,6 +20,10 @@ export const connectionIdle: Refusal = {
   code: 'TRANSPORT_CONNECTION_IDLE',
   reason: 'nobody has used it for a while',
 };
+export const keysExhausted: Refusal = {
+  code: 'TRANSPORT_KEYS_EXHAUSTED',
+  reason: 'its keys have protected as many records as they may, and no other has taken its place',
+};
 export const superseded: Refusal = {
   code: 'TRANSPORT_CONNECTION_REPLACED',
   reason: 'another connection to the same peer has taken its place',

@@ -137,11 +137,11 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     else out.emit({ type: 'giveUp', peer: key, refusal: tooManyPeers(this.#pool.size) });
   }
 
-  /** Who has dialled a connection makes the next before this one is closed: what is under way on it goes on there. */
+  /** The next connection is made before this one is closed: what is under way on it goes on there. Clients cannot be dialled. */
   #renew(id: number, nowMs: number, out: Out): void {
     const connection = this.#connections.get(id);
     const peer = connection?.peer == null ? undefined : this.#pool.get(connection.peer);
-    if (connection?.dialled !== true || peer?.open !== id || this.#stopping) return;
+    if (peer?.open !== id || peer.role !== 'node' || this.#stopping) return;
     peer.entry.send({ type: 'AGED' }, nowMs, out);
   }
 
@@ -280,8 +280,8 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
     const rival = this.#connections.get(id);
     if (rival === undefined) return;
     rival.refusal ??= superseded;
-    const isPeers = renews && !rival.dialled && rival.machine.in('open');
-    rival.machine.send({ type: isPeers ? 'RETIRED' : 'SUPERSEDED' }, nowMs, out);
+    const mayGo = renews && rival.machine.in('open');
+    rival.machine.send({ type: mayGo ? 'RETIRED' : 'SUPERSEDED' }, nowMs, out);
   }
 
   /** Nothing goes on with it, and nothing begins under its name. */

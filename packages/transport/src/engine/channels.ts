@@ -13,6 +13,8 @@ export interface ConnectionStatus extends Counts {
   /** By the transport's clock. */
   readonly openedMs: number;
   readonly lastHeardMs: number;
+  /** SHA-256 fingerprint of the certificate that the peer has shown on it: tells whether it has been renewed since a rotation. */
+  readonly certificate: string | null;
   /** Written and not taken by the network yet, where that is known. */
   readonly unsentBytes: number | null;
 }
@@ -95,5 +97,14 @@ function connectionStatus({
   tally,
 }: WireConnection): ConnectionStatus {
   const unsentBytes = stream?.unsentBytes ?? null;
-  return { id, dialled: dialled !== null, openedMs, lastHeardMs, unsentBytes, ...tally.counts() };
+  const certificate = stream?.certificate ?? null;
+  return {
+    id,
+    dialled: dialled !== null,
+    openedMs,
+    lastHeardMs,
+    certificate,
+    unsentBytes,
+    ...tally.counts(),
+  };
 }

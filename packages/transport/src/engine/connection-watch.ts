@@ -6,6 +6,9 @@ import type { TransportInput } from '../core/protocol.ts';
 import type { Delivery } from './delivery.ts';
 import type { WireConnection } from './wire-connection.ts';
 
+/** At most 2^24 records and a quarter more: RFC 8446 (5.5) allows AES-GCM 2^24.5. Who has dialled has had time to renew by then. */
+const exhaustedAfter = (renewAfterRecords: number): number => 256 + Math.floor(renewAfterRecords * 1.25);
+
 export interface WatchOwner {
   dispatch(input: TransportInput): void;
   /** Something is under way between this node and the peer. */
@@ -45,6 +48,14 @@ export class ConnectionWatch {
     this.#timer?.cancel();
   }
 
+  /** Certificates have been replaced: every connection is to be followed by one that shows and sees the new ones. */
+  renewAll(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const connection of this.#connections.values()) connection.renewAtMs = nowMs;
+    this.#timer?.cancel();
+    this.#look();
+  }
+
   readonly #look = (): void => {
     this.#timer = null;
     const nowMs = this.#clock.nowMs();
@@ -65,8 +76,9 @@ export class ConnectionWatch {
     connection: WireConnection,
     delivery: Delivery,
     nowMs: number,
-  ): 'STALLED' | 'UNUSED' | 'AGED' | 'QUIET' | null {
+  ): 'STALLED' | 'UNUSED' | 'AGED' | 'EXHAUSTED' | 'QUIET' | null {
     const { bind, keepaliveIdleMs, writeTimeoutMs, idleCloseMs, renewAfterRecords } = this.#config;
+    if (connection.records >= exhaustedAfter(renewAfterRecords)) return 'EXHAUSTED';
     if (connection.stalledMs(nowMs) >= writeTimeoutMs) return 'STALLED';
     if (connection.quiet) return null;
     const unusedMs = connection.unusedMs(nowMs, delivery.activity, this.#owner.isBusy(delivery));
@@ -75,6 +87,15 @@ export class ConnectionWatch {
     if (isBetweenNodes && idleCloseMs > 0 && unusedMs >= idleCloseMs) return 'UNUSED';
     // Before its age: where the next cannot be made, the peer may be dead.
     if (nowMs - connection.lastHeardMs >= keepaliveIdleMs) return 'QUIET';
-    return connection.dialled !== null && connection.records >= renewAfterRecords ? 'AGED' : null;
+    if (connection.dialled !== null && connection.records >= renewAfterRecords) return 'AGED';
+    return this.#isOutdated(connection, nowMs) ? 'AGED' : null;
+  }
+
+  /** Now and then again: the peer may not be reached from here, though it has reached this node. */
+  #isOutdated(connection: WireConnection, nowMs: number): boolean {
+    const { renewAtMs } = connection;
+    if (renewAtMs === null || nowMs < renewAtMs) return false;
+    connection.renewAtMs = nowMs + this.#config.backoffMaxMs;
+    return true;
   }
 }

@@ -68,7 +68,7 @@ export class Connections {
   #accepted = -1;
   #handshakes = 0;
   #admitted = 0;
-  readonly #watch: ConnectionWatch;
+  readonly watch: ConnectionWatch;
 
   constructor(
     config: TransportConfig,
@@ -82,7 +82,7 @@ export class Connections {
     this.#metrics = metrics;
     this.#owner = owner;
     this.#log = new ConnectionLog(ports.clock, metrics, logger);
-    this.#watch = new ConnectionWatch(config, ports.clock, this.#open, owner);
+    this.watch = new ConnectionWatch(config, ports.clock, this.#open, owner);
   }
 
   listen(bind: Address, done: Done<DuplexListener>): void {
@@ -148,7 +148,7 @@ export class Connections {
     this.#log.reached(delivery.peer);
     connection.parser.payloadBytesMax = wholeBytesMax;
     delivery.connection = connection;
-    this.#watch.start();
+    this.watch.start();
   }
 
   /** @param token comes back in the PONG; 0 = nobody waits for it. */
@@ -186,7 +186,7 @@ export class Connections {
   }
 
   close(): void {
-    this.#watch.stop();
+    this.watch.stop();
     for (const connection of this.#open.values()) this.#close(connection);
   }
 

@@ -293,6 +293,9 @@ export class TransportEngine {
     call.fail(error);
   }
 
+  /** Follows every connection by another, before it is closed: certificates have been replaced. */
+  readonly renew = (): void => this.#connections.watch.renewAll();
+
   onPeer(listener: (event: LineEvent) => void): () => void {
     return this.#peerEvents.subscribe(listener);
   }
@@ -366,7 +369,6 @@ export class TransportEngine {
     if (this.#closing === 'draining') this.#checkDrained(delivery);
   }
 
-  /** Something is under way between this node and the peer. */
   #isBusy(delivery: Delivery): boolean {
     return delivery.isBusy || this.streams.isBusy(delivery.peer);
   }

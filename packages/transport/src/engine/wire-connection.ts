@@ -33,6 +33,8 @@ export class WireConnection {
   closed = false;
   /** The peer has been told that it is not wanted, or has been admitted on another: what still comes is of no interest. */
   refused = false;
+  /** When the next is to be made, because certificates have been replaced since this one was begun; null: they have not. */
+  renewAtMs: number | null = null;
   /** Of each direction, at most so many that TLS has made of what was written, and at least as many as were read. */
   #writes = 0;
   #reads = 0;

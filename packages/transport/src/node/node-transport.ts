@@ -37,9 +37,10 @@ export class NodeTransport extends Transport {
   }
 
   /**
-   * Replaces certificate, key and authorities: for every connection from now on. Connections that there are stay, and with them
-   * their sessions; only a peer that none of the new authorities has certified is cut off, and must come with another
-   * certificate. To change the authority of a cluster give both to all nodes first, then new certificates, then only the new.
+   * Replaces certificate, key and authorities: for every connection from now on. Those that there are are followed by new ones, which
+   * carry on with their sessions and streams; only a peer that none of the new authorities has certified is cut off at once, and must
+   * come with another certificate. To change the authority of a cluster give both to all nodes first, then new certificates, then,
+   * when connections have been renewed, only the new.
    *
    * @throws ClusterError as `startTransport`; then nothing has changed.
    */
@@ -47,6 +48,7 @@ export class NodeTransport extends Transport {
     checkCredentials(tls, this.#expected, this.#wallClock);
     this.#streams.rotate(tls);
     this.#watch.watch(tls.cert);
+    this.renew();
   }
 
   override async close(): Promise<void> {

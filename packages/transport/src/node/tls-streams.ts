@@ -222,6 +222,10 @@ class TlsStream implements SecureStream {
     else this.onRevoked({ code: 'TRANSPORT_CERTIFICATE_REVOKED', reason });
   }
 
+  get certificate(): string | undefined {
+    return this.#certificate?.fingerprint256;
+  }
+
   get unsentBytes(): number {
     return this.#socket.writableLength;
   }
