@@ -15,6 +15,8 @@ const advices: Readonly<Record<string, string>> = {
   TRANSPORT_CODEC_MISMATCH: 'Run releases of the software that fit together.',
   TRANSPORT_VERSION_MISMATCH: 'Run releases of the software that fit together.',
   TRANSPORT_BOOT_ENDED: 'Give each process a name of its own: another of this name has started since.',
+  TRANSPORT_SELF_DIALLED: 'Check the addresses in the directory: one of them is of this node.',
+  TRANSPORT_NAME_IN_USE: 'Give each process a name of its own, and a certificate for it.',
   TRANSPORT_SESSION_ENDED: 'Try again: the next session has another name.',
   TRANSPORT_COMPRESSION_REFUSED:
     'Look into the peer: it sends compressed bytes that are not what they say, or unasked.',

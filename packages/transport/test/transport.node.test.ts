@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
-import { connect as connectTcp } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Address, MetricsRegistry } from '@cluster/core';
 import type { Transport } from '@cluster/transport';
 import {
@@ -485,32 +485,27 @@ describe('certificates that are replaced while all runs', () => {
 describe('a wall clock that is set back', () => {
   it('decides nothing: calls, deadlines and keepalive go on', async () => {
     const nodes = new Nodes();
-    let shiftMs = 0;
-    const b = await nodes.start('b');
+    const timings = { keepaliveIdleMs: 50, pingTimeoutMs: 100 };
+    const [a, b] = [await nodes.start('a', timings), await nodes.start('b', timings)];
     b.handle(64, (body) => body.slice());
     b.handle(65, () => new Promise(() => undefined));
-    const a = await startTransport(
-      {
-        nodeId: 'a',
-        clusterName: 'prod',
-        bind: null,
-        tls: await authority.issue('a'),
-        keepaliveIdleMs: 50,
-        pingTimeoutMs: 50,
-      },
-      {
-        directory: { lookup: (id) => nodes.addresses.get(id) },
-        wallClock: { nowMs: () => Date.now() + shiftMs },
-      },
-    );
-    open.push(a);
     const events: string[] = [];
     a.onPeer(({ type }) => void events.push(type));
     expect(text(await a.request('b', 64, bytes('1')))).toBe('1');
-    for (const days of [-3650, 3650]) {
-      shiftMs = days * 86_400_000;
-      expect(await codeOf(a.request('b', 65, bytes(''), { timeoutMs: 150 }))).toBe('TRANSPORT_TIMEOUT');
-      expect(text(await a.request('b', 64, bytes('2')))).toBe('2');
+    const nowMs = Date.now();
+    // The clock that everything in the process would read; timers go on as they are.
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      for (const days of [-3650, 3650]) {
+        vi.setSystemTime(nowMs + days * 86_400_000);
+        const startedMs = performance.now();
+        expect(await codeOf(a.request('b', 65, bytes(''), { timeoutMs: 150 }))).toBe('TRANSPORT_TIMEOUT');
+        expect(performance.now() - startedMs).toBeGreaterThan(100);
+        expect(await a.ping('b')).toBeGreaterThanOrEqual(0);
+        expect(text(await a.request('b', 64, bytes('2')))).toBe('2');
+      }
+    } finally {
+      vi.useRealTimers();
     }
     expect(events).toEqual(['up']);
   });
@@ -571,24 +566,45 @@ describe('the port', () => {
       old.once('secureConnect', () => resolve('connected'));
     });
     expect(refused).toContain('PROTOCOL_VERSION');
-    const sessions: Buffer[] = [];
-    const first = connectTls(options);
-    first.on('session', (session: Buffer) => void sessions.push(session));
-    await new Promise((resolve) => {
-      first.once('secureConnect', resolve);
+    const sockets: TLSSocket[] = [];
+    /** Of a connection to a server: whether it was resumed, and the sessions that could be. Over when the server has said something. */
+    const visit = async (
+      to: object,
+      session?: Buffer,
+    ): Promise<{
+      readonly isReused: boolean;
+      readonly protocol: string | null;
+      readonly sessions: Buffer[];
+    }> => {
+      const sessions: Buffer[] = [];
+      const socket = connectTls({ ...options, ...to, ...(session === undefined ? {} : { session }) });
+      sockets.push(socket);
+      socket.on('session', (given: Buffer) => void sessions.push(given));
+      socket.on('error', () => undefined);
+      // What it says comes behind the sessions it gives away: to ours, garbage is answered with a refusal.
+      await new Promise<void>((resolve) => {
+        socket.once('secureConnect', () => socket.write(Buffer.alloc(16, 0xfe)));
+        socket.once('data', () => resolve());
+      });
+      return { isReused: socket.isSessionReused(), protocol: socket.getProtocol(), sessions };
+    };
+    // Any other server gives sessions away, and takes them again: so this test would see it.
+    const other = createTlsServer({ cert, key, ca: [good.ca].flat() }, (socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write('something'));
     });
-    expect(first.getProtocol()).toBe('TLSv1.3');
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
+    await new Promise<void>((resolve) => {
+      other.listen(0, '127.0.0.1', resolve);
     });
-    const [session] = sessions;
-    const second = connectTls(session === undefined ? options : { ...options, session });
-    await new Promise((resolve) => {
-      second.once('secureConnect', resolve);
-    });
-    expect(second.isSessionReused()).toBe(false);
-    first.destroy();
-    second.destroy();
+    const there = { port: (other.address() as AddressInfo).port };
+    const [given] = (await visit(there)).sessions;
+    expect(given).toBeDefined();
+    expect((await visit(there, given)).isReused).toBe(true);
+    const ours = await visit({});
+    expect(ours.protocol).toBe('TLSv1.3');
+    for (const session of [given, ...ours.sessions]) expect((await visit({}, session)).isReused).toBe(false);
+    for (const socket of sockets) socket.destroy();
+    other.close();
   });
 });
 

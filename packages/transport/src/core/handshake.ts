@@ -110,12 +110,9 @@ export function judgeHello(hello: Hello, peer: PeerIdentity, local: LocalParty):
     );
   }
   if (peer.role === 'node' && peer.id === local.nodeId) {
-    return mismatch(
-      'TRANSPORT_IDENTITY_MISMATCH',
-      hello.bootId === local.bootId
-        ? `${local.nodeId} has dialled itself`
-        : `two processes use the name ${local.nodeId}`,
-    );
+    return hello.bootId === local.bootId
+      ? mismatch('TRANSPORT_SELF_DIALLED', `${local.nodeId} has dialled itself`)
+      : mismatch('TRANSPORT_NAME_IN_USE', `two processes use the name ${local.nodeId}`);
   }
   return judgeCodecs(hello, peer, local);
 }
