@@ -486,8 +486,8 @@ describe('hostile frames of streams', () => {
       ended.push(frame(open, 2 * i - 1, 71, i), frame(end, 2 * i, 1, i));
       granted.push(frame(data, i + 1, 1, 1, 1024));
     }
-    for (const frames of [ended, granted]) {
-      say(staged, frames);
+    for (const [round, frames] of [ended, granted].entries()) {
+      say(staged, frames, { proposedId: `p${round}` });
       expect(b.events.at(-1)).toMatchObject({ type: 'down', reason: 'TRANSPORT_CONTROL_FLOOD' });
     }
     expect(b.metrics.value('frames_rejected', { reason: 'control_flood' })).toBe(2);
