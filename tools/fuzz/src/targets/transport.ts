@@ -12,6 +12,7 @@ import {
   type Certified,
   FrameParser,
   frameTypes,
+  headerBytes,
   type SecureStream,
   type SecureStreamPort,
   TransportEngine,
@@ -215,7 +216,10 @@ class Session {
     victim.accept(this.stream);
     this.stream.handlers.onData(greeting.slice());
     victim.clock.advance(1);
-    demand(this.#admitted && !this.stream.isOver, 'a genuine greeting is taken');
+  }
+
+  get isAdmitted(): boolean {
+    return this.#admitted && !this.stream.isOver;
   }
 
   leave(): void {
@@ -241,6 +245,8 @@ class TransportSubject {
   readonly #sessions = new Map<string, Session>();
   #inputs = 0;
   #sessionsBegun = 0;
+  /** How often a genuine peer had to begin anew, because its session was over or a boot that was made up had followed it. */
+  #generation = 0;
 
   constructor(seed: number) {
     // Recorded at another engine, so that to the victim it is a peer's first word.
@@ -307,12 +313,14 @@ class TransportSubject {
     let session = this.#sessions.get(id);
     if (session === undefined || session.stream.isOver) {
       session?.leave();
-      // Both are the peer that was recorded, at two nodes.
-      const text = new TextDecoder('latin1')
-        .decode(this.#greeting)
-        .replace('"nodeId":"x"', `"nodeId":"${id}"`);
-      const greeting = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-      session = new Session(this.#victim, id, session?.speech ?? new Speech(), greeting);
+      const speech = session?.speech ?? new Speech();
+      session = new Session(this.#victim, id, speech, this.#greetingOf(id));
+      if (!session.isAdmitted) {
+        session.leave();
+        this.#generation++;
+        session = new Session(this.#victim, id, speech, this.#greetingOf(id));
+      }
+      demand(session.isAdmitted, 'a genuine greeting is taken');
       this.#sessions.set(id, session);
       this.#sessionsBegun++;
     }
@@ -329,6 +337,19 @@ class TransportSubject {
     if (session.stream.isOver) return 'rejected';
     speech.heard();
     return this.#victim.refused() > refusedBefore ? 'rejected' : 'taken';
+  }
+
+  /** Both are the peer that was recorded, at two nodes. */
+  #greetingOf(id: string): Uint8Array {
+    const later = this.#generation === 0 ? '' : `-${this.#generation}`;
+    const text = new TextDecoder('latin1')
+      .decode(this.#greeting)
+      .replace('"nodeId":"x"', `"nodeId":"${id}"`)
+      .replace(/"(bootId|proposedId)":"([^"]+)"/g, `"$1":"$2${later}"`);
+    const greeting = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    // Its length stands before it.
+    new DataView(greeting.buffer).setUint32(0, greeting.length - headerBytes);
+    return greeting;
   }
 
   #check(prng: Prng): void {

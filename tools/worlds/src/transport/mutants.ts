@@ -88,7 +88,8 @@ export const spoilsStreams = saying('spoils streams', (prng) => (frame) => {
 
 /** A piece of a stream is lost on the way. */
 export const emptiesStreams = saying('empties streams', (prng) => (frame) => {
-  if (frame.type === frameTypes.data && prng.chance(0.2)) frame.payload = new Uint8Array(0);
+  const isPiece = frame.type === frameTypes.data && frame.payload.length > 1;
+  if (isPiece && prng.chance(0.2)) frame.payload = frame.payload.subarray(0, 1);
   return [frame];
 });
 
