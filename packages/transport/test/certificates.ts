@@ -20,6 +20,8 @@ const authorityExtensions = (pathLength: number): x509.Extension[] => [
 export interface IssueOptions {
   /** SAN URIs; default: the node's. */
   readonly uris?: readonly string[];
+  /** SAN DNS names. */
+  readonly dnsNames?: readonly string[];
   /** Days from now. */
   readonly from?: number;
   readonly until?: number;
@@ -76,14 +78,15 @@ export class TestAuthority {
   }
 
   async issue(id: string, cluster = 'prod', options: IssueOptions = {}): Promise<TlsCredentials> {
-    const { uris = [`spiffe://${cluster}/node/${id}`], from = -1, until = 30, clientOnly = false } = options;
+    const { dnsNames = ['localhost'], from = -1, until = 30, clientOnly = false } = options;
+    const { uris = [`spiffe://${cluster}/node/${id}`] } = options;
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const usages = [
       x509.ExtendedKeyUsage.clientAuth,
       ...(clientOnly ? [] : [x509.ExtendedKeyUsage.serverAuth]),
     ];
     const names = [
-      { type: 'dns' as const, value: 'localhost' },
+      ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
       ...uris.map((value) => ({ type: 'url' as const, value })),
     ];
     const certificate = await x509.X509CertificateGenerator.create({

@@ -342,6 +342,29 @@ describe('certificates', () => {
     expect(await codeOf(listening)).toBe('TRANSPORT_IDENTITY_MISMATCH');
   });
 
+  it('may name the node by DNS where they have no URI, as dialler, listener and client', async () => {
+    const nodes = new Nodes();
+    const byDns = (...dnsNames: string[]): Promise<TlsCredentials> =>
+      authority.issue('any', 'any', { uris: [], dnsNames: ['localhost', ...dnsNames] });
+    const [a, b] = [
+      await nodes.start('a', { tls: await byDns('a.node.prod') }),
+      await nodes.start('b', { tls: await byDns('b.node.prod', 'b.example.com') }),
+    ];
+    const tls = await byDns('shell.client.prod');
+    const client = await nodes.start('shell', { bind: null, tls });
+    b.handle(64, (_body, { from, role }) => bytes(`${role} ${from}`));
+    expect(text(await a.request('b', 64, bytes('')))).toBe('node a');
+    expect(text(await client.request('b', 64, bytes('')))).toBe('client client/shell');
+    for (const names of [['c.node.prod', 'd.node.prod'], ['c.node.node.prod'], ['c.node.other'], ['c.prod']])
+      expect(await codeOf(nodes.start('c', { tls: await byDns(...names) }))).toMatch(
+        names[0] === 'c.node.other' ? /CLUSTER_MISMATCH/ : /IDENTITY_MISMATCH/,
+      );
+    // A URI is what counts where there is one.
+    const both = await authority.issue('e', 'prod', { dnsNames: ['c.node.prod'] });
+    expect(await codeOf(nodes.start('c', { tls: both }))).toBe('TRANSPORT_IDENTITY_MISMATCH');
+    await nodes.start('e', { tls: both });
+  });
+
   it('are checked before anything listens', async () => {
     const nodes = new Nodes();
     const good = await authority.issue('a');

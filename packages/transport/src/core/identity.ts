@@ -1,6 +1,7 @@
 /**
  * Who a certificate says its holder is: one SAN URI, `spiffe://<clusterName>/node/<id>` or `spiffe://<clusterName>/client/<id>`.
- * Exactly one, as SPIFFE's X.509-SVID section 2 asks: with two the holder could choose who to be.
+ * Exactly one, as SPIFFE's X.509-SVID section 2 asks: with two the holder could choose who to be. Where there is none, one SAN DNS name
+ * says the same, for authorities that issue no URIs: `<id>.node.<clusterName>` or `<id>.client.<clusterName>`.
  */
 import type { Refusal } from './refusal.ts';
 
@@ -26,18 +27,34 @@ export function parseIdentityUri(uri: string): PeerIdentity | null {
   return { clusterName, role: role as PeerRole, id };
 }
 
-/** @param uris every SAN URI of a certificate whose chain has been verified. */
-export function identityOf(uris: readonly string[]): PeerIdentity | Refusal {
+/** Null for anything that is not of the form, or could be read in two ways: ids and clusters may have dots of their own. */
+export function parseIdentityDns(name: string): PeerIdentity | null {
+  const parts = name.split(/\.(node|client)(?=\.)/);
+  const [id = '', role = '', rest = ''] = parts;
+  return parts.length === 3 ? parseIdentityUri(`spiffe://${rest.slice(1)}/${role}/${id}`) : null;
+}
+
+/**
+ * @param uris every SAN URI of a certificate whose chain has been verified.
+ * @param dnsNames its SAN DNS names; those that name no node are of no interest.
+ */
+export function identityOf(
+  uris: readonly string[],
+  dnsNames: readonly string[] = [],
+): PeerIdentity | Refusal {
   const spiffe = uris.filter((uri) => uri.toLowerCase().startsWith('spiffe:'));
-  const [uri] = spiffe;
-  const identity = uri === undefined || spiffe.length > 1 ? null : parseIdentityUri(uri);
+  const named = dnsNames.filter((name) => /\.(node|client)\./i.test(name));
+  const names = spiffe.length > 0 ? spiffe : named;
+  const [name] = names;
+  const parse = spiffe.length > 0 ? parseIdentityUri : parseIdentityDns;
+  const identity = name === undefined || names.length > 1 ? null : parse(name);
   return (
     identity ?? {
       code: 'TRANSPORT_IDENTITY_MISMATCH',
       reason:
-        spiffe.length === 0
-          ? 'the certificate names no node: it has no SAN URI spiffe://<cluster>/node/<id>'
-          : `the certificate names no single node: its SAN URIs are ${spiffe.slice(0, 3).join(', ').slice(0, 300)}`,
+        names.length === 0
+          ? 'the certificate names no node: it has no SAN URI spiffe://<cluster>/node/<id>, nor a SAN DNS name <id>.node.<cluster>'
+          : `the certificate names no single node: its SANs are ${names.slice(0, 3).join(', ').slice(0, 300)}`,
     }
   );
 }

@@ -68,7 +68,8 @@ function checkIdentity(
     listens,
   }: { readonly nodeId: string; readonly clusterName: string; readonly listens: boolean },
 ): PeerIdentity {
-  const identity = identityOf(sanUris(certificate.subjectAltName));
+  const { uris, dnsNames } = sansOf(certificate);
+  const identity = identityOf(uris, dnsNames);
   const role: PeerRole = isRefusal(identity) || listens ? 'node' : identity.role;
   const wanted = identityUri({ clusterName, role, id: nodeId });
   if (isRefusal(identity)) {
@@ -155,12 +156,15 @@ function readKey(pem: string): KeyObject {
 }
 
 /**
- * The URIs of a subjectAltName as Node prints it: `DNS:a, URI:spiffe://x/node/y`. Node quotes (as JSON) every value that holds
- * a character that could forge an entry; such a value is not one of ours.
+ * The URIs and DNS names of a subjectAltName as Node prints it: `DNS:a, URI:spiffe://x/node/y`. Node quotes (as JSON) every value
+ * that holds a character that could forge an entry; such a value is not one of ours.
  */
-export function sanUris(subjectAltName: string | undefined): string[] {
-  return (subjectAltName ?? '')
-    .split(', ')
-    .filter((entry) => entry.startsWith('URI:'))
-    .map((entry) => entry.slice('URI:'.length));
+export function sansOf({ subjectAltName }: Pick<X509Certificate, 'subjectAltName'>): {
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+} {
+  const entries = (subjectAltName ?? '').split(', ');
+  const of = (kind: 'URI:' | 'DNS:'): string[] =>
+    entries.filter((entry) => entry.startsWith(kind)).map((entry) => entry.slice(kind.length));
+  return { uris: of('URI:'), dnsNames: of('DNS:') };
 }

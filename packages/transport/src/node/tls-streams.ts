@@ -21,7 +21,7 @@ import { identityOf, isRefusal } from '../core/identity.ts';
 import type { Certified } from '../core/protocol.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SecureStream, SecureStreamPort } from '../ports.ts';
-import { isCertified, readAuthorities, sanUris, type TlsCredentials } from './credentials.ts';
+import { isCertified, readAuthorities, sansOf, type TlsCredentials } from './credentials.ts';
 
 export interface TlsStreamOptions {
   readonly handshakeTimeoutMs: number;
@@ -263,7 +263,8 @@ function certify(socket: TLSSocket, certificate: X509Certificate | undefined): C
     const why = String(socket.authorizationError);
     return refused(chainCode(why), `the certificate of the peer was not accepted (${why})`);
   }
-  const identity = identityOf(sanUris(certificate.subjectAltName));
+  const { uris, dnsNames } = sansOf(certificate);
+  const identity = identityOf(uris, dnsNames);
   return isRefusal(identity) ? { identity: null, refusal: identity } : { identity, refusal: null };
 }
 
