@@ -199,7 +199,11 @@ export const transportConfigSchema = z
       .min(1)
       .default(128)
       .describe('Accepted connections whose handshake is not finished.'),
-    connectionsMax: z.int().min(1).default(2048).describe('Connections altogether; more are closed at once.'),
+    connectionsMax: z
+      .int()
+      .min(1)
+      .default(2048)
+      .describe('Connections altogether: more that come in are closed at once, and no more are dialled.'),
     peersMax: z.int().min(1).default(1024).describe('Nodes and clients known at once.'),
     keepaliveIdleMs: ms(3000, 10, 3_600_000)
       .describe('Silence after which a connection is pinged; any byte counts as a sign of life.')
@@ -267,7 +271,9 @@ export const transportConfigSchema = z
         advice: "What was recorded could be said again after that, by who holds the peer's key.",
       }),
     certificateWarnMs: ms(7 * 86_400_000, 0, 365 * 86_400_000)
-      .describe('How long before its end the own certificate is reported, once an hour.')
+      .describe(
+        'How long before its end the own certificate, one of its chain or an authority is reported, once an hour.',
+      )
       .meta({ unit: 'ms' }),
     ackDelayMs: ms(20, 0, 1000)
       .describe('How long an acknowledgement may wait for something to travel with.')

@@ -49,7 +49,7 @@ export class TestAuthority {
   }
 
   /** One that the authority certifies: what it issues comes with its own certificate, and is known by the root. */
-  async intermediate(name: string): Promise<TestAuthority> {
+  async intermediate(name: string, until = 365): Promise<TestAuthority> {
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const certificate = await x509.X509CertificateGenerator.create({
       subject: `CN=${name}`,
@@ -58,20 +58,21 @@ export class TestAuthority {
       signingKey: this.#keys.privateKey,
       signingAlgorithm: algorithm,
       notBefore: new Date(Date.now() - 365 * dayMs),
-      notAfter: new Date(Date.now() + 365 * dayMs),
+      notAfter: new Date(Date.now() + until * dayMs),
       extensions: authorityExtensions(0),
     });
     return new TestAuthority(certificate, keys, this.ca, `${certificate.toString('pem')}\n`);
   }
 
-  static async create(name = 'test authority'): Promise<TestAuthority> {
+  /** @param until days from now. */
+  static async create(name = 'test authority', until = 365): Promise<TestAuthority> {
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       name: `CN=${name}`,
       keys,
       signingAlgorithm: algorithm,
       notBefore: new Date(Date.now() - 365 * dayMs),
-      notAfter: new Date(Date.now() + 365 * dayMs),
+      notAfter: new Date(Date.now() + until * dayMs),
       extensions: authorityExtensions(1),
     });
     return new TestAuthority(certificate, keys);

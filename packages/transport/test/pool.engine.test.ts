@@ -263,6 +263,22 @@ describe('a peer that is dead', () => {
   });
 });
 
+describe('connections altogether', () => {
+  it('are bounded for who dials, too: the next call is told why it cannot be made', () => {
+    const world = new EngineWorld(1);
+    const a = world.boot('a', { connectionsMax: 2, dialAttemptsMax: 1 });
+    for (const id of ['b', 'c', 'd']) echo(world.boot(id));
+    const outcomes = ['b', 'c', 'd'].map((id) => {
+      const [told, what] = [call(a, id), id];
+      world.run(100);
+      return `${what} ${told.map((one) => (one.ok ? 'ok' : one.error.code)).join(' ')}`;
+    });
+    expect(outcomes).toEqual(['b ok', 'c ok', 'd TRANSPORT_TOO_MANY_CONNECTIONS']);
+    expect(world.network.dials).toBe(2);
+    expect(a.metrics.value('dials_failed', { reason: 'too_many_connections' })).toBe(1);
+  });
+});
+
 describe('renewing all connections', () => {
   const opened = ({ engine }: Booted): readonly number[] =>
     engine.channels().map(({ connectionsOpened }) => connectionsOpened);

@@ -503,6 +503,23 @@ describe('certificates that are replaced while all runs', () => {
     expect(warnings()).toBe(1);
     expect(nodes.metrics.value('certificate_expires_seconds')).toBeGreaterThan(20 * 86_400);
   });
+
+  it('are reported, too, when an authority expires soon, or one between it and the certificate', async () => {
+    const nodes = new Nodes();
+    const warned = (): string[] =>
+      nodes.logged.map(({ message }) => message).filter((message) => message.endsWith('expires soon'));
+    const dying = await TestAuthority.create('dying', 3);
+    const middle = await dying.intermediate('middle', 2);
+    const a = await nodes.start('a', { tls: await middle.issue('a') });
+    expect(warned()).toEqual(['a certificate of the chain expires soon', 'an authority expires soon']);
+    expect(nodes.logged.map(({ fields }) => fields?.['subject'])).toEqual(['CN=middle', 'CN=dying']);
+    const daySeconds = 86_400;
+    expect(nodes.metrics.value('authority_expires_seconds')).toBeGreaterThan(1 * daySeconds);
+    expect(nodes.metrics.value('authority_expires_seconds')).toBeLessThan(2.1 * daySeconds);
+    a.rotate(await authority.issue('a'));
+    expect(warned()).toHaveLength(2);
+    expect(nodes.metrics.value('authority_expires_seconds')).toBeGreaterThan(300 * daySeconds);
+  });
 });
 
 describe('a wall clock that is set back', () => {

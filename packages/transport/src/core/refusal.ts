@@ -48,6 +48,22 @@ export const resentTooOften: Refusal = {
 };
 export const peerLeft: Refusal = { code: 'TRANSPORT_PEER_LEFT', reason: 'the peer has said goodbye' };
 
+/** In TLS 1.3 the dialler's handshake is done before the listener has looked at its certificate. */
+export const closedInHandshake: Refusal = {
+  code: 'TRANSPORT_HANDSHAKE_CLOSED',
+  reason:
+    'the peer closed the connection before it had answered; with TLS 1.3 that is all one sees when the peer does not take ' +
+    "one's certificate (another authority, expired), or when what listens there is not a cluster node",
+};
+export const noAddress: Refusal = {
+  code: 'TRANSPORT_PEER_UNKNOWN',
+  reason: 'the directory has no address for it',
+};
+export const tooManyConnections: Refusal = {
+  code: 'TRANSPORT_TOO_MANY_CONNECTIONS',
+  reason: 'there are as many connections as may be',
+};
+
 export const unreachable: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'it could not be dialled' };
 
 /** Refused because the two sides dialled each other at once: benign, the other connection carries on. */

@@ -1,15 +1,17 @@
 /** The streams of a node: dialled, accepted, counted, kept alive and closed, as the control core says. */
-import {
-  type Address,
-  type Done,
-  type DuplexHandlers,
-  type DuplexListener,
-  type Logger,
-} from '@cluster/core';
+import type { Address, Done, DuplexHandlers, DuplexListener, Logger } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
 import { peerOf } from '../core/identity.ts';
 import type { TransportEffect } from '../core/protocol.ts';
-import { answersUnread, connectionIdle, controlFlood, type Refusal } from '../core/refusal.ts';
+import {
+  answersUnread,
+  closedInHandshake,
+  connectionIdle,
+  controlFlood,
+  noAddress,
+  type Refusal,
+  tooManyConnections,
+} from '../core/refusal.ts';
 import { ahead } from '../core/sequence.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { SecureStream, TransportPorts } from '../ports.ts';
@@ -49,14 +51,6 @@ type Handled = Exclude<
 >;
 
 const lost = (why: string): Refusal => ({ code: 'TRANSPORT_CONNECTION_LOST', reason: why });
-
-/** In TLS 1.3 the dialler's handshake is done before the listener has looked at its certificate. */
-const closedInHandshake: Refusal = {
-  code: 'TRANSPORT_HANDSHAKE_CLOSED',
-  reason:
-    'the peer closed the connection before it had answered; with TLS 1.3 that is all one sees when the peer does not take ' +
-    "one's certificate (another authority, expired), or when what listens there is not a cluster node",
-};
 
 export class Connections {
   readonly #config: TransportConfig;
@@ -212,8 +206,10 @@ export class Connections {
     const fail = (refusal: Refusal): void =>
       this.#owner.dispatch({ type: 'DIAL_FAILED', connection: id, refusal });
     const address = this.#ports.directory.lookup(peerOf(peer));
-    if (address === undefined) {
-      fail({ code: 'TRANSPORT_PEER_UNKNOWN', reason: 'the directory has no address for it' });
+    // Itself included.
+    const isFull = this.#open.size > this.#config.connectionsMax;
+    if (isFull || address === undefined) {
+      fail(isFull ? tooManyConnections : noAddress);
       return;
     }
     const handlers = this.#listenTo(connection);

@@ -1,5 +1,5 @@
-/** Says in time that the certificate of this node will expire: in the log, and as a metric. */
-import { X509Certificate } from 'node:crypto';
+/** Says in time what will expire: the certificate of this node, one between it and an authority, or an authority. In the log, and as metrics. */
+import type { X509Certificate } from 'node:crypto';
 import {
   type Clock,
   type Logger,
@@ -8,6 +8,7 @@ import {
   type TimerHandle,
   type WallClock,
 } from '@cluster/core';
+import { readAuthorities, readChain, type TlsCredentials } from './credentials.ts';
 
 export interface CertificateWatchOptions {
   readonly warnMs: number;
@@ -23,6 +24,8 @@ const everyMs = 3_600_000;
 export class CertificateWatch {
   readonly #options: CertificateWatchOptions;
   #expiresAtMs = 0;
+  /** Others on which this node's standing rests. */
+  #others: readonly { readonly what: string; readonly subject: string; readonly expiresAtMs: number }[] = [];
   #timer: TimerHandle | null = null;
 
   constructor(options: CertificateWatchOptions) {
@@ -33,9 +36,19 @@ export class CertificateWatch {
     return this.#expiresAtMs;
   }
 
-  /** Watches this one from now on. */
-  watch(cert: string): void {
-    this.#expiresAtMs = Date.parse(new X509Certificate(cert).validTo);
+  /** Watches these from now on. */
+  watch(tls: TlsCredentials): void {
+    const [own, ...between] = readChain(tls);
+    const other = (what: string) => (certificate: X509Certificate) => ({
+      what,
+      subject: certificate.subject,
+      expiresAtMs: endOf(certificate),
+    });
+    this.#expiresAtMs = own === undefined ? 0 : endOf(own);
+    this.#others = [
+      ...between.map(other('a certificate of the chain')),
+      ...readAuthorities(tls).map(other('an authority')),
+    ];
     this.#look();
   }
 
@@ -55,7 +68,23 @@ export class CertificateWatch {
         advice: 'rotate it',
       });
     }
+    let leastMs = Infinity;
+    for (const { what, subject, expiresAtMs } of this.#others) {
+      const othersMs = expiresAtMs - wallClock.nowMs();
+      leastMs = Math.min(leastMs, othersMs);
+      if (othersMs > warnMs) continue;
+      const expires = new Date(expiresAtMs).toISOString();
+      const message = `${what} ${othersMs > 0 ? 'expires soon' : 'has expired'}`;
+      logger.log('warn', message, { subject, expires, advice: 'rotate to another' });
+    }
+    metrics
+      ?.gauge('authority_expires_seconds', {
+        help: 'Seconds until the first authority, or certificate between one and that of this node, expires.',
+      })
+      .set(Math.floor(leastMs / 1000));
     this.#timer?.cancel();
     this.#timer = clock.setTimer(everyMs, this.#look);
   };
 }
+
+const endOf = ({ validTo }: X509Certificate): number => Date.parse(validTo);

@@ -115,6 +115,10 @@ function checkIssuer(
 export const readAuthorities = ({ ca }: Pick<TlsCredentials, 'ca'>): readonly X509Certificate[] =>
   [ca].flat().flatMap((pem) => splitPem(pem).map((one) => readCertificate(one, 'tls.ca')));
 
+/** This node's certificate, and those that come with it. */
+export const readChain = ({ cert }: Pick<TlsCredentials, 'cert'>): readonly X509Certificate[] =>
+  splitPem(cert).map((one) => readCertificate(one, 'tls.cert'));
+
 /** @param certificate of a chain that has been verified: only who stands at its end is asked. */
 export function isCertified(
   certificate: X509Certificate,

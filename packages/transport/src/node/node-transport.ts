@@ -28,7 +28,7 @@ export class NodeTransport extends Transport {
     this.#wallClock = wallClock;
     const { clock, logger, metrics } = ports;
     this.#watch = new CertificateWatch({ warnMs: certificateWarnMs, clock, wallClock, logger, metrics });
-    this.#watch.watch(tls.cert);
+    this.#watch.watch(tls);
   }
 
   /** When the certificate of this node expires, in ms since 1970. */
@@ -47,7 +47,7 @@ export class NodeTransport extends Transport {
   rotate(tls: TlsCredentials): void {
     checkCredentials(tls, this.#expected, this.#wallClock);
     this.#streams.rotate(tls);
-    this.#watch.watch(tls.cert);
+    this.#watch.watch(tls);
     this.renew();
   }
 
