@@ -10,6 +10,9 @@ import {
   writeHeader,
 } from '@cluster/transport';
 
+/** Of the wire: a larger message comes in pieces of this size. */
+const wholeBytesMax = 73_728;
+const chunkBytes = 65_536;
 const u32 = 0xffff_ffff;
 const empty = new Uint8Array(0);
 const first = frameTypes.message;
@@ -69,6 +72,9 @@ export class Speech {
   /** The last number that the victim has taken, and the last that it has used. */
   taken = 0;
   used = 0;
+  /** It acknowledges nothing more. */
+  withholds = false;
+  #acknowledged = 0;
   #sessionId = '';
   /** Streams that are open, by number. */
   #open: number[] = [];
@@ -84,6 +90,7 @@ export class Speech {
       this.#streams = 0;
       this.#heard = 0;
       this.used = 0;
+      this.#acknowledged = 0;
     }
     this.#open = this.#open.filter((id) => id >>> 2 <= this.#heard);
   }
@@ -120,6 +127,21 @@ export class Speech {
     return frame;
   }
 
+  /** A message in two chunks, with a mistake now and then. */
+  large(prng: Prng, typeIds: readonly number[]): Uint8Array {
+    const total = prng.between(wholeBytesMax + 1, 100_000);
+    const length = total - chunkBytes - (prng.chance(0.1) ? 1 : 0);
+    const priority = prng.below(4);
+    const bytes = new Uint8Array(2 * headerBytes + chunkBytes + length);
+    const first = (this.taken + 1) >>> 0;
+    writeHeader(bytes, 0, chunkBytes, chunk, priority, 0, total, first);
+    const flags = priority | flagBits.completes;
+    const typeId = prng.pick(typeIds) ?? 0;
+    const at = headerBytes + chunkBytes;
+    writeHeader(bytes, at, length, message, flags, typeId, 0, (first + 1) >>> 0);
+    return bytes;
+  }
+
   /** Gives the numbered frames in these bytes the numbers that are due, as far as they can be told apart. */
   renumber(bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -127,7 +149,7 @@ export class Speech {
     for (let at = 0; at + headerBytes <= bytes.length;) {
       const type = bytes[at + 4] as number;
       if (type >= first) view.setUint32(at + 12, (next = (next + 1) >>> 0));
-      else if (type === ack) view.setUint32(at + 12, this.used);
+      else if (type === ack) view.setUint32(at + 12, this.#acknowledge());
       at += headerBytes + view.getUint32(at);
     }
   }
@@ -151,7 +173,12 @@ export class Speech {
 
   #number(type: FrameType): number {
     if (type >= first) return (this.taken + 1) >>> 0;
-    return type === ack ? this.used : 0;
+    return type === ack ? this.#acknowledge() : 0;
+  }
+
+  #acknowledge(): number {
+    if (!this.withholds) this.#acknowledged = this.used;
+    return this.#acknowledged;
   }
 }
 

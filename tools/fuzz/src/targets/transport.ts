@@ -5,7 +5,7 @@
  * Most inputs go to a peer that has been admitted, and goes on after them as long as it may: a session is deep where it has a past,
  * and a handshake for each input costs more than the input.
  */
-import type { Address, Prng } from '@cluster/core';
+import type { Prng } from '@cluster/core';
 import { MetricsRegistry } from '@cluster/core';
 import { VirtualClock } from '@cluster/sim';
 import {
@@ -19,22 +19,22 @@ import {
 } from '@cluster/transport';
 import { nodeDeflate } from '@cluster/transport/node';
 import { hostile, join, pieces } from '../hostile.ts';
-import { DeafStream } from '../memory-net.ts';
 import { demand, type FuzzTarget, type Verdict } from '../target.ts';
 import { Speech } from './transport-frames.ts';
+import { FuzzStream, nobody } from './transport-stream.ts';
 
 const clusterName = 'prod';
-const nobody: Address = { host: '10.0.0.66', port: 1 };
-/** Answered at once; never answered. Streams of the first are read, those of the second are not. */
+/** Answered at once; answered late. Streams of the first are read, those of the second are not. */
 const typeIds = [64, 65] as const;
 const payloadBytesMax = 73_728;
 const streamsMax = 16;
 const queueMessagesMax = 512;
 const config = {
   compression: 'deflate',
-  messageBytesMax: 65_536,
+  messageBytesMax: 131_072,
   queueMessagesMax,
   queueBytesMax: 262_144,
+  controlFramesMax: 256,
   windowMessages: 256,
   streamsMax,
   streamBufferBytes: 8192,
@@ -44,21 +44,6 @@ const config = {
 } as const;
 
 const deflate = nodeDeflate(1);
-
-class FuzzStream extends DeafStream implements SecureStream {
-  readonly certified: Certified;
-  onWrite: (bytes: Uint8Array) => void = () => undefined;
-
-  constructor(certified: Certified) {
-    super(nobody);
-    this.certified = certified;
-  }
-
-  override write(bytes: Uint8Array): boolean {
-    this.onWrite(bytes.slice());
-    return super.write(bytes);
-  }
-}
 
 const certified = (id: string): Certified => ({ identity: { clusterName, role: 'node', id }, refusal: null });
 const refused: Certified = {
@@ -76,6 +61,7 @@ class Victim {
   readonly reached = {
     requests: 0,
     messages: 0,
+    chunked: 0,
     traces: 0,
     streams: 0,
     streamBytes: 0,
@@ -83,6 +69,7 @@ class Victim {
     streamResets: 0,
   };
   #boots = 0;
+  readonly #late: (() => void)[] = [];
 
   constructor(seed: number) {
     const streams: SecureStreamPort = {
@@ -95,6 +82,11 @@ class Victim {
     this.engine = this.boot('b', seed, streams, this.metrics);
     for (const typeId of typeIds) this.#handle(typeId, typeId === typeIds[0]);
     this.engine.start(() => undefined);
+  }
+
+  /** Handlers that were at work finish. */
+  finish(): void {
+    for (const answer of this.#late.splice(0)) answer();
   }
 
   /** What of admitted peers was refused, and cost them no more than that. */
@@ -113,7 +105,9 @@ class Victim {
       this.handled++;
       reached[request === null ? 'messages' : 'requests']++;
       if (traceparent !== undefined) reached.traces++;
+      if (bytes.length > payloadBytesMax) reached.chunked++;
       if (isPrompt) answer({ ok: true, value: bytes.slice() });
+      else this.#late.push(() => answer({ ok: true, value: undefined }));
     });
     this.engine.streams.handle(typeId, (stream) => {
       reached.streams++;
@@ -167,7 +161,7 @@ class Victim {
     });
     x.start(() => undefined);
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-    for (const length of [3, 300, 30_000])
+    for (const length of [3, 300, 30_000, 100_000])
       x.call('b', typeIds[0], new Uint8Array(length), { traceparent }, () => undefined);
     const quiet = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
     const [first, second] = typeIds.map((typeId) => x.streams.open('b', typeId, quiet, 'High'));
@@ -178,8 +172,8 @@ class Victim {
     second?.reset('R', 'r');
     this.clock.advance(5000);
     const { handled, reached } = this;
-    const isServed = handled === 3 && reached.streamEnds === 1 && reached.streamResets === 1;
-    demand(isServed && reached.traces === 3 && said.length >= 2, 'a genuine peer was served');
+    const isServed = handled === 4 && reached.streamEnds === 1 && reached.streamResets === 1;
+    demand(isServed && reached.traces === 4 && said.length >= 2, 'a genuine peer was served');
     return said;
   }
 }
@@ -277,6 +271,7 @@ class TransportSubject {
       streamViolations: value('frames_rejected', 'stream'),
       creditViolations: value('frames_rejected', 'credit'),
       oversized: value('frames_rejected', 'oversized'),
+      floods: value('frames_rejected', 'control_flood') + value('frames_rejected', 'backpressure'),
       unknownTypes: value('frames_rejected', 'unknown_type'),
     };
   }
@@ -314,6 +309,8 @@ class TransportSubject {
     if (session === undefined || session.stream.isOver) {
       session?.leave();
       const speech = session?.speech ?? new Speech();
+      // For long stretches, so that what it does not acknowledge comes to the bounds.
+      if (prng.chance(0.01)) speech.withholds = !speech.withholds;
       session = new Session(this.#victim, id, speech, this.#greetingOf(id));
       if (!session.isAdmitted) {
         session.leave();
@@ -326,7 +323,8 @@ class TransportSubject {
     }
     const { speech } = session;
     const refusedBefore = this.#victim.refused();
-    if (prng.chance(0.93)) {
+    if (prng.chance(0.01)) session.say(prng, speech.large(prng, typeIds));
+    else if (prng.chance(0.93)) {
       for (let left = prng.between(1, 6); left > 0; left--) session.say(prng, speech.frame(prng, typeIds));
     } else {
       const bytes = hostile(prng, this.#frames).slice();
@@ -354,6 +352,7 @@ class TransportSubject {
 
   #check(prng: Prng): void {
     const { bug, clock, engine } = this.#victim;
+    if (prng.chance(0.02)) this.#victim.finish();
     if (prng.chance(0.001)) clock.advance(20_000);
     demand(bug === null, `the engine failed: ${bug}`);
     if (++this.#inputs % 64 !== 0) return;
@@ -372,6 +371,7 @@ export const transportTarget: FuzzTarget = {
   mustReach: [
     'requests',
     'messages',
+    'chunked',
     'traces',
     'streams',
     'streamBytes',
