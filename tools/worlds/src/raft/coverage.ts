@@ -31,6 +31,7 @@ export const counted: readonly string[] = [
   'logsShortened',
   'logsReplaced',
   'segmentsRemoved',
+  'crowdsAwaited',
   'retries',
   'expired',
   'crashes',

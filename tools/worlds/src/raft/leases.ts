@@ -83,9 +83,10 @@ export class LeaseTrial {
       if (world.nowMs > this.#endMs - suspendMs.max) return;
       const leader = world.prng.pick(this.#leaders()) ?? '';
       if (leader === '' || !world.isUp(leader)) return this.#suspendLeader();
+      // Before it is away, so that nothing waits for it when it comes back.
+      world.partition([[leader], this.#nodes.filter((node) => node !== leader)]);
       world.pause(leader);
       world.after(world.prng.between(suspendMs.min, suspendMs.max), () => {
-        world.partition([[leader], this.#nodes.filter((node) => node !== leader)]);
         world.resume(leader);
         world.after(deafMs, () => {
           world.heal();

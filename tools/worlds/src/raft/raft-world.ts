@@ -26,6 +26,7 @@ import { DiskDamage } from './disk-damage.ts';
 import { FlushGate, type Mutant } from './mutants.ts';
 import { LeaseTrial, suspendingClock } from './leases.ts';
 import { drawProtections, type Protections } from './protections.ts';
+import { turnsOf } from './turns.ts';
 import { StaleReads } from './stale-reads.ts';
 
 const sizes = [3, 3, 3, 4, 5, 5, 6, 7];
@@ -80,6 +81,8 @@ class RaftRun {
   readonly #leaseReads: boolean;
   readonly #sessionsExpire: boolean;
   readonly #protections: ReadonlyMap<string, Protections>;
+  /** What is asked of a replica in one turn goes on together, as it does on a loop of events. */
+  readonly #gathers: boolean;
   /** A pause is a suspend: the clock stands still meanwhile. */
   readonly #suspends: boolean;
   #operations = 0;
@@ -105,6 +108,7 @@ class RaftRun {
     this.#leaseReads = this.#prng.chance(0.5);
     this.#sessionsExpire = Prng.fromSeed(seed, 'sessions').chance(sessionsExpireRate);
     this.#protections = drawProtections(seed, this.#nodes, this.#leaseReads);
+    this.#gathers = Prng.fromSeed(seed, 'turns').chance(0.5);
     this.#suspends = this.#prng.chance(0.5);
     this.#history = new History(this.#world);
     for (const node of this.#nodes) this.#witnesses.set(node, new DurabilityWitness(this.#world, node));
@@ -241,6 +245,7 @@ class RaftRun {
     const state = (this.#isMachineDurable ? this.#states.get(name) : undefined) ?? emptyState();
     this.#states.set(name, state);
     const mutant = this.#mutant;
+    const turns = this.#gathers ? turnsOf(clock, this.#world.counters) : {};
     const gate = mutant?.flushes && new FlushGate(ports.disk, clock, mutant.flushes);
     const log = new WriteAheadLog({
       disk: gate?.disk ?? ports.disk,
@@ -248,6 +253,7 @@ class RaftRun {
         if (purpose === 'removedName') this.#world.counters.add('segmentsRemoved');
         gate?.onFlush(purpose);
       },
+      afterTurn: turns.afterTurn,
       directory: 'data/wal',
       segmentBytes: this.#segmentBytes,
       growthBytes: 4096,
@@ -292,6 +298,7 @@ class RaftRun {
           this.#history,
         ),
         seed: ports.seed,
+        ...turns,
         tracer: ports.tracer,
       },
       mutant?.rules,
