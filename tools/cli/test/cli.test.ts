@@ -109,6 +109,26 @@ describe('the command', () => {
     ]);
     expect(code).toBe(0);
   });
+
+  it('prints what came of hostile bytes as JSON in its last line, with the kinds of frames aside', async () => {
+    const { code, out, err } = await cluster('fuzz', 'transport', '--json', '--inputs', '300');
+    expect(err).toContain('transport: 300 inputs');
+    expect(JSON.parse(out)).toMatchObject({
+      inputs: 300,
+      rejected: expect.any(Number) as number,
+      crashes: 0,
+      peakMemoryMb: expect.any(Number) as number,
+    });
+    expect(code).toBe(0);
+  });
+
+  it('prints what came of messages over connections that are cut as JSON, with its progress aside', async () => {
+    const args = ['--json', '--messages', '2000', '--reconnects', '3'];
+    const { code, out, err } = await cluster('soak', ...args);
+    expect(err).not.toBe('');
+    expect(JSON.parse(out)).toMatchObject({ ok: true, messages: 2000, lost: 0, deliveredTwice: 0 });
+    expect(code).toBe(0);
+  });
 });
 
 describe('step', () => {
