@@ -76,7 +76,8 @@ export class BulkLines {
 
   /** The line that a new message takes. */
   keyOf(peer: string, priority: number): string {
-    return priority < priorityIndex.Normal ? peer : (this.#keys.get(peer) ?? peer);
+    const isMoved = priority >= priorityIndex.Normal && this.#keys.size > 0;
+    return isMoved ? (this.#keys.get(peer) ?? peer) : peer;
   }
 
   /** Something was queued. */

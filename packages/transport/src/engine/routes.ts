@@ -124,8 +124,9 @@ export class Routes {
 
   /** Of its lines the one that is not ready, if there is one. */
   #fuller(to: string): Delivery | null {
-    const bulk = this.find(to, priorityIndex.Normal);
-    const control = bulk?.ready === true ? this.find(to, priorityIndex.Critical) : null;
+    const key = this.#owner.keyOf(to, priorityIndex.Normal);
+    const bulk = this.#find(key);
+    const control = key !== to && bulk?.ready === true ? this.#find(to) : null;
     return control?.ready === false ? control : bulk;
   }
 

@@ -27,6 +27,8 @@ export class Sessions {
   readonly #shrink: Shrink | null;
   readonly #deliveries = new Map<string, Delivery>();
   readonly #workloads: Workloads;
+  /** The last one that was asked for: most messages go where the last one went. */
+  #last: Delivery | undefined;
 
   /** @param shrink null: nothing is compressed. */
   constructor(
@@ -54,16 +56,18 @@ export class Sessions {
   }
 
   get(peer: string): Delivery | undefined {
-    return this.#deliveries.get(peer);
+    if (this.#last?.peer !== peer) this.#last = this.#deliveries.get(peer);
+    return this.#last;
   }
 
   getOrAdd(peer: string): Delivery {
-    let delivery = this.#deliveries.get(peer);
+    let delivery = this.get(peer);
     if (delivery === undefined) {
       const twin = this.#deliveries.get(twinOf(peer));
       const workload = this.#workloads.of(peer);
       delivery = new Delivery(peer, this.#limits, workload, this.#allocate, twin?.buckets);
       this.#deliveries.set(peer, delivery);
+      this.#last = delivery;
     }
     return delivery;
   }
@@ -113,5 +117,6 @@ export class Sessions {
     const workload = this.#deliveries.get(peer)?.workload;
     if (workload !== undefined) this.#workloads.keep(peer, workload);
     this.#deliveries.delete(peer);
+    this.#last = undefined;
   }
 }
