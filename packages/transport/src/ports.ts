@@ -34,9 +34,6 @@ export interface SecureStream extends Duplex {
   readonly unsentBytes?: number;
   /** Called when what the peer has shown counts no more. Who uses the stream sets it, tells the peer, and closes. */
   onRevoked?: ((refusal: Refusal) => void) | undefined;
-  /** What is written until `uncork` leaves together. */
-  cork?(): void;
-  uncork?(): void;
 }
 
 /** Mutually authenticated streams: TLS 1.3 in production, plain pairs in tests and simulation. */

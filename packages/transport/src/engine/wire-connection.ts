@@ -140,7 +140,6 @@ export class WireConnection {
     const { stream } = this;
     let written = 0;
     if (stream === null || !this.writable) return 0;
-    stream.cork?.();
     while (this.writable) {
       const room = socketBytesMax - (stream.unsentBytes ?? 0);
       let bytes = this.#nextRest() ?? this.#control.shift() ?? this.#nextPiece(room, attemptsMax, nowMs);
@@ -154,7 +153,6 @@ export class WireConnection {
       this.#writes++;
       if (!stream.write(bytes)) this.#blocked = true;
     }
-    stream.uncork?.();
     return written;
   }
 

@@ -235,14 +235,6 @@ class TlsStream implements SecureStream {
     return this.#socket.write(bytes) || this.#socket.writableLength < enoughBytes;
   }
 
-  cork(): void {
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#socket.uncork();
-  }
-
   end(): void {
     this.#socket.end();
   }
