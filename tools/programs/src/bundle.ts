@@ -30,6 +30,9 @@ export async function bundle<Name extends string>({
     conditions: ['@cluster/source'],
     splitting: true,
     minifySyntax: true,
+    // The engine keeps the source in its heap, with two bytes a character if a comment has one beyond Latin-1.
+    minifyWhitespace: true,
+    lineLimit: 160,
     logLevel: 'error',
     external: Object.values(outside),
     alias: outside,
