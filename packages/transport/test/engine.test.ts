@@ -839,6 +839,43 @@ describe('a lone message', () => {
     world.run(0);
     expect(sent() - before).toBe(5);
   });
+
+  it('does not wait for the end of a turn when it is Critical, whatever else is queued', () => {
+    const world = new EngineWorld(1);
+    const soon: (() => void)[] = [];
+    const a = world.boot('a', { soon: (run) => void soon.push(run) });
+    const b = world.boot('b');
+    const heard: Uint8Array[] = [];
+    b.engine.handle(type, (bytes) => void heard.push(bytes.slice()));
+    call(a, 'b');
+    world.run(50);
+    heard.length = 0;
+    soon.length = 0;
+    const sent = (): number => a.metrics.value('messages_sent');
+    const before = sent();
+    const endCallback = (): void => {
+      for (const run of soon.splice(0)) run();
+    };
+    for (const [n, priority] of [
+      [1, 'Low'],
+      [2, 'Normal'],
+    ] as const)
+      a.engine.post('b', type, number(n), priority);
+    endCallback();
+    expect(sent() - before).toBe(0);
+    a.engine.post('b', type, number(3), 'Critical');
+    a.engine.post('b', type, number(4), 'Critical');
+    // Once for all of a callback.
+    expect(soon).toHaveLength(1);
+    endCallback();
+    expect(sent() - before).toBe(4);
+    a.engine.post('b', type, number(5), 'Critical');
+    endCallback();
+    expect(sent() - before).toBe(5);
+    world.run(10);
+    expect(heard.map((bytes) => bytes.join())).toEqual([3, 4, 2, 1, 5].map((n) => number(n).join()));
+    expect(sent() - before).toBe(5);
+  });
 });
 
 describe('much for one peer', () => {

@@ -40,6 +40,11 @@ export class SendQueue {
     return this.#size;
   }
 
+  /** Something Critical waits. */
+  get isUrgent(): boolean {
+    return (this.#lanes[0] as Fifo<Outgoing>).size > 0;
+  }
+
   /** Payload and header bytes waiting. */
   get bytes(): number {
     return this.#bytes;

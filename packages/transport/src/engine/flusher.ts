@@ -3,7 +3,8 @@
  * for nothing. Several for one peer, and whatever comes while there is traffic, leave once a turn: batching is worth more than any
  * other trick (8 to 14 times on plain TCP), and what has once been written in small parts comes back in small parts. But when a turn
  * makes much for a peer whose socket is empty, the first part leaves at once: the peer works on it while the rest is made, where
- * otherwise two nodes with many requests between them would wait for each other in turns.
+ * otherwise two nodes with many requests between them would wait for each other in turns. And Critical never waits for the end of a turn, in
+ * which megabytes of bulk may be read: it leaves at the end of the callback that has made it.
  */
 import type { Clock } from '@cluster/core';
 import { resentTooOften } from '../core/refusal.ts';
@@ -29,6 +30,8 @@ export class Flusher {
   #flushing = false;
   /** A callback at the end of the turn is under way. */
   #busy = false;
+  /** A callback for what is Critical is. */
+  #hurries = false;
 
   constructor(
     ports: TransportPorts,
@@ -55,6 +58,10 @@ export class Flusher {
       delivery.mayWriteEarly = false;
       if (delivery.connection?.isEmpty === true) this.#write(delivery, delivery.connection);
     }
+    if (!this.#hurries && this.#soon !== null && delivery.queue.isUrgent) {
+      this.#hurries = true;
+      this.#soon(this.#flushUrgent);
+    }
     if (this.#busy) return;
     this.#busy = true;
     this.#soon?.(this.#flushLone);
@@ -71,6 +78,14 @@ export class Flusher {
   readonly flush = (): void => this.#flush(false);
 
   readonly #flushLone = (): void => this.#flush(true);
+
+  /** What else is queued there leaves with it; the rest of the turn's at its end. */
+  readonly #flushUrgent = (): void => {
+    this.#hurries = false;
+    if (this.#flushing) return;
+    for (const delivery of this.#dirty)
+      if (delivery.queue.isUrgent && delivery.connection !== null) this.#write(delivery, delivery.connection);
+  };
 
   #flush(loneOnly: boolean): void {
     if (this.#flushing || this.#dirty.length === 0) return;
