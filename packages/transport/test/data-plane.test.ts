@@ -312,8 +312,8 @@ describe('a slab', () => {
       blocks.push(bytes);
       return new Uint8Array(bytes);
     });
-    const cut = (length: number, wanted = length): Uint8Array => {
-      slab.reserve(length, wanted, () => ({ ...progress }));
+    const cut = (length: number, wanted = length, rest: Uint8Array | null = null): Uint8Array => {
+      slab.reserve(length, wanted, () => ({ ...progress }), rest);
       expect(slab.bytes.length - slab.at).toBeGreaterThanOrEqual(length);
       progress.taken++;
       progress.written += length;
@@ -330,7 +330,7 @@ describe('a slab', () => {
       void taken.push(cut(length, wanted).fill(taken.length));
     for (let i = 0; i < 60; i++) fill(300);
     expect(blocks.splice(0)).toEqual([16_384, 16_384]);
-    for (let i = 0; i < 4; i++) fill(65_600);
+    for (let i = 0; i < 8; i++) fill(65_600);
     // What is left of a large one is used, whatever is wanted.
     fill(3000, 1_000_000);
     expect(blocks.splice(0)).toEqual([largeBytes, largeBytes]);
@@ -342,31 +342,51 @@ describe('a slab', () => {
 
   it('writes to a large block again once the peer has all that was in it and the stream holds nothing of it', () => {
     const { blocks, cut } = cutter();
-    const first = cut(65_600);
-    cut(65_600);
-    const isReused = (): boolean => cut(130_000).buffer === first.buffer;
+    const first = cut(130_000);
+    cut(130_000);
+    const isReused = (): boolean => cut(260_000).buffer === first.buffer;
     expect(isReused()).toBe(false);
     progress.unacknowledged = 3;
-    progress.left = 131_199;
+    progress.left = 259_999;
     expect(isReused()).toBe(false);
-    Object.assign(progress, { unacknowledged: 2, left: 131_200 });
+    Object.assign(progress, { unacknowledged: 2, left: 260_000 });
     expect(isReused()).toBe(false);
     progress.unacknowledged = 3;
     expect(isReused()).toBe(true);
     // The next in line has not been acknowledged.
-    expect(cut(130_000).buffer).not.toBe(first.buffer);
+    expect(cut(260_000).buffer).not.toBe(first.buffer);
     expect(blocks).toHaveLength(5);
   });
 
   it('keeps a bounded number for that, and none where it is not known what the stream holds', () => {
     const { blocks, cut } = cutter();
-    for (let i = 0; i < 100; i++) cut(130_000);
-    Object.assign(progress, { unacknowledged: 101, left: 100 * 130_000 });
-    for (let i = 0; i < 16; i++) cut(130_000);
-    expect(blocks).toHaveLength(100);
+    for (let i = 0; i < 60; i++) cut(260_000);
+    Object.assign(progress, { unacknowledged: 61, left: 60 * 260_000 });
+    for (let i = 0; i < 8; i++) cut(260_000);
+    expect(blocks).toHaveLength(60);
     progress.left = null;
-    for (let i = 0; i < 10; i++) cut(130_000);
-    expect(blocks).toHaveLength(110);
+    for (let i = 0; i < 10; i++) cut(260_000);
+    expect(blocks).toHaveLength(70);
+  });
+
+  it.each([
+    ['where it is', 130_000, 100_000, 1],
+    ['from the block before', 130_000, 200_000, 2],
+    ['from a small block', 9000, 20_000, 2],
+  ])('puts the end of the last piece before the next one: %s', (_where, last, length, used) => {
+    const { blocks, cut } = cutter();
+    const rest = cut(last)
+      .fill(1)
+      .subarray(last - 5000);
+    const both = cut(length, length, rest);
+    expect(both).toHaveLength(5000 + length);
+    both.fill(2, 5000);
+    expect(both.subarray(0, 5000).every((byte) => byte === 1)).toBe(true);
+    expect(rest.every((byte) => byte === 1)).toBe(true);
+    // Nothing that was cut comes again.
+    expect(cut(300).fill(3)).toHaveLength(300);
+    expect(both.subarray(5000).every((byte) => byte === 2)).toBe(true);
+    expect(blocks).toHaveLength(used);
   });
 });
 

@@ -142,7 +142,7 @@ export class WireConnection {
     if (stream === null || !this.writable) return 0;
     while (this.writable) {
       const room = socketBytesMax - (stream.unsentBytes ?? 0);
-      let bytes = this.#nextRest() ?? this.#control.shift() ?? this.#nextPiece(room, attemptsMax, nowMs);
+      let bytes = this.#control.length > 0 ? this.#nextUrgent() : this.#nextPiece(room, attemptsMax, nowMs);
       if (bytes === null) break;
       if (bytes.length > room) {
         this.#rest = bytes.subarray(room);
@@ -162,24 +162,29 @@ export class WireConnection {
     this.#writtenBefore = this.#written;
   }
 
-  /** What did not fit into the socket with its beginning: nothing may come between. */
-  #nextRest(): Uint8Array | null {
+  /** A control frame, but first what did not fit into the socket with its beginning: nothing may come between. */
+  #nextUrgent(): Uint8Array | null {
     const rest = this.#rest;
     this.#rest = null;
-    return rest;
+    return rest ?? this.#control.shift() ?? null;
   }
 
-  /** Frames in one piece, of about `room` bytes: the last one may be cut where they end. */
+  /**
+   * Frames in one piece, of about `room` bytes: the last one may be cut where they end. What was cut off the last time stands before them,
+   * because every write has its price: a few bytes alone cost a record and a call of the system's.
+   */
   #nextPiece(room: number, attemptsMax: number, nowMs: number): Uint8Array | null {
     const { delivery } = this;
     if (delivery === null) return null;
     let item = this.#held ?? delivery.take(attemptsMax, nowMs);
     this.#held = null;
-    if (item === null && !delivery.ackIsDue) return null;
+    const rest = this.#rest;
+    this.#rest = null;
+    if (item === null && (rest !== null || !delivery.ackIsDue)) return rest;
     const slab = this.#slab;
     const least = ackBytesMax + headerBytes + (item?.length ?? 0);
-    slab.reserve(least, least + delivery.queue.bytes, this.#progress);
-    const { bytes: block, at: start } = slab;
+    slab.reserve(least, least + delivery.queue.bytes, this.#progress, rest);
+    const { bytes: block, at: start, from: begun } = slab;
     let at = item === null || delivery.owesAck ? delivery.writeAck(block, start) : start;
     while (item !== null) {
       const { bytes, from, length } = item;
@@ -195,7 +200,7 @@ export class WireConnection {
         item.from = at;
         at += length;
       }
-      if (start + room - at < begunBytesMin) break;
+      if (begun + room - at < begunBytesMin) break;
       item = delivery.take(attemptsMax, nowMs);
     }
     return slab.take(at);

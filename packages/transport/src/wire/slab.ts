@@ -11,10 +11,10 @@ export type Allocate = (bytes: number) => Uint8Array;
 export const zeroed: Allocate = (bytes) => new Uint8Array(bytes);
 
 const smallBytes = 16_384;
-/** Two chunks of a large message with what goes before them. */
-export const largeBytes = 135_168;
+/** What may wait in a socket, twice: pieces of about as much are cut from it, seldom ending where it ends. */
+export const largeBytes = 270_336;
 /** Large blocks kept until they can be written again; what comes after is left to the collector. */
-const keptMax = 16;
+const keptMax = 8;
 
 interface Block {
   readonly bytes: Uint8Array;
@@ -36,6 +36,7 @@ export interface Progress {
 export class Slab {
   readonly #allocate: Allocate;
   #block: Block = none;
+  #from = 0;
   #at = 0;
   #kept = new Fifo<Block>();
 
@@ -50,24 +51,40 @@ export class Slab {
   get at(): number {
     return this.#at;
   }
+  /** Where the next piece begins. */
+  get from(): number {
+    return this.#from;
+  }
 
   /**
-   * Sees that there is room for `least` bytes, at most `largeBytes`, behind `at`.
-   * @param wanted how much is going to be written. @param progress when everything cut so far has been given to the stream.
+   * Sees that there is room for `least` bytes behind `at`.
+   * @param wanted how much is going to be written. @param progress when everything cut so far has been given to the stream, but `rest`.
+   * @param rest what is to stand before it in its piece: the end of the last one, copied where the block is another by now. With
+   * `least` at most `largeBytes`.
    */
-  reserve(least: number, wanted: number, progress: () => Progress): void {
-    const left = this.#block.bytes.length - this.#at;
-    const isLarge = this.#block.bytes.length === largeBytes;
-    if (left >= least && (left >= wanted || isLarge)) return;
+  reserve(least: number, wanted: number, progress: () => Progress, rest: Uint8Array | null = null): void {
+    const { bytes } = this.#block;
+    const before = rest?.length ?? 0;
+    const left = bytes.length - this.#at;
+    const isLarge = bytes.length === largeBytes;
+    // It is the last that was cut, if it is of this block at all.
+    const isBefore = before === 0 || rest?.buffer === bytes.buffer;
+    if (isBefore && left >= least && (left >= wanted || isLarge)) {
+      this.#from = this.#at - before;
+      return;
+    }
     if (isLarge) this.#keep(progress());
-    this.#block =
-      wanted > smallBytes ? (this.#again(progress()) ?? this.#new(largeBytes)) : this.#new(smallBytes);
-    this.#at = 0;
+    const isWide = before + wanted > smallBytes;
+    this.#block = isWide ? (this.#again(progress()) ?? this.#new(largeBytes)) : this.#new(smallBytes);
+    if (rest !== null) this.#block.bytes.set(rest);
+    this.#from = 0;
+    this.#at = before;
   }
 
   /** What was written from `at` up to `end`. */
   take(end: number): Uint8Array {
-    const piece = this.#block.bytes.subarray(this.#at, end);
+    const piece = this.#block.bytes.subarray(this.#from, end);
+    this.#from = end;
     this.#at = end;
     return piece;
   }
@@ -75,6 +92,7 @@ export class Slab {
   /** Nothing is going to be written for a while. */
   release(): void {
     this.#block = none;
+    this.#from = 0;
     this.#at = 0;
     this.#kept = new Fifo();
   }
