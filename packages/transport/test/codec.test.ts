@@ -68,6 +68,35 @@ describe('an object codec', () => {
     expect(codec.encode('Order', { ...rest, key, id })).toEqual(codec.encode('Order', example));
   });
 
+  it('writes an object without parts as it is when it stands in order, and any other as the same', () => {
+    const plain = new ObjectCodec({
+      name: 'plain',
+      version: 1,
+      kinds: { Point: z.strictObject({ a: z.int(), b: z.string(), c: z.instanceof(Uint8Array) }) },
+    });
+    const c = Uint8Array.of(9);
+    class Point {
+      a = 1;
+      b = 'b';
+      c = c;
+      toJSON(): string {
+        return 'not this';
+      }
+    }
+    const values = [
+      { a: 1, b: 'b', c },
+      { c, b: 'b', a: 1 },
+      { b: 'b', a: 1, c },
+      new Point(),
+      Object.assign(Object.create({ a: 1 }) as { a: number }, { b: 'b', c }),
+      Object.defineProperty({ a: 1, b: 'b', c }, 'toJSON', { value: () => 'not this' }),
+    ];
+    for (const value of values)
+      expect([...plain.encode('Point', value)]).toEqual([0x40, 1, 0xa1, 0x62, 0xc4, 1, 9]);
+    const more = { a: 1, b: 'b', c, d: 4 };
+    expect(refusal(() => plain.encode('Point', more))).toContain('TRANSPORT_CODEC_INVALID');
+  });
+
   it('lends byte fields as it was lent them, or copies them', () => {
     const copying = new ObjectCodec({ name: 'orders', version: 1, kinds: { Order: order }, copyBytes: true });
     const bytes = codec.encode('Order', example);

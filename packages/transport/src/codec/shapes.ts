@@ -99,6 +99,14 @@ function mapShape(inner: Shape): Shape {
   };
 }
 
+/** A plain object of these fields as they stand is a record already. */
+function isInOrder(value: object, names: readonly string[]): boolean {
+  if (value.constructor !== Object) return false;
+  let at = 0;
+  for (const field in value) if (field !== names[at++]) return false;
+  return at === names.length;
+}
+
 function objectShape(schema: z.ZodObject, at: string, shapes: Shapes): Shape {
   const names = Object.keys(schema.shape);
   if (names.length === 0) throw unfit(at, 'an object without fields says nothing');
@@ -114,6 +122,7 @@ function objectShape(schema: z.ZodObject, at: string, shapes: Shapes): Shape {
   const changed = fields.filter(({ isOptional, shape }) => isOptional || shape !== plain);
   return {
     toRecord: (value) => {
+      if (changed.length === 0 && isInOrder(value as object, names)) return value;
       const record: Record<string, unknown> = {};
       for (const { name, shape } of fields)
         record[name] = shape.toRecord((value as Record<string, unknown>)[name]) ?? null;
