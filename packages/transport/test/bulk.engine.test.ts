@@ -216,6 +216,28 @@ describe('a connection for bulk', () => {
     expect(heard.lines.get('Normal')).toEqual(['control']);
   });
 
+  it('is let go when control is back, though nobody has anything new to say', () => {
+    const options = { ...soon, resumeTimeoutMs: 500, dialAttemptsMax: 2, backoffMaxMs: 200 };
+    const { world, a, heard } = stage(options, options);
+    const talk = new Talk(a, 'b');
+    for (let i = 0; i < 20 && world.network.live < 2; i++) {
+      talk.post('Normal', 10);
+      world.run(20);
+    }
+    world.run(60);
+    world.network.cutFirst();
+    for (const node of ['a', 'b']) world.network.down.add(world.portOf(node));
+    talk.post('Normal', 3, 8);
+    world.run(3000);
+    const [control, bulk] = a.engine.peers();
+    expect([control?.session, bulk?.line, bulk?.session]).toEqual(['absent', 'bulk', 'up']);
+    expect(bulk?.queued).toBeGreaterThanOrEqual(3);
+    world.network.down.clear();
+    world.run(15_000);
+    expect(a.engine.peers()).toMatchObject([{ session: 'up' }, { line: 'bulk', queued: 0 }]);
+    expect(heard.numbers.get('Normal')?.slice(-3)).toEqual(talk.sent('Normal').slice(-3));
+  });
+
   it('carries streams that are opened from then on; those that there are stay where they are', () => {
     const { world, a, b } = stage();
     const got: number[] = [];

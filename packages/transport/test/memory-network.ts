@@ -237,6 +237,11 @@ export class MemoryNetwork {
     this.#pairs.length = 0;
   }
 
+  /** Breaks the connection that was made first. */
+  cutFirst(): void {
+    for (const stream of this.#pairs.splice(0, 2)) stream.cut();
+  }
+
   /** From now on who has accepted a connection is not read any more, and hears the other side all the same. */
   stopReading(): void {
     for (const [i, stream] of this.#pairs.entries()) if (i % 2 === 1) stream.blackHole = true;

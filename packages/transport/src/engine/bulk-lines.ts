@@ -116,6 +116,14 @@ export class BulkLines {
     if (!isKnown) this.#keys.delete(peer);
   }
 
+  /** Now and then: what is held waits for an answer of control's, and where that could not be reached nobody else may ask it again. */
+  remind(): void {
+    for (const [peer, { bulk, stale }] of this.#openings) {
+      const control = stale && bulk.queued > 0 ? this.#sessions.getOrAdd(peer) : undefined;
+      if (control !== undefined) this.#owner.wake(control);
+    }
+  }
+
   #leave(peer: string): void {
     const opening = this.#openings.get(peer);
     if (opening !== undefined) opening.bulk.held = false;

@@ -29,7 +29,7 @@ import { TransportCore } from '../core/transport-core.ts';
 import { aborted, bug, peerUnknown, transportClosed } from '../errors.ts';
 import { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
-import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
+import { flagBits, flagsOf, frameTypes, type FrameType } from '../wire/frame.ts';
 import { withTrace } from '../wire/trace-context.ts';
 import { fitAnswer } from './answers.ts';
 import type { Call } from './call.ts';
@@ -168,7 +168,10 @@ export class TransportEngine {
       lastStreams: (peer) => this.streams.lastTaken(peer),
       redial: (peer) => this.#ports.directory.lookup(peerOf(peer)) !== undefined,
       isBusy: (delivery) => this.#isBusy(delivery),
-      watched: () => this.metrics.queueDepth.set(this.#sessions.queued()),
+      watched: () => {
+        this.metrics.queueDepth.set(this.#sessions.queued());
+        this.#bulk.remind();
+      },
     });
     this.#effects = new Effects(
       this.#sessions,
@@ -216,10 +219,7 @@ export class TransportEngine {
   ): boolean {
     const traced = traceparent === undefined ? null : withTrace(traceparent, bytes);
     const body = traced ?? bytes;
-    const flags =
-      priorityIndex[priority] |
-      (traced === null ? 0 : flagBits.traced) |
-      (compress ? flagBits.compressed : 0);
+    const flags = flagsOf(priorityIndex[priority], traced !== null, compress);
     const delivery = this.#routes.find(to, priorityIndex[priority]);
     if (delivery === null || !delivery.accepts(body.length) || body.length > delivery.messageBytesMax) {
       this.metrics.messagesDropped.add();
@@ -249,10 +249,8 @@ export class TransportEngine {
     const call = this.#calls.open(delivery, until, timeoutMs, done);
     const type = until === 'answer' ? frameTypes.request : frameTypes.message;
     const flags =
-      priorityIndex[priority] |
-      (until === 'arrival' ? flagBits.acknowledgeNow : 0) |
-      (options.compress === true ? flagBits.compressed : 0) |
-      (traced === null ? 0 : flagBits.traced);
+      flagsOf(priorityIndex[priority], traced !== null, options.compress === true) |
+      (until === 'arrival' ? flagBits.acknowledgeNow : 0);
     call.priority = priorityIndex[priority];
     call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, body, call);
     return call;

@@ -61,6 +61,10 @@ export const flagBits = {
   all: 63,
 } as const;
 
+/** Of a message as its sender gives it. */
+export const flagsOf = (priority: number, isTraced: boolean, compress: boolean): number =>
+  priority | (isTraced ? flagBits.traced : 0) | (compress ? flagBits.compressed : 0);
+
 /** A message up to this size is one frame. */
 export const wholeBytesMax = 73_728;
 /** A larger one is cut in pieces of this size; the last is what is left. */
