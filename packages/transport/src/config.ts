@@ -141,9 +141,13 @@ export const transportConfigSchema = z
     queueBytesMax: z
       .int()
       .min(65_536)
-      .default(24 * 1024 * 1024)
+      .default(17 * 1024 * 1024)
       .describe('Bytes waiting for one peer, unacknowledged ones included.')
-      .meta({ unit: 'bytes', advice: 'Bounds the memory a peer that does not read can cost.' }),
+      .meta({
+        unit: 'bytes',
+        advice:
+          'Bounds the memory a peer that does not read can cost: that grows by nearly twice as much, streams and blocks included.',
+      }),
     readyBytes: z
       .int()
       .min(1024)
