@@ -81,7 +81,9 @@ export class Churn {
   restores(): boolean {
     const replica = this.#leader();
     if (replica === undefined) return false;
-    const { configuration, configurationIndex, commitIndex } = replica.core;
+    const { configuration, configurationIndex, commitIndex, currentTerm, log } = replica.core;
+    // Before that, another may be on its way to the lead whose log holds a change that this one has not heard of.
+    if (log.termAt(commitIndex) !== currentTerm) return false;
     const { voters, outgoing } = configuration;
     const isWhole = voters.length === this.#nodes.length && outgoing.length === 0;
     if (isWhole && configurationIndex <= commitIndex) return true;
