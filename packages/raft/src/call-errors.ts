@@ -21,27 +21,27 @@ export function answerError(
   const retry = answer.submitted && !hasSession ? 'unsafe' : 'safe';
   switch (answer.status) {
     case 'busy':
-      return tooMuchUncommitted();
+      return tooMuchUncommitted(groupId);
     case 'tooManyPending':
-      return tooManyPending();
+      return tooManyPending(groupId);
     case 'sessionExpired':
-      return sessionExpired();
+      return sessionExpired(groupId);
     case 'sequenceTooOld':
-      return sequenceTooOld();
+      return sequenceTooOld(groupId);
     case 'unknown':
-      return outcomeUnknown(retry);
+      return outcomeUnknown(groupId, retry);
     case 'timeout':
       return answer.submitted ? timedOut(groupId, retry) : noLeader(groupId);
     case 'abandoned':
-      return aborted(retry);
+      return aborted(groupId, retry);
   }
 }
 
-const notLeader = (what: string): ClusterError =>
+const notLeader = (groupId: number, what: string): ClusterError =>
   new ClusterError({
     code: 'RAFT_NOT_LEADER',
     fault: 'caller',
-    message: `Only the leader can ${what}, and this node does not lead.`,
+    message: `Only the leader of group ${groupId} can ${what}, and this node does not lead it.`,
     advice: 'Ask the node that status() names as leader.',
     retry: 'safe',
   });
@@ -55,18 +55,18 @@ export const memberInvalid = (nodeId: string): ClusterError =>
     'A name is 1 to 128 letters, digits, dots, underscores or hyphens.',
   );
 
-export function changeError(outcome: Exclude<ChangeOutcome, 'done'>): ClusterError {
+export function changeError(groupId: number, outcome: Exclude<ChangeOutcome, 'done'>): ClusterError {
   switch (outcome) {
     case 'abandoned':
-      return aborted('safe');
+      return aborted(groupId, 'safe');
     case 'notLeader':
-      return notLeader('change who the members are');
+      return notLeader(groupId, 'change who the members are');
     case 'underWay':
     case 'alreadyJoint':
       return new ClusterError({
         code: 'RAFT_CHANGE_UNDER_WAY',
         fault: 'caller',
-        message: 'Members are being changed, or the lead is being handed over, already.',
+        message: `The members of group ${groupId} are being changed, or its lead is being handed over, already.`,
         advice:
           'Wait for the end of that; an explicit joint configuration has to be left by `transition: leave`.',
         retry: 'safe',
@@ -75,8 +75,7 @@ export function changeError(outcome: Exclude<ChangeOutcome, 'done'>): ClusterErr
       return new ClusterError({
         code: 'RAFT_CHANGE_NOT_READY',
         fault: 'environment',
-        message:
-          'This leader has not committed anything yet: what its predecessor changed last is not known.',
+        message: `This leader of group ${groupId} has not committed anything yet: what its predecessor changed last is not known.`,
         advice: 'Try again in a moment; a majority of the voters must run and reach each other.',
         retry: 'safe',
       });
@@ -84,40 +83,46 @@ export function changeError(outcome: Exclude<ChangeOutcome, 'done'>): ClusterErr
       return new ClusterError({
         code: 'RAFT_CHANGE_UNFINISHED',
         fault: 'environment',
-        message: 'The change was begun and is not agreed on in time, or another node leads now.',
+        message: `The change of group ${groupId} was begun and is not agreed on in time, or another node leads now.`,
         advice: 'Look at status().configuration at the leader; asking for the same again is safe.',
         stateChanged: true,
         retry: 'safe',
       });
     case 'notJoint':
-      return changeInvalid('There is no joint configuration to leave.', 'Look at status().configuration.');
+      return changeInvalid(
+        `Group ${groupId} has no joint configuration to leave.`,
+        'Look at status().configuration.',
+      );
     case 'noVoters':
-      return changeInvalid('Nobody would have a vote.', 'Leave at least one voter.');
+      return changeInvalid(`Nobody would have a vote in group ${groupId}.`, 'Leave at least one voter.');
     case 'needsJoint':
-      return changeInvalid('More than one voter changes at once.', 'Let the transition be auto or joint.');
+      return changeInvalid(
+        `More than one voter of group ${groupId} changes at once.`,
+        'Let the transition be auto or joint.',
+      );
     case 'tooManyMembers':
-      return changeInvalid('A group has at most 63 members.', 'Remove some first.');
+      return changeInvalid(`Group ${groupId} would have more than 63 members.`, 'Remove some first.');
   }
 }
 
-export function transferError(outcome: Exclude<TransferOutcome, 'done'>): ClusterError {
+export function transferError(groupId: number, outcome: Exclude<TransferOutcome, 'done'>): ClusterError {
   switch (outcome) {
     case 'abandoned':
-      return aborted('safe');
+      return aborted(groupId, 'safe');
     case 'notLeader':
-      return notLeader('hand its lead over');
+      return notLeader(groupId, 'hand its lead over');
     case 'targetUnknown':
       return new ClusterError({
         code: 'RAFT_TRANSFER_TARGET_UNKNOWN',
         fault: 'caller',
-        message: 'The node that is to lead is not a voter of this group.',
+        message: `The node that is to lead is not a voter of group ${groupId}.`,
         advice: 'Name one of the voters that status() lists.',
       });
     case 'underWay':
       return new ClusterError({
         code: 'RAFT_TRANSFER_UNDER_WAY',
         fault: 'caller',
-        message: 'The lead is being handed over already.',
+        message: `The lead of group ${groupId} is being handed over already.`,
         advice: 'Wait for the outcome of that; it takes no longer than an election timeout.',
         retry: 'safe',
       });
@@ -125,7 +130,7 @@ export function transferError(outcome: Exclude<TransferOutcome, 'done'>): Cluste
       return new ClusterError({
         code: 'RAFT_TRANSFER_FAILED',
         fault: 'environment',
-        message: 'The node that was to lead did not come to lead in time.',
+        message: `The node that was to lead group ${groupId} did not come to lead it in time.`,
         advice: 'Check that it runs, keeps up with the log and reaches a majority, then try again.',
         retry: 'safe',
       });

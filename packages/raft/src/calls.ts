@@ -82,7 +82,7 @@ export class Calls {
     metrics.proposals.add();
     if (this.#waiting.size >= config.pendingProposalsMax) {
       metrics.proposalsFailed.add();
-      return refuse(done, errors.tooManyPending());
+      return refuse(done, errors.tooManyPending(config.groupId));
     }
     const ref = ++this.#refs;
     const kind = draft.session === null ? 'command' : 'sessionCommand';
@@ -120,7 +120,7 @@ export class Calls {
     metrics.reads.add();
     if (this.#waiting.size >= config.pendingProposalsMax) {
       metrics.readsFailed.add();
-      return refuse(done, errors.tooManyPending());
+      return refuse(done, errors.tooManyPending(config.groupId));
     }
     const ref = ++this.#refs;
     const indexOnly: Done<ProposalResult> = (outcome) =>
@@ -150,11 +150,11 @@ export class Calls {
   }
 
   transferred(ref: number, outcome: TransferOutcome): void {
-    this.#ended(ref, outcome === 'done' ? null : transferError(outcome));
+    this.#ended(ref, outcome === 'done' ? null : transferError(this.#options.config.groupId, outcome));
   }
 
   changed(ref: number, outcome: ChangeOutcome): void {
-    this.#ended(ref, outcome === 'done' ? null : changeError(outcome));
+    this.#ended(ref, outcome === 'done' ? null : changeError(this.#options.config.groupId, outcome));
   }
 
   #send(
@@ -193,7 +193,9 @@ export class Calls {
     this.#snapshots.delete(ref);
     if (outcome.status === 'taken') return done?.({ ok: true, value: outcome.index });
     const { reason } = outcome;
-    const error = reason === 'abandoned' ? errors.aborted('safe') : errors.snapshotNotTaken(reason);
+    const { groupId } = this.#options.config;
+    const error =
+      reason === 'abandoned' ? errors.aborted(groupId, 'safe') : errors.snapshotNotTaken(groupId, reason);
     done?.({ ok: false, error });
   }
 

@@ -35,11 +35,11 @@ export function snapshotError(groupId: number, error: unknown): ClusterError {
 }
 
 /** @param reason why none was taken. */
-export const snapshotNotTaken = (reason: string): ClusterError =>
+export const snapshotNotTaken = (groupId: number, reason: string): ClusterError =>
   new ClusterError({
     code: 'RAFT_SNAPSHOT_FAILED',
     fault: 'environment',
-    message: `No snapshot was taken: ${reason}`,
+    message: `No snapshot of group ${groupId} was taken: ${reason}`,
     advice: 'The log goes on, and grows until one succeeds; mend the cause, then ask again.',
     retry: 'safe',
   });
@@ -172,39 +172,37 @@ export const sessionInvalid = (): ClusterError =>
     advice: 'Count a sequence up by one for each new command, and keep it when a command is repeated.',
   });
 
-export const tooMuchUncommitted = (): ClusterError =>
+export const tooMuchUncommitted = (groupId: number): ClusterError =>
   new ClusterError({
     code: 'RAFT_BUSY',
     fault: 'environment',
-    message:
-      'More is proposed than gets committed: what the leader may take before a majority has it (uncommittedBytesMax) is used up, and the proposal was not taken.',
+    message: `More is proposed to group ${groupId} than gets committed: what its leader may take before a majority has it (uncommittedBytesMax) is used up, and the proposal was not taken.`,
     advice:
       'Try again after a pause; a majority of the voters must keep up, or uncommittedBytesMax be raised.',
   });
 
-export const tooManyPending = (): ClusterError =>
+export const tooManyPending = (groupId: number): ClusterError =>
   new ClusterError({
     code: 'RAFT_BUSY',
     fault: 'environment',
-    message:
-      'As many proposals and reads of this node wait for an answer as may (pendingProposalsMax): this one was not taken.',
+    message: `As many proposals and reads of this node wait for an answer of group ${groupId} as may (pendingProposalsMax): this one was not taken.`,
     advice: 'Try again when some have been answered, keep fewer under way, or raise pendingProposalsMax.',
   });
 
-export const sessionExpired = (): ClusterError =>
+export const sessionExpired = (groupId: number): ClusterError =>
   new ClusterError({
     code: 'RAFT_SESSION_EXPIRED',
     fault: 'caller',
-    message: 'The client session is not open (any more); the command was not applied.',
+    message: `The client session is not open (any more) in group ${groupId}; the command was not applied.`,
     advice:
       'Open a new session. Whether an earlier attempt of this command was applied is not known any more.',
   });
 
-export const sequenceTooOld = (): ClusterError =>
+export const sequenceTooOld = (groupId: number): ClusterError =>
   new ClusterError({
     code: 'RAFT_SEQUENCE_TOO_OLD',
     fault: 'caller',
-    message: 'The sequence lies behind the results that its session remembers; the command was not applied.',
+    message: `The sequence lies behind the results that its session in group ${groupId} remembers; the command was not applied.`,
     advice: 'Keep fewer commands of a session under way at once than sessionResultsMax.',
   });
 
@@ -236,22 +234,21 @@ export const readTimedOut = (groupId: number): ClusterError =>
     retry: 'safe',
   });
 
-export const aborted = (retry: 'safe' | 'unsafe'): ClusterError =>
+export const aborted = (groupId: number, retry: 'safe' | 'unsafe'): ClusterError =>
   new ClusterError({
     code: 'RAFT_ABORTED',
     fault: 'caller',
-    message:
-      retry === 'safe' ? 'The call was aborted.' : 'The call was aborted after the proposal had been made.',
+    message: `The call on group ${groupId} was aborted${retry === 'safe' ? '' : ' after the proposal had been made'}.`,
     advice: adviceFor(retry),
     stateChanged: retry === 'unsafe',
     retry,
   });
 
-export const outcomeUnknown = (retry: 'safe' | 'unsafe'): ClusterError =>
+export const outcomeUnknown = (groupId: number, retry: 'safe' | 'unsafe'): ClusterError =>
   new ClusterError({
     code: 'RAFT_OUTCOME_UNKNOWN',
     fault: 'environment',
-    message: 'The leader changed while the proposal was with it: it may be applied, now or later, or never.',
+    message: `The leader of group ${groupId} changed while the proposal was with it: it may be applied, now or later, or never.`,
     advice: adviceFor(retry),
     stateChanged: retry === 'unsafe',
     retry,

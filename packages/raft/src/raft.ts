@@ -56,17 +56,17 @@ export class Raft {
    * `RAFT_COMMAND_TOO_LARGE`, `RAFT_SESSION_EXPIRED`, `RAFT_SEQUENCE_TOO_OLD`, `RAFT_SESSION_INVALID`, `RAFT_STOPPED`
    */
   propose(command: Uint8Array, options: ProposeOptions & WaitOptions = {}): Promise<ProposalResult> {
-    return abortable(options.signal, (done) => this.#replica.propose(command, options, done));
+    return this.#abortable(options.signal, (done) => this.#replica.propose(command, options, done));
   }
 
   /** Opens a client session; its id goes with a sequence into `propose` (thesis 6.3). `owner`: at most 256 bytes, kept with it. */
   openSession(options: WaitOptions & { readonly owner?: string | undefined } = {}): Promise<number> {
-    return abortable(options.signal, (done) => this.#replica.openSession(done, options));
+    return this.#abortable(options.signal, (done) => this.#replica.openSession(done, options));
   }
 
   /** A linearizable point: what was agreed on before the call is applied here when it resolves. */
   barrier(options: WaitOptions = {}): Promise<number> {
-    return abortable(options.signal, (done) => this.#replica.barrier(done, options));
+    return this.#abortable(options.signal, (done) => this.#replica.barrier(done, options));
   }
 
   /** '' when its opening named nobody; undefined: not applied here yet or, once index `clientId` is applied, closed again. */
@@ -82,7 +82,7 @@ export class Raft {
    * @throws ClusterError `RAFT_TIMEOUT`, `RAFT_ABORTED`, `RAFT_BUSY`, `RAFT_STOPPED`; repeating is always safe.
    */
   read(options: ReadOptions & WaitOptions = {}): Promise<number> {
-    return abortable(options.signal, (done) => this.#replica.read(done, options));
+    return this.#abortable(options.signal, (done) => this.#replica.read(done, options));
   }
 
   /**
@@ -93,7 +93,7 @@ export class Raft {
    * `RAFT_ABORTED`, `RAFT_STOPPED`
    */
   transferLeadership(to: string, options: WaitOptions = {}): Promise<void> {
-    return abortable(options.signal, (done) => this.#replica.transferLeadership(to, done, options));
+    return this.#abortable(options.signal, (done) => this.#replica.transferLeadership(to, done, options));
   }
 
   /**
@@ -103,7 +103,7 @@ export class Raft {
    * @throws ClusterError `RAFT_SNAPSHOTS_NOT_SUPPORTED`, `RAFT_SNAPSHOT_FAILED`, `RAFT_ABORTED`, `RAFT_STOPPED`
    */
   snapshot(options: Pick<WaitOptions, 'signal'> = {}): Promise<number> {
-    return abortable(options.signal, (done) => this.#replica.snapshot(done));
+    return this.#abortable(options.signal, (done) => this.#replica.snapshot(done));
   }
 
   /**
@@ -117,7 +117,7 @@ export class Raft {
    * `RAFT_CHANGE_UNFINISHED`, `RAFT_ABORTED`, `RAFT_STOPPED`; repeating is always safe.
    */
   changeMembers(changes: readonly MemberChange[], options: ChangeOptions & WaitOptions = {}): Promise<void> {
-    return abortable(options.signal, (done) => this.#replica.changeMembers(changes, done, options));
+    return this.#abortable(options.signal, (done) => this.#replica.changeMembers(changes, done, options));
   }
 
   status(): RaftStatus {
@@ -139,15 +139,15 @@ export class Raft {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
-}
 
-function abortable<T>(signal: AbortSignal | undefined, start: (done: Done<T>) => () => void): Promise<T> {
-  if (signal?.aborted) return Promise.reject(aborted('safe'));
-  let giveUp: (() => void) | undefined;
-  const onAbort = (): void => giveUp?.();
-  signal?.addEventListener('abort', onAbort, { once: true });
-  const result = toPromise<T>((done) => {
-    giveUp = start(done);
-  });
-  return result.finally(() => signal?.removeEventListener('abort', onAbort));
+  #abortable<T>(signal: AbortSignal | undefined, start: (done: Done<T>) => () => void): Promise<T> {
+    if (signal?.aborted) return Promise.reject(aborted(this.#replica.config.groupId, 'safe'));
+    let giveUp: (() => void) | undefined;
+    const onAbort = (): void => giveUp?.();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const result = toPromise<T>((done) => {
+      giveUp = start(done);
+    });
+    return result.finally(() => signal?.removeEventListener('abort', onAbort));
+  }
 }
