@@ -1,7 +1,7 @@
 /** What is said of the rounds of a measurement. */
 export interface Measurement {
   readonly median: number;
-  /** Interquartile range of the rounds, as a share of the median. */
+  /** Interquartile range of the rounds, as a share of the median; 0 where nothing differs, be it from nothing. */
   readonly spread: number;
 }
 
@@ -14,7 +14,8 @@ export interface Ratio {
 export function summarize(values: readonly number[]): Measurement {
   const sorted = ascending(values);
   const median = quantile(sorted, 0.5);
-  return { median, spread: (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / median };
+  const range = quantile(sorted, 0.75) - quantile(sorted, 0.25);
+  return { median, spread: range === 0 ? 0 : range / median };
 }
 
 /**

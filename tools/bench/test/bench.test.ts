@@ -5,6 +5,7 @@ describe('a measurement', () => {
   it('is the median of the rounds, and how far their middle half spreads', () => {
     expect(summarize([5, 1, 3, 2, 4])).toEqual({ median: 3, spread: 2 / 3 });
     expect(summarize([1, 1, 1, 100])).toEqual({ median: 1, spread: 24.75 });
+    expect(summarize([0, 0])).toEqual({ median: 0, spread: 0 });
   });
 
   it('runs the contenders in turns, each equally often', () => {
