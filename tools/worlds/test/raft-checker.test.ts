@@ -208,6 +208,25 @@ describe('the checker of Raft objects to', () => {
     expect(look()).toBe('configuration safety');
   });
 
+  test('4.1: and not to a step from what came in the place of another configuration, at the same index', () => {
+    const { a, b, look } = stage([2, 2]);
+    b.log = [entry(2), entry(2)];
+    a.log = [entry(1)];
+    a.configurationIndex = 1;
+    a.configuration = { voters: ['a', 'b'], outgoing: [] };
+    expect(look()).toBeNull();
+    a.term = 2;
+    a.log = [entry(2), entry(2)];
+    a.configuration = { voters: ['a', 'b', 'c', 'd'], outgoing: [] };
+    expect(look()).toBeNull();
+    a.role = 'leader';
+    a.commitIndex = 1;
+    expect(look()).toBeNull();
+    a.configurationIndex = 2;
+    a.configuration = { voters: ['a', 'b', 'c', 'd', 'e'], outgoing: [] };
+    expect(look()).toBeNull();
+  });
+
   test('4.3: a commit by one majority of two, and not one by both', () => {
     const both = stage([1], ['a', 'b', 'd', 'e']);
     const one = stage([1], ['a', 'b', 'c']);

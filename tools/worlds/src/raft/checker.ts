@@ -133,7 +133,9 @@ export class RaftChecker {
       this.#followLog(node, seen);
       if (seen.logged.latest !== seen.loggedBefore) this.#quorumLog.configurationsChanged();
       if (view.commitIndex !== seen.commitIndex) this.#commitMoved(node, seen);
-      if (view.configurationIndex !== seen.configurationIndex) this.#configurationMoved(node, seen);
+      // Whoever does not lead may be given another in the place of the one it had, at the same index: by entries or by a snapshot.
+      if (view.configurationIndex !== seen.configurationIndex || seen.role !== 'leader')
+        this.#configurationMoved(node, seen);
     }
     this.#quorumLog.look(this.#seen);
   }
