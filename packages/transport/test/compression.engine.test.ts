@@ -239,6 +239,16 @@ describe('compressed bytes of a peer', () => {
     expect(b.metrics.value('messages_expanded')).toBe(1);
   });
 
+  it('that are said to be an answer are not expanded, when nobody waits for it', () => {
+    const answer = frame(body(60_000, deflated(60_000)));
+    answer[4] = frameTypes.response;
+    const { b, got, heard } = attack([answer, frame(body(60_000, deflated(60_000)), 2)]);
+    expect(b.metrics.value('messages_expanded')).toBe(1);
+    expect(got).toHaveLength(1);
+    expect(heard).not.toContain('TRANSPORT_');
+    expect(attack([answer], { ...on, compression: 'off' }).heard).toContain('COMPRESSION_REFUSED');
+  });
+
   it.each<[string, string, Uint8Array]>([
     [
       'are a bomb: 10 MB for the thousand announced',

@@ -1,6 +1,13 @@
 /** Peers with a good certificate and bad manners. */
 import { describe, expect, it } from 'vitest';
-import { encodeFrame, frameTypes, headerBytes, type SecureStream, writeHeader } from '@cluster/transport';
+import {
+  encodeFrame,
+  flagBits,
+  frameTypes,
+  headerBytes,
+  type SecureStream,
+  writeHeader,
+} from '@cluster/transport';
 import { type Booted, type BootOptions, EngineWorld, number, toNumber } from './engine-world.ts';
 import { greeting } from './greeting.ts';
 
@@ -19,6 +26,21 @@ function frame(
   return bytes;
 }
 
+/** What `x` has begun to say. */
+interface Spoken {
+  readonly ended: boolean;
+  more(...said: Uint8Array[]): void;
+  /** The stream of the first frame of that type that it has heard. */
+  streamOf(frameType: number): number;
+}
+
+function streamOf(bytes: Uint8Array, frameType: number): number {
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < bytes.length; at += headerBytes + view.getUint32(at))
+    if (bytes[at + 4] === frameType) return view.getUint32(at + 8);
+  throw new Error(`no frame of type ${frameType}`);
+}
+
 /** A node `b`, which keeps what it has handled, and strangers who say what they like to it. */
 class Stage {
   readonly world = new EngineWorld(1);
@@ -34,16 +56,31 @@ class Stage {
   }
 
   /** `x` says this; what became of its connection. */
-  say(...said: Uint8Array[]): { readonly ended: boolean } {
-    const outcome = { ended: false };
-    const end = (): void => void (outcome.ended = true);
+  say(...said: Uint8Array[]): Spoken {
+    let ended = false;
+    const heard: number[] = [];
+    let stream: SecureStream | null = null;
+    const end = (): void => void (ended = true);
     const port = this.world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
-    const handlers = { onData: () => undefined, onEnd: end, onClose: end };
+    const onData = (bytes: Uint8Array): void => void heard.push(...bytes);
+    const handlers = { onData, onEnd: end, onClose: end };
+    const more = (...words: Uint8Array[]): void => {
+      for (const bytes of words) stream?.write(bytes);
+      this.world.run(50);
+    };
     port.dial({ host: 'memory', port: this.world.portOf('b') }, handlers, 1000, (dialled) => {
-      if (dialled.ok) for (const bytes of said) dialled.value.write(bytes);
+      if (!dialled.ok) return;
+      stream = dialled.value;
+      for (const bytes of said) stream.write(bytes);
     });
     this.world.run(50);
-    return outcome;
+    return {
+      get ended() {
+        return ended;
+      },
+      more,
+      streamOf: (frameType) => streamOf(Uint8Array.from(heard), frameType),
+    };
   }
 }
 
@@ -76,6 +113,79 @@ describe('oversized and negative lengths', () => {
     chunk[7] = 0;
     expect(stage.say(hello(), chunk).ended).toBe(true);
     expect(stage.b.metrics.value('frames_rejected', { reason: 'oversized' })).toBe(1);
+  });
+});
+
+describe('large answers', () => {
+  const MiB = 1024 * 1024;
+  /** The frames of an answer: it begins with a chunk that claims so many bytes. */
+  function answer(priority: number, stream: number, sequence: number, claimed = 16 * MiB): Uint8Array {
+    const chunk = frame(frameTypes.chunk, sequence, number(stream), claimed);
+    writeHeader(chunk, 0, 4, frameTypes.chunk, priority, 1, claimed, sequence);
+    return chunk;
+  }
+  function stage(): { stage: Stage; large: number[] } {
+    const large: number[] = [];
+    const allocate = (bytes: number): Uint8Array => {
+      if (bytes >= MiB) large.push(bytes);
+      return new Uint8Array(bytes);
+    };
+    return { stage: new Stage({ allocate }), large };
+  }
+
+  it('that nobody has asked for are passed over: nothing is gathered, whatever they claim', () => {
+    const { stage: one, large } = stage();
+    const chunks = [0, 1, 2, 3].map((priority) => answer(priority, 9, priority + 1));
+    expect(one.say(hello(), ...chunks, frame(frameTypes.message, 5, number(1))).ended).toBe(false);
+    expect(large).toEqual([]);
+    expect(one.handled).toEqual([1]);
+  });
+
+  it('to a request are gathered, one of its priority; when all requests have ended, no more', () => {
+    const { stage: one, large } = stage();
+    const x = one.say(hello());
+    const outcomes: string[] = [];
+    one.b.engine.call('x', type, number(1), { priority: 'Low', timeoutMs: 500 }, (outcome) => {
+      outcomes.push(outcome.ok ? `${outcome.value.length} bytes` : outcome.error.code);
+    });
+    one.world.run(50);
+    const stream = x.streamOf(frameTypes.request);
+    // In other priorities nothing was asked, a ping is no question, and of each there is one lane.
+    one.b.engine.ping('x', 500, () => undefined);
+    x.more(answer(0, stream, 1), answer(2, stream, 2));
+    expect(large).toEqual([]);
+    x.more(answer(3, stream, 3, MiB));
+    expect(large).toEqual([MiB]);
+    one.world.run(600);
+    expect(outcomes).toEqual(['TRANSPORT_TIMEOUT']);
+    const givenUp = new Uint8Array(headerBytes);
+    writeHeader(givenUp, 0, 0, frameTypes.void, flagBits.completes | 3, 1, 0, 4);
+    x.more(givenUp, answer(3, stream, 5));
+    expect(large).toEqual([MiB]);
+    expect(x.ended).toBe(false);
+  });
+
+  it("that began before anything was asked are nobody's answer, wherever they end", () => {
+    const { stage: one } = stage();
+    const x = one.say(hello(), answer(2, 0, 1, 20));
+    const outcomes: string[] = [];
+    one.b.engine.call('x', type, number(1), {}, (outcome) => {
+      outcomes.push(outcome.ok ? `${outcome.value.length} bytes` : outcome.error.code);
+    });
+    one.world.run(50);
+    const stream = x.streamOf(frameTypes.request);
+    const last = (sequence: number): Uint8Array => {
+      const bytes = frame(frameTypes.response, sequence, new Uint8Array(16), stream);
+      bytes[5] = 2 | flagBits.completes;
+      return bytes;
+    };
+    x.more(last(2));
+    expect(outcomes).toEqual([]);
+    x.more(answer(2, 0, 3, 20), last(4));
+    expect(outcomes).toEqual(['20 bytes']);
+    // They have to add up all the same.
+    x.more(answer(2, 0, 5, 20), answer(2, 0, 6, 21));
+    expect(x.ended).toBe(true);
   });
 });
 

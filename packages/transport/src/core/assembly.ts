@@ -1,8 +1,13 @@
 import { type Allocate, zeroed } from '../wire/slab.ts';
 
-/** Large messages that are coming in, chunk by chunk: at most one for each lane, gathered where its announced length has room. */
+/**
+ * Large messages that are coming in, chunk by chunk: at most one for each lane, gathered where its announced length has room. What nobody
+ * waits for is passed over: its chunks have to add up all the same, and nothing is kept of them.
+ */
 export class Assembly {
   readonly #buffers: (Uint8Array | null)[] = Array.from({ length: laneCount }, () => null);
+  /** 0: nothing has begun. */
+  readonly #totals = new Uint32Array(laneCount);
   readonly #have = new Uint32Array(laneCount);
   readonly #allocate: Allocate;
 
@@ -12,12 +17,12 @@ export class Assembly {
 
   /** True when the next chunk of this lane begins a message. */
   isEmpty(lane: number): boolean {
-    return this.#buffers[lane] === null;
+    return this.total(lane) === 0;
   }
 
   /** The length of the message that is coming in; 0 when there is none. */
   total(lane: number): number {
-    return this.#buffers[lane]?.length ?? 0;
+    return this.#totals[lane] as number;
   }
 
   /** Where the next `length` bytes of a message that has begun will stand, so that they can be read to there; null when they do not fit. */
@@ -27,31 +32,41 @@ export class Assembly {
     return buffer === null || have + length > buffer.length ? null : buffer.subarray(have, have + length);
   }
 
-  /** A chunk that is not the last. False when it does not fit. */
-  add(lane: number, total: number, chunk: Uint8Array): boolean {
-    const buffer = (this.#buffers[lane] ??= this.#allocate(total));
+  /** A chunk that is not the last. False when it does not fit. @param isWanted of the first: what follows is kept. */
+  add(lane: number, total: number, chunk: Uint8Array, isWanted = true): boolean {
     const have = this.#have[lane] as number;
-    if (buffer.length !== total || chunk.length === 0 || have + chunk.length >= total) return false;
-    if (!isAt(chunk, buffer, have)) buffer.set(chunk, have);
+    const begun = this.total(lane);
+    if ((begun > 0 && begun !== total) || chunk.length === 0 || have + chunk.length >= total) return false;
+    if (begun === 0) {
+      this.#totals[lane] = total;
+      this.#buffers[lane] = isWanted ? this.#allocate(total) : null;
+    }
+    const buffer = this.#buffers[lane] ?? null;
+    if (buffer !== null && !isAt(chunk, buffer, have)) buffer.set(chunk, have);
     this.#have[lane] = have + chunk.length;
     return true;
   }
 
-  /** The last chunk: the whole message, or null when it does not end there. */
-  finish(lane: number, chunk: Uint8Array): Uint8Array | null {
+  /** The last chunk: the whole message, `passedOver`, or null when it does not end there. */
+  finish(lane: number, chunk: Uint8Array): Uint8Array | typeof passedOver | null {
     const buffer = this.#buffers[lane] ?? null;
     const have = this.#have[lane] as number;
-    if (buffer === null || have + chunk.length !== buffer.length) return null;
-    if (!isAt(chunk, buffer, have)) buffer.set(chunk, have);
+    const total = this.total(lane);
+    if (total === 0 || have + chunk.length !== total) return null;
+    if (buffer !== null && !isAt(chunk, buffer, have)) buffer.set(chunk, have);
     this.drop(lane);
-    return buffer;
+    return buffer ?? passedOver;
   }
 
   drop(lane: number): void {
     this.#buffers[lane] = null;
+    this.#totals[lane] = 0;
     this.#have[lane] = 0;
   }
 }
+
+/** Nobody has waited for it. */
+export const passedOver = 'passed over';
 
 /** It was read to where it belongs. */
 const isAt = (chunk: Uint8Array, buffer: Uint8Array, at: number): boolean =>

@@ -9,6 +9,8 @@ export class CallTable<T extends { readonly stream: number }> {
   #places: (T | undefined)[] = Array.from({ length: 64 });
   #size = 0;
   #next: number;
+  /** How many wait for an answer, by priority: counted by who adds them. */
+  readonly answersDue = new Uint32Array(4);
 
   /** @param next the first number. */
   constructor(next = 1) {

@@ -10,14 +10,13 @@ import type { Delivery } from './delivery.ts';
 export class Call implements PendingCall, Waiter, Deadline {
   readonly stream: number;
   readonly delivery: Delivery;
-  /** `answer`: the peer's handler ends it; `arrival`: the acknowledgement does. */
-  readonly until: 'answer' | 'arrival';
+  readonly until: PendingCall['until'];
+  /** In which its frame goes, as the frame header has it. */
+  readonly priority: number;
   readonly startedMs: number;
   readonly timeoutMs: number;
   /** Its frame, until the peer has it; null for a ping. */
   outgoing: Outgoing | null = null;
-  /** In which its frame goes, as the frame header has it. */
-  priority = 0;
   dueTick = 0;
   previous: Deadline | null = null;
   next: Deadline | null = null;
@@ -30,7 +29,8 @@ export class Call implements PendingCall, Waiter, Deadline {
 
   constructor(
     delivery: Delivery,
-    until: 'answer' | 'arrival',
+    until: PendingCall['until'],
+    priority: number,
     timeoutMs: number,
     nowMs: number,
     wheel: DeadlineWheel,
@@ -40,12 +40,14 @@ export class Call implements PendingCall, Waiter, Deadline {
     this.stream = delivery.calls.nextStream();
     this.delivery = delivery;
     this.until = until;
+    this.priority = priority;
     this.startedMs = nowMs;
     this.timeoutMs = timeoutMs;
     this.#wheel = wheel;
     this.#onTimeout = onTimeout;
     this.#done = done;
     delivery.calls.add(this);
+    this.#countAnswers(1);
     wheel.add(this, nowMs + timeoutMs);
     this.#armed = true;
   }
@@ -100,8 +102,15 @@ export class Call implements PendingCall, Waiter, Deadline {
     if (this.#armed) this.#wheel.remove(this);
     this.#armed = false;
     this.delivery.calls.delete(this.stream);
+    this.#countAnswers(-1);
     if (this.outgoing !== null) this.outgoing.waiter = null;
     return done;
+  }
+
+  /** A large answer is gathered only where one is due. */
+  #countAnswers(more: 1 | -1): void {
+    const { answersDue } = this.delivery.calls;
+    if (this.until === 'answer') answersDue[this.priority] = (answersDue[this.priority] as number) + more;
   }
 }
 

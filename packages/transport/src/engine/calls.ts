@@ -20,11 +20,17 @@ export class Calls {
     this.#onTimeout = onTimeout;
   }
 
-  open(delivery: Delivery, until: 'answer' | 'arrival', timeoutMs: number, done: Done<Uint8Array>): Call {
+  open(
+    delivery: Delivery,
+    until: Call['until'],
+    priority: number,
+    timeoutMs: number,
+    done: Done<Uint8Array>,
+  ): Call {
     const nowMs = this.#clock.nowMs();
     // The wheel stands still while nobody waits.
     if (this.#wheel.size === 0) this.#wheel.advance(nowMs);
-    const call = new Call(delivery, until, timeoutMs, nowMs, this.#wheel, this.#onTimeout, done);
+    const call = new Call(delivery, until, priority, timeoutMs, nowMs, this.#wheel, this.#onTimeout, done);
     this.#timer ??= this.#clock.setTimer(tickMs, this.#tick);
     return call;
   }

@@ -6,7 +6,8 @@ import type { Tally } from '../core/tally.ts';
 /** A call of ours, as the session sees it. */
 export interface PendingCall {
   readonly stream: number;
-  readonly until: 'answer' | 'arrival';
+  /** `answer`: the peer's handler ends it; `arrival`: the acknowledgement does; `pong`: it is a ping. */
+  readonly until: 'answer' | 'arrival' | 'pong';
   readonly startedMs: number;
   /** It has been on the wire. */
   readonly sent: boolean;

@@ -246,12 +246,11 @@ export class TransportEngine {
       done({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
     }
-    const call = this.#calls.open(delivery, until, timeoutMs, done);
+    const call = this.#calls.open(delivery, until, priorityIndex[priority], timeoutMs, done);
     const type = until === 'answer' ? frameTypes.request : frameTypes.message;
     const flags =
       flagsOf(priorityIndex[priority], traced !== null, options.compress === true) |
       (until === 'arrival' ? flagBits.acknowledgeNow : 0);
-    call.priority = priorityIndex[priority];
     call.outgoing = this.#enqueue(delivery, type, flags, typeId, call.stream, body, call);
     return call;
   }
@@ -267,7 +266,7 @@ export class TransportEngine {
       report({ ok: false, error: refused ?? peerUnknown(to) });
       return null;
     }
-    const call = this.#calls.open(delivery, 'answer', timeoutMs, report);
+    const call = this.#calls.open(delivery, 'pong', priorityIndex.Critical, timeoutMs, report);
     delivery.pings.add(call.stream);
     this.#routes.wake(delivery);
     if (delivery.connection !== null) this.#connections.ping(delivery.connection.id, call.stream);

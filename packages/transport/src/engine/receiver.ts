@@ -1,6 +1,7 @@
 /** What to do with each frame of an admitted connection. */
 import { type ClusterError, describeError, type Logger } from '@cluster/core';
 import type { TransportConfig } from '../config.ts';
+import { passedOver } from '../core/assembly.ts';
 import { messageOverheadBytes, type ReceiveCredit } from '../core/credit.ts';
 import { priorityIndex } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -10,6 +11,7 @@ import type { encodeFrame } from '../wire/frame.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError, type RemoteError } from '../wire/messages.ts';
 import { traceBytes } from '../wire/trace-context.ts';
+import { doNotAddUp, type Fault, laneOf, overWindow, takeChunk, takeVoid } from './chunks.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
 import type { Expander } from './compression.ts';
 import type { EngineHandler, Handlers, Unhandled } from './handlers.ts';
@@ -45,7 +47,8 @@ export interface ReceiverOwner {
 }
 
 const empty = new Uint8Array(0);
-const noTrace = 'a trace context that is not there';
+const noTrace: Fault = { label: 'trace', reason: 'a trace context that is not there' };
+const unfitting = 'a frame that fits no stream, or no room of one';
 const overloaded: Unhandled = { code: 'TRANSPORT_OVERLOADED', label: 'overloaded' };
 const violation = (reason: string): Refusal => ({ code: 'TRANSPORT_PROTOCOL_ERROR', reason });
 
@@ -138,32 +141,42 @@ export class Receiver {
     stream: number,
     payload: Uint8Array,
   ): boolean {
-    if (type === frameTypes.chunk) return this.#chunk(connection, delivery, flags, typeId, stream, payload);
-    if (type === frameTypes.void) return this.#void(connection, delivery, flags, typeId, stream);
+    if (type === frameTypes.chunk) {
+      const fault = takeChunk(delivery, flags, typeId, stream, payload, this.#messageBytesMax);
+      return fault === null || this.#violated(connection, fault);
+    }
+    if (type === frameTypes.void) {
+      const fault = takeVoid(delivery, flags, typeId, stream);
+      return fault === null || this.#violated(connection, fault);
+    }
     if (type === frameTypes.cancel) {
       this.#cancel(delivery, stream);
       return true;
     }
     if (type >= frameTypes.open) {
-      const fault = this.#owner.stream(delivery, type, flags, typeId, stream, payload);
-      const reason = fault === 'trace' ? noTrace : 'a frame that fits no stream, or no room of one';
-      return fault === null || this.#violated(connection, fault, reason);
+      const label = this.#owner.stream(delivery, type, flags, typeId, stream, payload);
+      if (label === null) return true;
+      return this.#violated(connection, label === 'trace' ? noTrace : { label, reason: unfitting });
     }
     const isMessage = type === frameTypes.message || type === frameTypes.request;
     const isCompressed = (flags & flagBits.compressed) !== 0;
     const priority = flags & flagBits.priority;
-    let whole: Uint8Array | null = payload;
+    let whole = payload;
     if ((flags & flagBits.completes) !== 0) {
-      whole = delivery.assembly.finish(isMessage ? priority : priority + 4, payload);
-      if (whole === null) return this.#violated(connection, 'chunk', 'chunks that do not add up');
+      const finished = delivery.assembly.finish(laneOf(flags, !isMessage), payload);
+      if (finished === null) return this.#violated(connection, doNotAddUp);
+      if (finished === passedOver) return true;
+      whole = finished;
     } else if (
       isMessage &&
       !isCompressed &&
       !delivery.receiveCredit.charge(priority, messageOverheadBytes + payload.length)
     ) {
-      return this.#violated(connection, 'credit', 'it sends more than it may');
+      return this.#violated(connection, overWindow);
     }
     if (isCompressed) {
+      // An answer that nobody waits for is not worth the time it takes.
+      if (!isMessage && delivery.compresses && delivery.calls.get(stream) === undefined) return true;
       const expanded = this.#expander.expand(delivery, flags, whole, isMessage);
       if ('refusal' in expanded) {
         this.#owner.broken(connection, expanded.label, expanded.refusal);
@@ -172,7 +185,7 @@ export class Receiver {
       whole = expanded;
     }
     if ((flags & flagBits.traced) !== 0 && (!isMessage || whole.length < traceBytes))
-      return this.#violated(connection, 'trace', noTrace);
+      return this.#violated(connection, noTrace);
     this.#metrics.messagesReceived.add();
     const { lastHeardMs } = connection;
     if (type === frameTypes.message) this.#message(connection, delivery, flags, typeId, stream, whole);
@@ -181,55 +194,9 @@ export class Receiver {
     return true;
   }
 
-  #violated(connection: WireConnection, label: string, reason: string): false {
+  #violated(connection: WireConnection, { label, reason }: Fault): false {
     this.#owner.broken(connection, label, violation(reason));
     return false;
-  }
-
-  #chunk(
-    connection: WireConnection,
-    delivery: Delivery,
-    flags: number,
-    typeId: number,
-    total: number,
-    payload: Uint8Array,
-  ): boolean {
-    const priority = flags & flagBits.priority;
-    const ofAnswer = typeId === 1;
-    const lane = ofAnswer ? priority + 4 : priority;
-    const { assembly, receiveCredit } = delivery;
-    if (assembly.isEmpty(lane)) {
-      if (total > this.#messageBytesMax)
-        return this.#violated(connection, 'oversized', 'a message too large');
-      if (!ofAnswer && !receiveCredit.charge(priority, messageOverheadBytes + total))
-        return this.#violated(connection, 'credit', 'it sends more than it may');
-    }
-    if (assembly.add(lane, total, payload)) return true;
-    return this.#violated(connection, 'chunk', 'chunks that do not add up');
-  }
-
-  /** Its sender has given up the message that had this number, or the rest of the one that came in chunks. */
-  #void(
-    connection: WireConnection,
-    delivery: Delivery,
-    flags: number,
-    typeId: number,
-    cost: number,
-  ): boolean {
-    const priority = flags & flagBits.priority;
-    const ofAnswer = typeId === 1;
-    const lane = ofAnswer ? priority + 4 : priority;
-    const { assembly, receiveCredit } = delivery;
-    const begun = (flags & flagBits.completes) !== 0 && !assembly.isEmpty(lane);
-    // By the chunks that came: less than the whole, when what comes is compressed.
-    const charged = begun && !ofAnswer ? messageOverheadBytes + assembly.total(lane) : 0;
-    if (begun) assembly.drop(lane);
-    // What is given back must have been charged: else the peer would win room that it has not.
-    if (cost < charged) return this.#violated(connection, 'credit', 'it gives up less than it has begun');
-    if (cost === 0) return true;
-    receiveCredit.skip(priority, cost - charged);
-    receiveCredit.consume(priority, charged);
-    return true;
   }
 
   #cancel(delivery: Delivery, stream: number): void {
