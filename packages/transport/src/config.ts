@@ -265,7 +265,7 @@ export const transportConfigSchema = z
       .max(1_048_576)
       .default(4096)
       .describe(
-        'Sessions and boots of peers that are over and remembered, so that nobody can begin them again; the oldest is forgotten first.',
+        'Sessions and boots of peers that are over and remembered, so that nobody can begin them again, and, for each type with a limit, peers that have left and what was left of theirs; the oldest is forgotten first.',
       )
       .meta({ advice: 'Each takes some 200 bytes, once it has ended.' }),
     pastSessionsMs: ms(3_600_000, 0, 7 * 86_400_000)

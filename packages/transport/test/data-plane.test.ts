@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Prng } from '@cluster/core';
 import { Assembly } from '../src/core/assembly.ts';
+import { TokenBuckets } from '../src/core/rate-limit.ts';
 import { CallTable } from '../src/core/call-table.ts';
 import { type Deadline, DeadlineWheel } from '../src/core/deadlines.ts';
 import { Fifo } from '../src/core/fifo.ts';
@@ -407,6 +408,22 @@ describe('the assembly of a large message', () => {
     const whole = assembly.finish(2, Uint8Array.of(9, 10)) as Uint8Array;
     expect([...whole]).toEqual([1, 2, 3, 4, 5, 6, 9, 10]);
     expect(whole.buffer).toBe(place.buffer);
+  });
+});
+
+describe('token buckets', () => {
+  it('of too many are forgotten, full ones first, because that changes nothing', () => {
+    const buckets = new TokenBuckets({ perSecond: 1, burst: 2 }, 3);
+    const taken = (name: string, nowMs: number): number =>
+      [1, 2, 3].filter(() => buckets.take(name, nowMs)).length;
+    expect([taken('a', 0), taken('b', 0), buckets.take('c', 500)]).toEqual([2, 2, true]);
+    expect(buckets.take('a', 1000)).toBe(true);
+    // c is full, and goes; b, which was asked before it, does not.
+    expect(taken('d', 1500)).toBe(2);
+    expect(taken('b', 1500)).toBe(1);
+    // None is full: that of a was asked longest ago.
+    expect(taken('e', 1600)).toBe(2);
+    expect(taken('a', 1600)).toBe(2);
   });
 });
 

@@ -941,6 +941,47 @@ describe('what a peer may send', () => {
     expect(handled - before).toBe(5);
   });
 
+  it('is limited by who it is: leaving and coming again, or another process of the name, refills nothing', () => {
+    const world = new EngineWorld(1);
+    const b = world.boot('b', { peersMax: 2, pastSessionsMax: 16 });
+    let handled = 0;
+    let opened = 0;
+    const accept = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
+    b.engine.handle(
+      type,
+      (_bytes, _context, answer) => {
+        handled++;
+        answer({ ok: true, value: undefined });
+      },
+      { limit: { perSecond: 0.1, burst: 5 } },
+    );
+    const acceptor = (): typeof accept => (opened++, accept);
+    b.engine.streams.handle(type, acceptor, { limit: { perSecond: 0.1, burst: 3 } });
+    /** One process of this name from its first word to its farewell: at once forgotten. */
+    const visit = (role: 'node' | 'client', id: string): readonly [number, number] => {
+      [handled, opened] = [0, 0];
+      const visitor = world.boot(id, { role });
+      for (let i = 0; i < 10; i++) visitor.engine.post('b', type, number(i));
+      for (let i = 0; i < 10; i++) visitor.engine.streams.open('b', type, accept).reset();
+      world.run(100);
+      visitor.engine.close(() => undefined);
+      world.run(10);
+      expect(b.engine.peers()).toEqual([]);
+      return [handled, opened];
+    };
+    expect(visit('node', 'a')).toEqual([5, 3]);
+    expect(visit('node', 'a')).toEqual([0, 0]);
+    // A client of the name is somebody else.
+    expect(visit('client', 'a')).toEqual([5, 3]);
+    world.run(20_000);
+    expect(visit('node', 'a')).toEqual([2, 2]);
+    // So many are remembered, here 18: then who was there longest ago is forgotten first.
+    for (let i = 0; i < 17; i++) visit('client', `c${i}`);
+    expect(visit('client', 'c16')).toEqual([0, 0]);
+    expect(visit('node', 'a')).toEqual([0, 0]);
+    expect(visit('client', 'a')).toEqual([5, 3]);
+  });
+
   it('follows from the role in its certificate, for one-way messages too', () => {
     const { world, a, b } = pair();
     const heard: string[] = [];

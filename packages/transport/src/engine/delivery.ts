@@ -18,7 +18,6 @@ import { Tally } from '../core/tally.ts';
 import { Unacked } from '../core/unacked.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from '../wire/frame.ts';
 import type { Allocate } from '../wire/slab.ts';
-import type { TokenBucket } from '../core/rate-limit.ts';
 import type { Carrier, PendingCall } from './carrier.ts';
 import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
@@ -73,8 +72,6 @@ export class Delivery {
   role: PeerRole = 'node';
   /** What its role may send; nothing until it has been admitted. */
   access = new Access();
-  /** Of message types with a limit. They outlive sessions: a reconnect refills nothing. Both lines of a peer share them. */
-  readonly buckets: Map<number, TokenBucket>;
   /** The peer takes a connection for bulk. */
   takesBulk = false;
   /** Nothing new leaves: what was given to the other line before is to arrive first. */
@@ -115,18 +112,11 @@ export class Delivery {
   #ackBytes = 0;
   #ackNow = false;
 
-  constructor(
-    peer: string,
-    limits: DeliveryLimits,
-    workload: Workload,
-    allocate?: Allocate,
-    buckets = new Map<number, TokenBucket>(),
-  ) {
+  constructor(peer: string, limits: DeliveryLimits, workload: Workload, allocate?: Allocate) {
     this.peer = peer;
     this.node = peerOf(peer);
     this.line = lineOf(peer);
     this.workload = workload;
-    this.buckets = buckets;
     this.#allocate = allocate;
     this.assembly = new Assembly(allocate);
     this.#limits = limits;

@@ -64,7 +64,7 @@ export class TransportEngine {
   readonly #sessions: Sessions;
   readonly #connections: Connections;
   readonly #effects: Effects;
-  readonly #handlers = new Handlers();
+  readonly #handlers: Handlers;
   readonly #calls: Calls;
   readonly #routes: Routes;
   readonly #peerEvents: PeerEvents;
@@ -82,6 +82,7 @@ export class TransportEngine {
     this.#logger = ports.logger ?? silentLogger;
     this.#peerEvents = new PeerEvents(this.#logger);
     this.metrics = new TransportMetrics(ports.metrics);
+    this.#handlers = new Handlers(this.config);
     this.#flusher = new Flusher(ports, this.metrics, this.config.retriesMax + 1, (delivery) =>
       this.#progressed(delivery),
     );

@@ -1,7 +1,8 @@
 /** What is done with messages that arrive: one handler a type, behind a check of the sender's role. */
 import type { Done } from '@cluster/core';
+import type { TransportConfig } from '../config.ts';
 import type { PeerRole } from '../core/identity.ts';
-import { type RateLimit, TokenBucket } from '../core/rate-limit.ts';
+import { type RateLimit, TokenBuckets } from '../core/rate-limit.ts';
 import type { EngineContext } from './inbound.ts';
 
 /**
@@ -49,9 +50,15 @@ const rateLimited: Unhandled = { code: 'TRANSPORT_RATE_LIMITED', label: 'rate_li
 
 export class Handlers {
   readonly #byType = new Map<number, EngineHandler>();
-  readonly #limits = new Map<number, RateLimit>();
+  readonly #limits = new Map<number, TokenBuckets>();
+  readonly #bucketsMax: number;
   readonly #compressed = new Set<number>();
   readonly #access: Readonly<Record<PeerRole, Access>> = { node: new Access(), client: new Access() };
+
+  /** Of those who may be known at once, and as many that have left as sessions are remembered. */
+  constructor({ peersMax, pastSessionsMax }: Pick<TransportConfig, 'peersMax' | 'pastSessionsMax'>) {
+    this.#bucketsMax = peersMax + pastSessionsMax;
+  }
 
   set(
     typeId: number,
@@ -60,7 +67,7 @@ export class Handlers {
   ): void {
     this.#byType.set(typeId, handler);
     if (compress) this.#compressed.add(typeId);
-    if (limit !== undefined) this.#limits.set(typeId, limit);
+    if (limit !== undefined) this.#limits.set(typeId, new TokenBuckets(limit, this.#bucketsMax));
     for (const role of roles) this.#access[role].allow(typeId);
   }
 
@@ -79,22 +86,20 @@ export class Handlers {
   }
 
   /** The handler, or why there is none for this sender now. */
-  find(typeId: number, { access, buckets }: Sender, nowMs: number): EngineHandler | Unhandled {
+  find(typeId: number, { access, node }: Sender, nowMs: number): EngineHandler | Unhandled {
     const handler = this.#byType.get(typeId);
     if (handler === undefined) return unknownType;
     if (!access.allows(typeId)) return notAuthorized;
     if (this.#limits.size === 0) return handler;
     const limit = this.#limits.get(typeId);
     if (limit === undefined) return handler;
-    let bucket = buckets.get(typeId);
-    // At most one for each type that has a limit.
-    if (bucket === undefined) buckets.set(typeId, (bucket = new TokenBucket(limit, nowMs)));
-    return bucket.take(nowMs) ? handler : rateLimited;
+    return limit.take(node, nowMs) ? handler : rateLimited;
   }
 }
 
-/** What is kept of a peer for judging its messages. */
+/** By what the messages of a peer are judged. */
 export interface Sender {
   readonly access: Access;
-  readonly buckets: Map<number, TokenBucket>;
+  /** Both lines of a peer share its limits. */
+  readonly node: string;
 }

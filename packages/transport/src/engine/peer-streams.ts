@@ -2,7 +2,6 @@
 import type { PeerLimits } from '../core/handshake.ts';
 import { ahead, after } from '../core/sequence.ts';
 import type { Waiter } from '../core/outgoing.ts';
-import type { TokenBucket } from '../core/rate-limit.ts';
 import type { ByteStream } from './byte-stream.ts';
 
 /** Frames about streams that the peer has caused and not acknowledged: how many, counted by what becomes of each. */
@@ -33,8 +32,6 @@ export class PeerStreams {
   isForgotten = false;
   /** Those that have more to send than they may. */
   readonly blocked = new Set<ByteStream>();
-  /** Both lines of a peer share them. */
-  readonly buckets: Map<number, TokenBucket>;
   /** What the peer takes; null until it is known. */
   limits: PeerLimits | null = null;
   /** The last stream of the peer's that was seen, by priority: the opening of one may overtake that of another. */
@@ -49,10 +46,6 @@ export class PeerStreams {
   /** Waiting for room in the queue. */
   isWaiting = false;
   readonly #lastOurs = new Uint32Array(4);
-
-  constructor(buckets = new Map<number, TokenBucket>()) {
-    this.buckets = buckets;
-  }
 
   get size(): number {
     return this.ours.size + this.theirs.size;

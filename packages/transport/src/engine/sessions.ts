@@ -1,7 +1,7 @@
 /** The data planes of all peers: what the session machine decides is carried out here. */
 import { deflateCapability, type Shrink } from '../core/compression.ts';
 import type { PeerLimits } from '../core/handshake.ts';
-import { bulkCapability, type PeerRole, twinOf } from '../core/identity.ts';
+import { bulkCapability, type PeerRole } from '../core/identity.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
 import { maybeDelivered, refusalError } from '../errors.ts';
@@ -63,9 +63,8 @@ export class Sessions {
   getOrAdd(peer: string): Delivery {
     let delivery = this.get(peer);
     if (delivery === undefined) {
-      const twin = this.#deliveries.get(twinOf(peer));
       const workload = this.#workloads.of(peer);
-      delivery = new Delivery(peer, this.#limits, workload, this.#allocate, twin?.buckets);
+      delivery = new Delivery(peer, this.#limits, workload, this.#allocate);
       this.#deliveries.set(peer, delivery);
       this.#last = delivery;
     }

@@ -12,7 +12,11 @@ export type StreamAcceptor = (stream: ByteStream) => StreamHandlers;
 export class StreamGate {
   readonly #acceptors = new Map<number, StreamAcceptor>();
   /** Who may open streams of a type, and how often. */
-  readonly #judges = new Handlers();
+  readonly #judges: Handlers;
+
+  constructor(limits: ConstructorParameters<typeof Handlers>[0]) {
+    this.#judges = new Handlers(limits);
+  }
 
   set(typeId: number, accept: StreamAcceptor, options: HandlerOptions): void {
     this.#acceptors.set(typeId, accept);
@@ -25,13 +29,13 @@ export class StreamGate {
 
   judge(
     typeId: number,
-    { role }: Pick<Delivery, 'role'>,
+    { role, node }: Pick<Delivery, 'role' | 'node'>,
     streams: PeerStreams,
     limits: Pick<PeerLimits, 'streamsMax' | 'streamsBufferBytes'>,
     nowMs: number,
   ): StreamAcceptor | Refusal {
-    const sender = { access: this.#judges.access(role), buckets: streams.buckets };
-    const judged = this.#judges.find(typeId, sender, nowMs);
+    const access = this.#judges.access(role);
+    const judged = this.#judges.find(typeId, { access, node }, nowMs);
     if (streams.isFull(limits)) {
       const reason = `no more than ${limits.streamsMax} are taken, those included that are over and hold something`;
       return { code: 'TRANSPORT_TOO_MANY_STREAMS', reason };

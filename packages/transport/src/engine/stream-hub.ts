@@ -2,7 +2,6 @@
 import type { TransportConfig } from '../config.ts';
 import { type Priority, priorityIndex, type Waiter } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
-import { twinOf } from '../core/identity.ts';
 import { peerLeft, type Refusal, shutDown } from '../core/refusal.ts';
 import { streamReset, tooManyStreams } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
@@ -50,12 +49,13 @@ export class StreamHub implements StreamCarrier {
   readonly #owner: StreamHubOwner;
   readonly #peers = new Map<string, PeerStreams>();
   readonly #byKey = new Map<string, ByteStream>();
-  readonly #gate = new StreamGate();
+  readonly #gate: StreamGate;
 
   constructor(config: TransportConfig, metrics: TransportMetrics, owner: StreamHubOwner) {
     this.#config = config;
     this.#metrics = metrics;
     this.#owner = owner;
+    this.#gate = new StreamGate(config);
   }
 
   handle(typeId: number, accept: StreamAcceptor, options: HandlerOptions = {}): void {
@@ -345,7 +345,7 @@ export class StreamHub implements StreamCarrier {
   #of(peer: string): PeerStreams {
     let streams = this.#peers.get(peer);
     if (streams === undefined) {
-      streams = new PeerStreams(this.#peers.get(twinOf(peer))?.buckets);
+      streams = new PeerStreams();
       const delivery = this.#owner.delivery(peer);
       if (delivery?.connection != null) streams.limits = delivery.peerLimits;
       this.#peers.set(peer, streams);
