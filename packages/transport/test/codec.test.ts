@@ -128,6 +128,53 @@ describe('an object codec', () => {
     expect(new Set([base, ...others]).size).toBe(5);
   });
 
+  it('has another hash where fields of the same names are of other kinds, and the same where only the bounds of a value differ', () => {
+    const hashOf = (a: z.ZodType, second: z.ZodType = z.string()): string =>
+      new ObjectCodec({
+        name: 'n',
+        version: 1,
+        kinds: { One: z.strictObject({ a }), Two: z.strictObject({ a: second }) },
+      }).hash['n'] ?? '';
+    const kinds = [
+      z.string(),
+      z.number(),
+      z.boolean(),
+      z.bigint(),
+      z.instanceof(Uint8Array),
+      z.instanceof(Date),
+      z.string().optional(),
+      z.string().nullable(),
+      z.array(z.string()),
+      z.array(z.number()),
+      z.array(z.string().nullable()),
+      z.array(z.string()).nullable(),
+      z.record(z.string(), z.string()),
+      z.record(z.string(), z.number()),
+      z.record(z.enum(['x']), z.string()),
+      z.enum(['x', 'y']),
+      z.enum(['x', 'z']),
+      z.literal(1),
+      z.literal('1'),
+      z.literal(1n),
+      z.literal(null),
+      z.null(),
+      z.union([z.string(), z.number()]),
+      z.union([z.string(), z.boolean()]),
+      z.templateLiteral(['a', z.number()]),
+      z.strictObject({ b: z.string() }),
+      z.strictObject({ b: z.number() }),
+      z.strictObject({ b: z.string().optional() }),
+    ];
+    expect(new Set(kinds.map((kind) => hashOf(kind))).size).toBe(kinds.length);
+    // Which of the kinds has which.
+    expect(hashOf(z.string(), z.number())).not.toBe(hashOf(z.number(), z.string()));
+    // A value that one side does not take is refused there, and never taken for another.
+    const bounded = [z.string().max(5), z.uuid(), z.string().regex(/x/)];
+    expect(new Set([z.string(), ...bounded].map((kind) => hashOf(kind))).size).toBe(1);
+    expect(hashOf(z.int().min(1))).toBe(hashOf(z.number()));
+    expect(hashOf(z.array(z.string()).max(3))).toBe(hashOf(z.array(z.string())));
+  });
+
   it('refuses to send what does not fit, and says why', () => {
     expect(refusal(() => codec.encode('Order', { ...example, key: 'x'.repeat(17) }))).toMatch(
       /^TRANSPORT_CODEC_INVALID: This is no Order: key: /,

@@ -15,11 +15,12 @@ import { Packr } from 'msgpackr';
 import type * as z from 'zod';
 import { type Check, compileCheck, unfit } from './check.ts';
 import { type Shape, shapeOf, Shapes } from './shapes.ts';
+import { signatureOf } from './signature.ts';
 
 export interface ObjectCodecOptions<S extends Schemas> {
   /** Its name in `codecHashes`. */
   readonly name: string;
-  /** Increased when fields keep their names and change their meaning; changes of shape show in the hash by themselves. */
+  /** Increased when fields keep their names and kinds and change their meaning, or their bounds; other changes show in the hash by themselves. */
   readonly version: number;
   /** The kinds of objects, each a `z.strictObject`. */
   readonly kinds: S;
@@ -39,7 +40,7 @@ interface Known {
 }
 
 export class ObjectCodec<S extends Schemas> {
-  /** For the configuration: `codecHashes: { ...codec.hash }`. */
+  /** For the configuration: `codecHashes: { ...codec.hash }`. Of names, order and kinds of all fields, not of the bounds of their values. */
   readonly hash: Readonly<Record<string, string>>;
   readonly #name: string;
   readonly #bytesMax: number;
@@ -67,7 +68,8 @@ export class ObjectCodec<S extends Schemas> {
     this.#name = name;
     this.#bytesMax = bytesMax;
     this.#fieldCounts = structures.map(({ length }) => length);
-    this.hash = { [name]: fnv64(JSON.stringify({ version, kinds: Object.keys(kinds), structures })) };
+    const signatures = Object.entries(kinds).map(([kind, schema]) => [kind, signatureOf(schema)]);
+    this.hash = { [name]: fnv64(JSON.stringify({ version, signatures, structures })) };
     this.#packr = new Packr({
       structures: structures.map((fields) => [...fields]),
       maxSharedStructures: structures.length,
