@@ -121,9 +121,9 @@ describe('a peer that never reads', () => {
       else x = await dial(tls, a.transport.local);
       const waiting: number[] = [];
       // Of every TLS socket, too.
-      const { write } = Socket.prototype;
+      const write = Reflect.get(Socket.prototype, 'write') as (...args: unknown[]) => boolean;
       vi.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, ...args) {
-        const more = Reflect.apply(write, this, args) as boolean;
+        const more = Reflect.apply(write, this, args);
         if (this.remotePort === x.port) waiting.push(this.writableLength);
         return more;
       });
