@@ -110,7 +110,7 @@ export const transportConfigSchema = z
       .max(1_048_576)
       .default(4096)
       .describe(
-        'Ends, resets and grants of room for streams that wait for one peer or its acknowledgement, besides four for each of streamsMax; also pongs and pings that wait. Beyond it the connection and its session end with TRANSPORT_CONTROL_FLOOD.',
+        'Ends, resets and grants of room for streams that wait for one peer or its acknowledgement, besides six for each of streamsMax; also pongs and pings that wait. Beyond it the connection and its session end with TRANSPORT_CONTROL_FLOOD.',
       )
       .meta({ unit: 'frames', advice: 'No peer that reads and acknowledges comes near it.' }),
     streamBufferBytes: z
@@ -118,10 +118,22 @@ export const transportConfigSchema = z
       .min(1024)
       .max(64 * 1024 * 1024)
       .default(256 * 1024)
-      .describe('Bytes of one stream that may be sent and not yet read, in each direction.')
+      .describe(
+        'Bytes of one stream that may be sent and not yet read, in each direction, at first; also what a writer may have waiting besides one piece.',
+      )
+      .meta({ unit: 'bytes', advice: 'It grows by itself where it is too little.' }),
+    streamBufferBytesMax: z
+      .int()
+      .min(1024)
+      .max(512 * 1024 * 1024)
+      .default(8 * 1024 * 1024)
+      .describe(
+        'How large that becomes while half of it is read within two round trips; never more than streamBufferBytes and half of streamsBufferBytes.',
+      )
       .meta({
         unit: 'bytes',
-        advice: 'At least bandwidth times round trip for one stream to fill the link.',
+        advice:
+          'Four times bandwidth times round trip for one stream to fill the link; no more than streamBufferBytes: it stays as it is.',
       }),
     streamsBufferBytes: z
       .int()
@@ -129,7 +141,11 @@ export const transportConfigSchema = z
       .max(1024 * 1024 * 1024 - 1)
       .default(16 * 1024 * 1024)
       .describe('The same over all streams of a peer.')
-      .meta({ unit: 'bytes', advice: 'Bounds the memory that readers who do not read cost, per peer.' }),
+      .meta({
+        unit: 'bytes',
+        advice:
+          'Bounds the memory that readers who do not read cost, per peer. Half of it is for windows to grow.',
+      }),
     queueMessagesMax: z
       .int()
       .min(16)

@@ -95,6 +95,8 @@ class MemoryStream implements SecureStream {
   #ended = false;
   #inFlight = 0;
   #blocked = false;
+  /** When the path has taken everything. */
+  #freeMs = 0;
   readonly #network: MemoryNetwork;
 
   constructor(network: MemoryNetwork, certified: Certified, handlers: DuplexHandlers) {
@@ -109,13 +111,15 @@ class MemoryStream implements SecureStream {
 
   write(bytes: Uint8Array): boolean {
     if (this.#ended || this.closed) return true;
-    const { clock, prng, latencyMs } = this.#network;
+    const { clock, prng, latencyMs, bytesPerMs } = this.#network;
+    this.#freeMs = Math.max(this.#freeMs, clock.nowMs());
     for (let at = 0; at < bytes.length;) {
       // Not copied before it leaves: who writes to its memory too early is found out.
       const piece = bytes.subarray(at, at + (prng.chance(0.3) ? 1 + prng.below(40) : 65_536));
       at += piece.length;
       this.#inFlight += piece.length;
-      clock.setTimer(latencyMs, () => this.#arrive(piece));
+      this.#freeMs += piece.length / bytesPerMs;
+      clock.setTimer(this.#freeMs - clock.nowMs() + latencyMs, () => this.#arrive(piece));
     }
     this.#blocked = !this.#network.isDeep && this.#inFlight >= 65_536;
     return !this.#blocked;
@@ -161,6 +165,8 @@ export class MemoryNetwork {
   readonly clock: FakeClock;
   readonly prng: Prng;
   latencyMs = 1;
+  /** What a connection carries in each direction. */
+  bytesPerMs = Infinity;
   /** What is written has left at once, as where a system has large buffers. */
   isDeep = false;
   readonly #listeners = new Map<

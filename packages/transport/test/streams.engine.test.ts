@@ -409,7 +409,12 @@ describe('hostile frames of streams', () => {
     [
       'room for bytes that were never sent',
       'credit',
-      [frame(open, 1, type, 1), withNumber(frame(window, 2, 1, 1, 4), 9)],
+      [frame(open, 1, type, 1), withNumbers(frame(window, 2, 1, 1, 8), 9, 9)],
+    ],
+    [
+      'room for nothing, which would cost nothing',
+      'credit',
+      [frame(open, 1, type, 1), withNumbers(frame(window, 2, 1, 1, 8), 0, 9)],
     ],
     [
       'bytes after the end',
@@ -457,7 +462,7 @@ describe('hostile frames of streams', () => {
       expect.objectContaining({ message: 'a peer broke the protocol', code: 'TRANSPORT_CONTROL_FLOOD' }),
     );
     // Four are open; each of the others is a reset, up to the bound and one more.
-    expect(b.metrics.value('streams_refused', { reason: 'too_many_streams' })).toBe(64 + 4 * 4 + 1);
+    expect(b.metrics.value('streams_refused', { reason: 'too_many_streams' })).toBe(64 + 6 * 4 + 1);
     const waiting = (): number =>
       b.engine.peers().reduce((sum, { queued, unacknowledged }) => sum + queued + unacknowledged, 0);
     expect(waiting()).toBe(0);
@@ -557,7 +562,8 @@ describe('hostile frames of streams', () => {
   });
 });
 
-function withNumber(bytes: Uint8Array, value: number): Uint8Array {
-  new DataView(bytes.buffer).setUint32(16, value);
+function withNumbers(bytes: Uint8Array, ...values: number[]): Uint8Array {
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, i) => view.setUint32(16 + 4 * i, value));
   return bytes;
 }

@@ -2,16 +2,17 @@
  * One stream of bytes each way between two nodes, without promises. Its modes are the stream machine's; this is what flows: what
  * the writer has given and the peer has no room for yet, and what the reader has been given and has not finished with.
  */
-import { assert, type ClusterError } from '@cluster/core';
+import type { ClusterError } from '@cluster/core';
 import { Fifo } from '../core/fifo.ts';
 import { peerOf } from '../core/identity.ts';
 import type { Priority } from '../core/outgoing.ts';
 import type { StreamEvent } from '../core/stream.machine.ts';
+import { StreamWindow, type StreamWindows } from '../core/stream-window.ts';
 import { Tally } from '../core/tally.ts';
 import { streamClosed, streamFull } from '../errors.ts';
 
 export interface StreamHandlers {
-  /** `bytes` is a view into what was read: copy what you keep. The peer may send as much again after `consume`. */
+  /** `bytes` is a view into what was read: copy what you keep. The peer may send more after `consume`. */
   onData(bytes: Uint8Array): void;
   /** The peer has sent its last byte. */
   onEnd(): void;
@@ -29,9 +30,10 @@ export interface StreamCarrier {
   room(stream: ByteStream, bytes: number): number;
   /** Sends them; they must not change any more. */
   sendData(stream: ByteStream, bytes: Uint8Array): void;
-  sendWindow(stream: ByteStream, bytes: number): void;
-  /** It could not send all it has: `pump` when there is room. */
-  blocked(stream: ByteStream): void;
+  /** Its reader has finished with something. */
+  consumed(stream: ByteStream): void;
+  /** It could not send all it has: `pump` when there is room, or when the peer grants it more. */
+  blocked(stream: ByteStream, hasCredit: boolean): void;
   /** Nothing holds a stream that is over any more: its reader has taken everything, and its handler has finished. */
   vacated(stream: ByteStream): void;
   tell(stream: ByteStream, event: StreamEvent): void;
@@ -39,6 +41,8 @@ export interface StreamCarrier {
 
 /** The largest piece of a stream in one frame: small enough for others to come between. */
 const pieceBytes = 32_768;
+/** No window is as large. */
+const streamWindowEnd = 2 ** 30;
 
 export class ByteStream {
   /** The line it is on. */
@@ -58,8 +62,10 @@ export class ByteStream {
   peerEnded = false;
   /** Unread bytes with which it was over. */
   lingeringBytes = 0;
-  /** Bytes that the reader may have waiting; its peer is told. */
-  readonly #windowBytes: number;
+  /** What the reader may have waiting. */
+  readonly window: StreamWindow;
+  /** What the writer may have waiting besides one piece. */
+  readonly #pendingBytesMax: number;
   readonly #carrier: StreamCarrier;
   readonly #pending = new Fifo<Uint8Array>();
   #pendingAt = 0;
@@ -68,9 +74,6 @@ export class ByteStream {
   #credit = 0;
   /** Sent, and not known to be consumed. */
   #outstanding = 0;
-  /** Received, and not given back. */
-  #unread = 0;
-  #unannounced = 0;
   #owesDrain = false;
   #ending = false;
   #saidEnd = false;
@@ -81,7 +84,8 @@ export class ByteStream {
 
   constructor(
     at: Pick<ByteStream, 'peer' | 'id' | 'ours' | 'typeId' | 'priority' | 'traceparent' | 'handlers'>,
-    windowBytes: number,
+    windows: StreamWindows,
+    nowMs: number,
     carrier: StreamCarrier,
   ) {
     this.peer = at.peer;
@@ -92,7 +96,8 @@ export class ByteStream {
     this.priority = at.priority;
     this.traceparent = at.traceparent;
     this.handlers = at.handlers;
-    this.#windowBytes = windowBytes;
+    this.window = new StreamWindow(windows, nowMs);
+    this.#pendingBytesMax = windows.limits.streamBufferBytes;
     this.#carrier = carrier;
   }
 
@@ -105,15 +110,11 @@ export class ByteStream {
   }
   /** Bytes that the reader has not finished with. */
   get unread(): number {
-    return this.#unread;
-  }
-  /** Bytes received that the peer has not been given back. */
-  get held(): number {
-    return this.#unread + this.#unannounced;
+    return this.window.unread;
   }
   /** It keeps its place when it is over. */
   get lingers(): boolean {
-    return this.#isAttended || this.#unread > 0;
+    return this.#isAttended || this.unread > 0;
   }
 
   /** A handler works on it: it keeps its place until `released`, whatever becomes of it. */
@@ -129,11 +130,11 @@ export class ByteStream {
 
   /**
    * Takes the bytes, which must not change any more. False: they wait for room, hold on until `onDrain`.
-   * @throws ClusterError `TRANSPORT_STREAM_CLOSED` after `end` or a reset; `TRANSPORT_BACKPRESSURE` when a window of bytes waits already.
+   * @throws ClusterError `TRANSPORT_STREAM_CLOSED` after `end` or a reset; `TRANSPORT_BACKPRESSURE` when `streamBufferBytes` wait already.
    */
   write(bytes: Uint8Array): boolean {
     if (this.#ending || this.#closed) throw streamClosed(this.node);
-    if (this.#pendingBytes >= this.#windowBytes) throw streamFull(this.node, this.#pendingBytes);
+    if (this.#pendingBytes >= this.#pendingBytesMax) throw streamFull(this.node, this.#pendingBytes);
     if (bytes.length > 0) this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
     this.pump();
@@ -152,33 +153,31 @@ export class ByteStream {
   reset(code = 'TRANSPORT_STREAM_CANCELLED', reason = 'the other side has given it up'): void {
     this.#dead = true;
     this.#carrier.tell(this, { type: 'RESET', refusal: { code, reason } });
-    this.consume(this.#unread);
+    this.consume(this.unread);
   }
 
   /** The reader has finished with so many bytes. */
   consume(bytes: number): void {
-    assert(bytes <= this.#unread, 'no more is consumed than was received');
-    this.#unread -= bytes;
-    this.#unannounced += bytes;
-    if (this.#closed) {
+    this.window.consume(bytes);
+    if (!this.#closed) this.#carrier.consumed(this);
+    else {
       this.#checkGone();
       if (!this.lingers) this.#carrier.vacated(this);
-    } else if (this.#unannounced * 2 >= this.#windowBytes) {
-      this.#carrier.sendWindow(this, this.#unannounced);
-      this.#unannounced = 0;
     }
   }
 
-  /** Sends what may be sent. */
-  pump(): void {
+  /** Sends what may be sent. True: at least a piece of it. */
+  pump(): boolean {
+    let hasSent = false;
     while (this.#pendingBytes > 0 && !this.#closed) {
       const head = this.#pending.peek() as Uint8Array;
       const wanted = Math.min(head.length - this.#pendingAt, pieceBytes, this.#credit);
       const bytes = wanted > 0 ? this.#carrier.room(this, wanted) : 0;
       if (bytes === 0) {
-        this.#carrier.blocked(this);
-        return;
+        this.#carrier.blocked(this, this.#credit > 0);
+        return hasSent;
       }
+      hasSent = true;
       const piece = head.subarray(this.#pendingAt, this.#pendingAt + bytes);
       this.#pendingAt += bytes;
       if (this.#pendingAt === head.length) {
@@ -190,7 +189,11 @@ export class ByteStream {
       this.#outstanding += bytes;
       this.#carrier.sendData(this, piece);
     }
-    if (this.#pendingBytes > 0) return;
+    if (this.#pendingBytes === 0) this.#emptied();
+    return hasSent;
+  }
+
+  #emptied(): void {
     if (this.#ending) this.#sayEnd();
     if (!this.#owesDrain) return;
     this.#owesDrain = false;
@@ -203,12 +206,12 @@ export class ByteStream {
     this.#carrier.tell(this, { type: 'ENDED' });
   }
 
-  /** The peer takes so many bytes more. False when it gives back what it never got. */
-  credited(bytes: number): boolean {
-    if (bytes > this.#outstanding) return false;
-    this.#outstanding -= bytes;
-    this.#credit += bytes;
-    return true;
+  /** The peer has read so many bytes, and takes so many more. False when it has read what it never got, or takes more than can be. */
+  credited(consumedBytes: number, roomBytes: number): boolean {
+    if (consumedBytes === 0 || consumedBytes > this.#outstanding) return false;
+    this.#outstanding -= consumedBytes;
+    this.#credit += roomBytes;
+    return this.#outstanding + this.#credit < streamWindowEnd;
   }
 
   /** How much the peer takes at first. */
@@ -217,13 +220,8 @@ export class ByteStream {
     this.pump();
   }
 
-  /** False when the peer would send more than it may. */
-  hasRoom(bytes: number): boolean {
-    return this.held + bytes <= this.#windowBytes;
-  }
-
   received(bytes: Uint8Array): void {
-    this.#unread += bytes.length;
+    this.window.received(bytes.length);
     if (this.#dead) this.consume(bytes.length);
     else this.notify((handlers) => handlers.onData(bytes));
   }
@@ -240,13 +238,14 @@ export class ByteStream {
   /** The machine has closed it: nothing is sent any more. */
   close(): void {
     this.#closed = true;
+    this.window.close();
     while (this.#pending.shift() !== undefined);
     this.#pendingBytes = 0;
     this.#checkGone();
   }
 
   #checkGone(): void {
-    if (this.#isGone || this.#unread > 0) return;
+    if (this.#isGone || this.unread > 0) return;
     this.#isGone = true;
     this.notify((handlers) => handlers.onGone?.());
   }
@@ -256,6 +255,6 @@ export class ByteStream {
     this.close();
     this.notify((handlers) => handlers.onReset(error));
     // Nobody reads on after that.
-    if (this.#unread > 0) this.consume(this.#unread);
+    if (this.unread > 0) this.consume(this.unread);
   }
 }

@@ -28,6 +28,8 @@ export interface StreamStatus extends Counts {
   /** Sent, and not read by the peer; received, and not read here. */
   readonly outstandingBytes: number;
   readonly unreadBytes: number;
+  /** How much the peer may have sent and this side not read: tuned. */
+  readonly windowBytes: number;
 }
 
 export interface ChannelStatus extends Counts {
@@ -74,9 +76,10 @@ function channelOf(delivery: Delivery, connection: WireConnection | null, hub: S
     windowBytes: peerLimits.streamWindowBytes,
     inFlightBytes: delivery.inFlightBytes,
     inFlightBytesMax: inFlight.boundBytes,
-    roundTripMs: inFlight.roundTripMs,
+    // Who only reads has measured it for that.
+    roundTripMs: inFlight.roundTripMs ?? hub.roundTripMs(key),
     connection: connection === null ? null : connectionStatus(connection),
-    streams: hub.all(key).map(({ tally, id, ours, typeId, priority, outstanding, unread }) => ({
+    streams: hub.all(key).map(({ tally, id, ours, typeId, priority, outstanding, unread, window }) => ({
       id,
       ours,
       typeId,
@@ -84,6 +87,7 @@ function channelOf(delivery: Delivery, connection: WireConnection | null, hub: S
       ...tally.counts(),
       outstandingBytes: outstanding,
       unreadBytes: unread,
+      windowBytes: window.bytes,
     })),
   };
 }

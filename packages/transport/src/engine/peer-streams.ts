@@ -1,12 +1,24 @@
 /** The streams to one peer: by number, with the bounds that hold over all of them. */
 import type { PeerLimits } from '../core/handshake.ts';
 import { ahead, after } from '../core/sequence.ts';
+import { type StreamWindowLimits, StreamWindows } from '../core/stream-window.ts';
 import type { Waiter } from '../core/outgoing.ts';
 import type { ByteStream } from './byte-stream.ts';
 
 /** Frames about streams that the peer has caused and not acknowledged: how many, counted by what becomes of each. */
 export class OwedFrames implements Waiter {
   size = 0;
+
+  /** One more of them. @param answered is called when it is acknowledged. */
+  one(answered?: () => void): Waiter {
+    this.size++;
+    if (answered === undefined) return this;
+    const acknowledged = (): void => {
+      this.acknowledged();
+      answered();
+    };
+    return { acknowledged, abandoned: () => this.abandoned() };
+  }
 
   acknowledged(): void {
     this.size--;
@@ -30,7 +42,7 @@ export class PeerStreams {
   lingeringBytes = 0;
   /** Nothing else is left of the peer. */
   isForgotten = false;
-  /** Those that have more to send than they may. */
+  /** Those that have more to send than all together may, or than the queue takes. */
   readonly blocked = new Set<ByteStream>();
   /** What the peer takes; null until it is known. */
   limits: PeerLimits | null = null;
@@ -39,13 +51,23 @@ export class PeerStreams {
   opened = 0;
   /** Of the session. */
   owed = new OwedFrames();
-  /** By priority: bytes of those that are open, received and not given back. */
-  readonly held = [0, 0, 0, 0];
+  /** Of the session. */
+  windows: StreamWindows;
+  /** By priority. */
+  readonly #held = [0, 0, 0, 0];
   /** Bytes of all of them sent and not known to be consumed. */
   outstanding = 0;
   /** Waiting for room in the queue. */
   isWaiting = false;
+  /** Who writes may send now. */
+  hasTurn = true;
+  #isTaking = false;
+  #isAskedAgain = false;
   readonly #lastOurs = new Uint32Array(4);
+
+  constructor(limits: StreamWindowLimits) {
+    this.windows = new StreamWindows(limits);
+  }
 
   get size(): number {
     return this.ours.size + this.theirs.size;
@@ -68,6 +90,30 @@ export class PeerStreams {
   isPast(ours: boolean, id: number): boolean {
     const last = (ours ? this.#lastOurs : this.lastTheirs)[id & 3] as number;
     return last !== 0 && ahead(id, last) <= 0;
+  }
+
+  /** Bytes of the streams of the same priority as this one that are open, received and not given back. */
+  heldBy(id: number): number {
+    return this.#held[id & 3] as number;
+  }
+
+  addHeld(id: number, bytes: number): void {
+    this.#held[id & 3] = this.heldBy(id) + bytes;
+  }
+
+  /** It is over, but may linger. */
+  remove(stream: ByteStream): void {
+    const { ours, id, unread } = stream;
+    if (this.get(ours, id) === stream) {
+      (ours ? this.ours : this.theirs).delete(id);
+      this.outstanding -= stream.outstanding;
+      this.addHeld(id, -stream.window.held);
+    }
+    this.blocked.delete(stream);
+    if (!stream.lingers) return;
+    stream.lingeringBytes = unread;
+    this.lingeringBytes += unread;
+    this.lingering.add(stream);
   }
 
   all(): readonly ByteStream[] {
@@ -95,6 +141,37 @@ export class PeerStreams {
     return places >= streamsMax || this.lingeringBytes >= streamsBufferBytes;
   }
 
+  /**
+   * There may be room: those that are blocked send a piece each in turn, until none can. Who came to nothing is the first of the next
+   * time, and what is written meanwhile, because something has drained, takes its turn as well.
+   */
+  unblock(): void {
+    if (this.#isTaking) {
+      this.#isAskedAgain = true;
+      return;
+    }
+    this.#isTaking = true;
+    for (let goesOn = true; goesOn;) {
+      this.#isAskedAgain = false;
+      const waiting = [...this.blocked];
+      this.blocked.clear();
+      const served = waiting.filter((stream) => {
+        this.hasTurn = true;
+        return stream.pump();
+      });
+      for (const stream of served) if (this.blocked.delete(stream)) this.blocked.add(stream);
+      goesOn = served.length > 0 || this.#isAskedAgain;
+    }
+    this.#isTaking = false;
+    this.hasTurn = true;
+  }
+
+  /** A piece has been sent: while streams take turns, whoever else writes waits for his. */
+  sent(bytes: number): void {
+    this.outstanding += bytes;
+    this.hasTurn = !this.#isTaking;
+  }
+
   /** The session is over: numbers begin again. */
   restart(): void {
     this.ours.clear();
@@ -102,7 +179,8 @@ export class PeerStreams {
     this.blocked.clear();
     this.outstanding = 0;
     this.owed = new OwedFrames();
-    this.held.fill(0);
+    this.windows = new StreamWindows(this.windows.limits);
+    this.#held.fill(0);
     this.limits = null;
     this.lastTheirs.fill(0);
     this.#lastOurs.fill(0);

@@ -1,45 +1,31 @@
 /** Opens, accepts and feeds the streams of all peers, and carries out what their machines decide. */
 import type { TransportConfig } from '../config.ts';
-import { type Priority, priorityIndex, type Waiter } from '../core/outgoing.ts';
+import { type Priority, priorityIndex } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { peerLeft, type Refusal, shutDown } from '../core/refusal.ts';
 import { streamReset, tooManyStreams } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
-import { decodeRemoteError, encodeRemoteError } from '../wire/messages.ts';
+import { decodeGrant } from '../wire/grant.ts';
+import { decodeRemoteError } from '../wire/messages.ts';
 import { readTrace, traceBytes, withTrace } from '../wire/trace-context.ts';
 import { ByteStream, type StreamCarrier, type StreamHandlers } from './byte-stream.ts';
 import { type Delivery, priorityOf } from './delivery.ts';
 import type { HandlerOptions } from './handlers.ts';
 import { PeerStreams } from './peer-streams.ts';
 import { type StreamAcceptor, StreamGate } from './stream-gate.ts';
+import { bySender, sideOf, StreamReplies, type StreamRepliesOwner } from './stream-replies.ts';
 
-export interface StreamHubOwner {
+export interface StreamHubOwner extends StreamRepliesOwner {
   dispatch(input: TransportInput): void;
-  enqueue(
-    delivery: Delivery,
-    type: FrameType,
-    flags: number,
-    typeId: number,
-    stream: number,
-    bytes: Uint8Array,
-    waiter?: Waiter,
-  ): void;
-  /** The peer makes more frames necessary than it takes. */
-  flooded(delivery: Delivery): void;
   delivery(peer: string): Delivery | undefined;
   /** @throws ClusterError when there is no way to it. */
   route(to: string, priority: number): Delivery;
   closing(): boolean;
-  nowMs(): number;
   /** Something ended that a closing transport may have waited for. */
   progressed(delivery: Delivery): void;
 }
 
-/** In the type field of a frame: who sends it has opened the stream. */
-const bySender = 1;
-/** Of one stream, an honest peer may leave so many unacknowledged: room twice, the end or the reset, and one of the next in its place. */
-const framesOfStream = 4;
 const empty = new Uint8Array(0);
 const silent: StreamHandlers = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
 
@@ -50,12 +36,14 @@ export class StreamHub implements StreamCarrier {
   readonly #peers = new Map<string, PeerStreams>();
   readonly #byKey = new Map<string, ByteStream>();
   readonly #gate: StreamGate;
+  readonly #replies: StreamReplies;
 
   constructor(config: TransportConfig, metrics: TransportMetrics, owner: StreamHubOwner) {
     this.#config = config;
     this.#metrics = metrics;
     this.#owner = owner;
     this.#gate = new StreamGate(config);
+    this.#replies = new StreamReplies(config, owner);
   }
 
   handle(typeId: number, accept: StreamAcceptor, options: HandlerOptions = {}): void {
@@ -81,6 +69,11 @@ export class StreamHub implements StreamCarrier {
   /** Those that are not over. */
   all(peer: string): readonly ByteStream[] {
     return this.#peers.get(peer)?.all() ?? [];
+  }
+
+  /** As who reads its streams has measured it; null: it has not. */
+  roundTripMs(peer: string): number | null {
+    return this.#peers.get(peer)?.windows.roundTripMs ?? null;
   }
 
   /** True while a stream to this peer is not over. */
@@ -110,7 +103,8 @@ export class StreamHub implements StreamCarrier {
       streams,
       new ByteStream(
         { peer, id, ours: true, typeId, priority, traceparent, handlers },
-        this.#config.streamBufferBytes,
+        streams.windows,
+        this.#owner.nowMs(),
         this,
       ),
     );
@@ -124,6 +118,7 @@ export class StreamHub implements StreamCarrier {
   /** A connection carries the session: what the peer takes is known. */
   attached({ peer, peerLimits }: Delivery): void {
     const streams = this.#peers.get(peer);
+    streams?.windows.newPath();
     if (streams === undefined || streams.limits !== null) return;
     streams.limits = peerLimits;
     for (const stream of streams.ours.values()) stream.begins(peerLimits.streamBufferBytes);
@@ -187,12 +182,10 @@ export class StreamHub implements StreamCarrier {
     if (type === frameTypes.data) {
       // One that moves nothing would cost its sender nothing.
       if (payload.length === 0) return 'stream';
-      const priority = id & 3;
-      const held = (streams.held[priority] as number) + payload.length;
       // By priority: when a stream is reset its sender has room again, and what it sends then may overtake the reset.
-      if (held > this.#config.streamsBufferBytes) return 'credit';
-      if (!stream.hasRoom(payload.length)) return 'credit';
-      streams.held[priority] = held;
+      if (streams.heldBy(id) + payload.length > this.#config.streamsBufferBytes) return 'credit';
+      if (!stream.window.hasRoom(payload.length)) return 'credit';
+      streams.addHeld(id, payload.length);
       stream.tally.received(1, payload.length, this.#owner.nowMs());
       stream.received(payload);
       return null;
@@ -215,12 +208,11 @@ export class StreamHub implements StreamCarrier {
     if (stream === undefined) return;
     switch (action.type) {
       case 'sendEnd':
-        if (delivery !== undefined) this.#answer(delivery, stream, frameTypes.end, empty);
+        if (delivery !== undefined) this.#replies.end(delivery, this.#of(stream.peer), stream);
         return;
       case 'sendReset': {
-        const { code, reason } = action.params.refusal;
-        const body = encodeRemoteError({ code, message: reason });
-        if (delivery !== undefined) this.#answer(delivery, stream, frameTypes.reset, body);
+        const { refusal } = action.params;
+        if (delivery !== undefined) this.#replies.reset(delivery, this.#of(stream.peer), stream, refusal);
         return;
       }
       case 'tellEnd':
@@ -240,14 +232,16 @@ export class StreamHub implements StreamCarrier {
   room(stream: ByteStream, bytes: number): number {
     const streams = this.#peers.get(stream.peer);
     const delivery = this.#owner.delivery(stream.peer);
-    if (streams?.limits == null || delivery === undefined) return 0;
+    if (streams?.limits == null || delivery === undefined || !streams.hasTurn) return 0;
     const room = Math.min(bytes, streams.limits.streamsBufferBytes - streams.outstanding);
-    if (room <= 0 || delivery.accepts(room)) return Math.max(0, room);
+    if (room <= 0) this.#metrics.windowStalls.add();
+    // In the queue it would stand before what comes after it, though of another stream: more waits here, where streams take turns.
+    if (room <= 0 || delivery.ready) return Math.max(0, room);
     if (!streams.isWaiting) {
       streams.isWaiting = true;
       delivery.waiting.add(() => {
         streams.isWaiting = false;
-        this.#unblock(streams);
+        streams.unblock();
       });
     }
     return 0;
@@ -257,26 +251,26 @@ export class StreamHub implements StreamCarrier {
     const streams = this.#peers.get(stream.peer);
     const delivery = this.#owner.delivery(stream.peer);
     if (streams === undefined || delivery === undefined) return;
-    streams.outstanding += bytes.length;
+    streams.sent(bytes.length);
     stream.tally.sent(1, bytes.length, this.#owner.nowMs());
-    const side = stream.ours ? bySender : 0;
-    this.#owner.enqueue(delivery, frameTypes.data, priorityIndex[stream.priority], side, stream.id, bytes);
+    const flags = priorityIndex[stream.priority];
+    this.#owner.enqueue(delivery, frameTypes.data, flags, sideOf(stream), stream.id, bytes);
   }
 
-  /** In a lane of its own: what waits for the room that this gives must not stand in its way. */
-  sendWindow(stream: ByteStream, bytes: number): void {
+  consumed(stream: ByteStream): void {
+    const streams = this.#of(stream.peer);
     const delivery = this.#owner.delivery(stream.peer);
     if (delivery === undefined) return;
-    const streams = this.#of(stream.peer);
-    streams.held[stream.id & 3] = (streams.held[stream.id & 3] as number) - bytes;
-    const body = new Uint8Array(4);
-    new DataView(body.buffer).setUint32(0, bytes);
-    this.#say(delivery, 0, stream, frameTypes.window, body);
+    if (stream.window.isDue) this.#replies.grant(delivery, streams, stream);
+    if (!streams.windows.isDue) return;
+    for (const one of streams.all())
+      if (one.window.unannounced > 0) this.#replies.grant(delivery, streams, one);
   }
 
-  blocked(stream: ByteStream): void {
-    this.#metrics.windowStalls.add();
-    this.#peers.get(stream.peer)?.blocked.add(stream);
+  blocked(stream: ByteStream, hasCredit: boolean): void {
+    const streams = this.#peers.get(stream.peer);
+    if (hasCredit) streams?.blocked.add(stream);
+    else if (streams?.limits != null) this.#metrics.windowStalls.add();
   }
 
   vacated(stream: ByteStream): void {
@@ -309,11 +303,10 @@ export class StreamHub implements StreamCarrier {
     const judged = this.#gate.judge(typeId, delivery, streams, this.#config, nowMs);
     const accept = this.#owner.closing() ? peerLeft : judged;
     const at = { peer, id, ours: false, typeId, priority, traceparent, handlers: silent };
-    const stream = new ByteStream(at, this.#config.streamBufferBytes, this);
+    const stream = new ByteStream(at, streams.windows, nowMs, this);
     if (typeof accept !== 'function') {
-      const { code, reason } = accept;
-      this.#metrics.streamRefused(code);
-      this.#answer(delivery, stream, frameTypes.reset, encodeRemoteError({ code, message: reason }));
+      this.#metrics.streamRefused(accept.code);
+      this.#replies.reset(delivery, streams, stream, accept);
       return null;
     }
     this.#add(streams, stream);
@@ -327,25 +320,18 @@ export class StreamHub implements StreamCarrier {
   }
 
   #credited(streams: PeerStreams, stream: ByteStream, payload: Uint8Array): 'credit' | null {
-    if (payload.length !== 4) return 'credit';
-    const bytes = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
-    if (!stream.credited(bytes)) return 'credit';
-    streams.outstanding -= bytes;
+    const grant = decodeGrant(payload);
+    if (grant === null || !stream.credited(grant.consumedBytes, grant.roomBytes)) return 'credit';
+    streams.outstanding -= grant.consumedBytes;
     streams.blocked.add(stream);
-    this.#unblock(streams);
+    streams.unblock();
     return null;
-  }
-
-  #unblock(streams: PeerStreams): void {
-    const blocked = [...streams.blocked];
-    streams.blocked.clear();
-    for (const stream of blocked) stream.pump();
   }
 
   #of(peer: string): PeerStreams {
     let streams = this.#peers.get(peer);
     if (streams === undefined) {
-      streams = new PeerStreams();
+      streams = new PeerStreams(this.#config);
       const delivery = this.#owner.delivery(peer);
       if (delivery?.connection != null) streams.limits = delivery.peerLimits;
       this.#peers.set(peer, streams);
@@ -367,34 +353,8 @@ export class StreamHub implements StreamCarrier {
     const streams = this.#peers.get(stream.peer);
     this.#byKey.delete(stream.key);
     this.#metrics.streamsOpen.set(this.#byKey.size);
-    if (streams === undefined) return;
-    if (streams.get(stream.ours, stream.id) === stream) {
-      (stream.ours ? streams.ours : streams.theirs).delete(stream.id);
-      streams.outstanding -= stream.outstanding;
-      streams.held[stream.id & 3] = (streams.held[stream.id & 3] as number) - stream.held;
-    }
-    streams.blocked.delete(stream);
-    if (stream.lingers) {
-      stream.lingeringBytes = stream.unread;
-      streams.lingeringBytes += stream.unread;
-      streams.lingering.add(stream);
-    }
+    streams?.remove(stream);
     stream.close();
-    this.#unblock(streams);
-  }
-
-  /** An end or a reset: behind what the stream has sent before. */
-  #answer(delivery: Delivery, stream: ByteStream, type: FrameType, bytes: Uint8Array): void {
-    this.#say(delivery, priorityIndex[stream.priority], stream, type, bytes);
-  }
-
-  /** What the peer may have caused by nothing but frames of its own: more of it than an honest one could is a flood. */
-  #say(delivery: Delivery, flags: number, stream: ByteStream, type: FrameType, bytes: Uint8Array): void {
-    const { owed } = this.#of(stream.peer);
-    const side = stream.ours ? bySender : 0;
-    owed.size++;
-    this.#owner.enqueue(delivery, type, flags, side, stream.id, bytes, owed);
-    const { controlFramesMax, streamsMax } = this.#config;
-    if (owed.size > controlFramesMax + framesOfStream * streamsMax) this.#owner.flooded(delivery);
+    streams?.unblock();
   }
 }
