@@ -34,6 +34,17 @@ describe('planted bugs of the transport are found', () => {
       last: 20,
       invariant: 'bytes of a stream come as they were sent',
     },
+    {
+      mutant: transportMutants.growsWithoutBound,
+      last: 5,
+      invariant: 'streams hold no more than their windows',
+    },
+    {
+      mutant: transportMutants.takesAllStreams,
+      last: 10,
+      invariant: 'all streams hold no more than they may together',
+    },
+    { mutant: transportMutants.grantsTooMuch, last: 5, invariant: 'nobody breaks the protocol' },
     { mutant: transportMutants.confusesAnswers, last: 20, invariant: 'an answer belongs to its question' },
     { mutant: transportMutants.forgetsDeadlines, last: 5, invariant: 'every call ends by its deadline' },
     {

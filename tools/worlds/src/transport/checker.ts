@@ -3,7 +3,7 @@
  * what is called safe to repeat was never done, every call ends in time, and nothing grows past its bound.
  */
 import type { ClusterError, Outcome } from '@cluster/core';
-import type { PeerStatus } from '@cluster/transport';
+import type { ChannelStatus, PeerStatus } from '@cluster/transport';
 import type { World } from '@cluster/sim';
 import { isAnswerTo, read, type Said } from './message.ts';
 
@@ -28,16 +28,22 @@ export interface Bounds {
   readonly streamWindowBytes: number;
   readonly inboundCallsMax: number;
   readonly peersMax: number;
+  readonly streamBufferBytes: number;
+  readonly streamBufferBytesMax: number;
+  readonly streamsBufferBytes: number;
 }
 
 /** What can be seen of a running node. */
 export interface NodeView {
   peers(): readonly PeerStatus[];
+  channels(): readonly ChannelStatus[];
 }
 
 /** What a message costs its receiver besides its bytes. */
 const overheadBytes = 256;
 const frameBytes = 16;
+/** A prime, so that every node has its turn. */
+const lookAtStreamsEvery = 7;
 
 export class TransportChecker {
   readonly #world: World;
@@ -150,6 +156,12 @@ export class TransportChecker {
     };
   }
 
+  /** The reader of a stream has so much that it has not finished with. */
+  reads(key: string, unreadBytes: number): void {
+    if (unreadBytes > this.#bounds.streamBufferBytesMax)
+      this.#world.fail('streams hold no more than their windows', `${key}: ${unreadBytes} bytes`);
+  }
+
   /** Accepted posts of a process that were neither delivered nor told to be dropped. */
   missing(sender: string): number {
     let missing = 0;
@@ -196,7 +208,9 @@ export class TransportChecker {
   /** One node after each event. */
   #look(): void {
     const name = this.#names[this.#turn++ % this.#names.length] ?? '';
-    const peers = this.#views.get(name)?.peers() ?? [];
+    const view = this.#views.get(name);
+    if (this.#turn % lookAtStreamsEvery === 0) this.#lookAtStreams(name, view?.channels() ?? []);
+    const peers = view?.peers() ?? [];
     const { queueMessagesMax, queueBytesMax, callsMax, peersMax } = this.#bounds;
     const known = peers.filter(({ line }) => line === 'control').length;
     if (known > peersMax || peers.length > 2 * peersMax)
@@ -216,6 +230,25 @@ export class TransportChecker {
         this.#world.fail(
           'queues are bounded',
           `${name} to ${peer}: ${messages} messages, ${queuedBytes} bytes`,
+        );
+    }
+  }
+
+  /** What the windows of all streams have become bounds nobody's memory: what they may hold together does. */
+  #lookAtStreams(name: string, channels: readonly ChannelStatus[]): void {
+    const { streamBufferBytes, streamBufferBytesMax, streamsBufferBytes } = this.#bounds;
+    for (const { peer, line, streams } of channels) {
+      let unread = 0;
+      for (const { unreadBytes, windowBytes } of streams) {
+        unread += unreadBytes;
+        if (windowBytes > streamBufferBytes) this.#world.counters.add('streamWindowsGrown');
+        if (windowBytes > streamBufferBytesMax)
+          this.#world.fail('windows are bounded', `${name} has one of ${windowBytes} bytes`);
+      }
+      if (unread > streamsBufferBytes)
+        this.#world.fail(
+          'all streams hold no more than they may together',
+          `${name} has ${unread} bytes of ${peer} on ${line}`,
         );
     }
   }

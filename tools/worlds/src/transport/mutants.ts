@@ -130,6 +130,27 @@ export const spoilsCompressed: TransportMutant = {
 /** Keeps its connections, whatever they are good for. */
 export const keepsConnections: TransportMutant = { name: 'keeps connections', config: { idleCloseMs: 0 } };
 
+/** Lets windows grow far beyond what it says. */
+export const growsWithoutBound: TransportMutant = {
+  name: 'lets windows grow without bound',
+  config: { streamBufferBytesMax: 1024 * 1024, streamsBufferBytes: 4 * 1024 * 1024 },
+};
+
+/** Takes of all streams together more than it says. */
+export const takesAllStreams: TransportMutant = {
+  name: 'takes too much of all streams',
+  config: { streamsBufferBytes: 1024 * 1024 },
+};
+
+/** Grants more room than it keeps. */
+export const grantsTooMuch = saying('grants too much', () => (frame) => {
+  if (frame.type === frameTypes.window) {
+    const view = new DataView(frame.payload.buffer, frame.payload.byteOffset);
+    view.setUint32(4, view.getUint32(4) + 16_384);
+  }
+  return [frame];
+});
+
 /** Announces twice what it takes. */
 export const takesTooMuch: TransportMutant = {
   name: 'takes too much',

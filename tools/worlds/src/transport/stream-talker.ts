@@ -5,9 +5,11 @@
 import type { Prng } from '@cluster/core';
 import type { NodePorts, World } from '@cluster/sim';
 import { type ByteStream, priorities, type StreamHandlers, type TransportEngine } from '@cluster/transport';
+import type { TransportChecker } from './checker.ts';
 
 const type = 70;
 const headBytes = 4;
+const answerBytesMax = 60_000;
 const give = 'GIVEN_UP';
 
 const markAt = (total: number, at: number): number => (total * 13 + at * 7 + (at >>> 8)) & 255;
@@ -22,12 +24,20 @@ export class StreamTalker {
   /** Streams of this process that are not over, on either side. */
   open = 0;
   readonly #world: World;
+  readonly #checker: TransportChecker;
   readonly #ports: NodePorts;
   readonly #engine: TransportEngine;
   readonly #prng: Prng;
 
-  constructor(world: World, ports: NodePorts, engine: TransportEngine, prng: Prng) {
+  constructor(
+    world: World,
+    checker: TransportChecker,
+    ports: NodePorts,
+    engine: TransportEngine,
+    prng: Prng,
+  ) {
     this.#world = world;
+    this.#checker = checker;
     this.#ports = ports;
     this.#engine = engine;
     this.#prng = prng;
@@ -37,8 +47,15 @@ export class StreamTalker {
     });
   }
 
-  /** Opens a stream, if the peer can be reached and has room. */
+  /** Opens a stream, now and then some that are large, if the peer can be reached and has room. */
   begin(to: string): void {
+    const prng = this.#prng;
+    if (prng.chance(0.85))
+      this.#open(to, headBytes + (prng.chance(0.3) ? prng.below(60_000) : prng.below(500)));
+    else for (let i = 0; i < 5; i++) this.#open(to, prng.between(60_000, 200_000));
+  }
+
+  #open(to: string, total: number): void {
     const prng = this.#prng;
     const late: { handlers: StreamHandlers | null } = { handlers: null };
     const forward: StreamHandlers = {
@@ -57,7 +74,7 @@ export class StreamTalker {
     const reader = this.#reader(stream, false);
     const attended = this.#attend(stream, reader);
     late.handlers = attended;
-    reader.send(headBytes + (prng.chance(0.3) ? prng.below(60_000) : prng.below(500)));
+    reader.send(total);
     if (!prng.chance(0.1)) return;
     this.#ports.clock.setTimer(prng.below(200), () => {
       stream.reset(give, 'no more wanted');
@@ -95,24 +112,35 @@ export class StreamTalker {
   }
 
   #reader(stream: ByteStream, answers: boolean): StreamReader {
-    return new StreamReader(this.#world, this.#ports, this.#prng, stream, answers);
+    return new StreamReader(this.#world, this.#checker, this.#ports, this.#prng, stream, answers);
   }
 }
 
 class StreamReader {
   readonly #world: World;
+  readonly #checker: TransportChecker;
   readonly #ports: NodePorts;
   readonly #prng: Prng;
   readonly #stream: ByteStream;
   readonly #answers: boolean;
   readonly #head = new Uint8Array(headBytes);
   #got = 0;
+  #held = 0;
+  #pausesUntilMs = 0;
   #total = 0;
   #toSend: Uint8Array = new Uint8Array(0);
   #sent = 0;
 
-  constructor(world: World, ports: NodePorts, prng: Prng, stream: ByteStream, answers: boolean) {
+  constructor(
+    world: World,
+    checker: TransportChecker,
+    ports: NodePorts,
+    prng: Prng,
+    stream: ByteStream,
+    answers: boolean,
+  ) {
     this.#world = world;
+    this.#checker = checker;
     this.#ports = ports;
     this.#prng = prng;
     this.#stream = stream;
@@ -152,14 +180,24 @@ class StreamReader {
       }
     }
     const { clock } = this.#ports;
-    const delayMs = this.#prng.chance(0.7) ? 0 : this.#prng.below(50);
-    if (delayMs === 0) this.#stream.consume(bytes.length);
-    else clock.setTimer(delayMs, () => this.#stream.consume(Math.min(bytes.length, this.#stream.unread)));
+    this.#held += bytes.length;
+    this.#checker.reads(`${this.#stream.key} of ${this.#ports.name}`, this.#held);
+    const nowMs = clock.nowMs();
+    // Now and then it does not read at all for a while.
+    if (this.#prng.chance(0.01)) this.#pausesUntilMs = nowMs + this.#prng.below(400);
+    const delayMs = Math.max(this.#pausesUntilMs - nowMs, this.#prng.chance(0.7) ? 0 : this.#prng.below(50));
+    const finish = (): void => {
+      this.#held -= bytes.length;
+      // A stream that was given up has let go of all it had.
+      this.#stream.consume(Math.min(bytes.length, this.#stream.unread));
+    };
+    if (delayMs === 0) finish();
+    else clock.setTimer(delayMs, finish);
   }
 
   end(): void {
     if (this.#got !== this.#total)
       this.#world.fail('a stream that ends has brought everything', `${this.#got} of ${this.#total} bytes`);
-    if (this.#answers) this.send(Math.max(headBytes, this.#total));
+    if (this.#answers) this.send(Math.min(Math.max(headBytes, this.#total), answerBytesMax));
   }
 }

@@ -57,7 +57,7 @@ export class Talker {
     this.#prng = Prng.fromSeed(ports.seed, 'talker');
     this.incarnation = ports.incarnation;
     this.sender = `${ports.name}-${ports.incarnation}`;
-    this.streams = new StreamTalker(world, ports, engine, this.#prng);
+    this.streams = new StreamTalker(world, checker, ports, engine, this.#prng);
     engine.handle(workType, this.#work, { compress: true });
     engine.handle(slowType, this.#workSlowly);
   }
