@@ -161,8 +161,7 @@ export const transportConfigSchema = z
       .describe('Bytes waiting for one peer, unacknowledged ones included.')
       .meta({
         unit: 'bytes',
-        advice:
-          'Bounds the memory a peer that does not read can cost: that grows by nearly twice as much, streams and blocks included.',
+        advice: 'Bounds the memory a peer that does not read can cost: that grows by some MiB more.',
       }),
     readyBytes: z
       .int()

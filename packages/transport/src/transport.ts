@@ -29,6 +29,7 @@ export interface MessageContext {
 /**
  * Called in the order of arrival within a priority, without waiting for the last one to finish. What it returns is the answer;
  * what it throws goes to the caller as TRANSPORT_REMOTE_ERROR. `bytes` is a view into what was read: copy what you keep.
+ * The answer is copied as soon as it is there.
  */
 export type MessageHandler = (
   bytes: Uint8Array,
@@ -96,7 +97,7 @@ export class Transport {
     this.#engine.handle(typeId, run, options);
   }
 
-  /** Resolves with the answer of the remote handler. @throws ClusterError; its `retry` says whether repeating is safe. */
+  /** Resolves with the answer of the remote handler. The bytes are copied at once. @throws ClusterError; its `retry` says whether repeating is safe. */
   request(
     to: string,
     typeId: number,
@@ -123,7 +124,7 @@ export class Transport {
 
   /**
    * One way, in order within its priority, without completion; dials when needed. False = dropped: the queue is full, the peer
-   * unknown or unreachable. The bytes belong to the transport from then on.
+   * unknown or unreachable. The bytes are copied at once, and are the caller's again.
    */
   post(
     to: string,

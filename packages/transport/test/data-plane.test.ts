@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Prng } from '@cluster/core';
 import { Assembly } from '../src/core/assembly.ts';
 import { TokenBuckets } from '../src/core/rate-limit.ts';
@@ -12,7 +12,6 @@ import { SendQueue } from '../src/core/send-queue.ts';
 import { after, ahead } from '../src/core/sequence.ts';
 import { Unacked } from '../src/core/unacked.ts';
 import { flagBits, frameTypes } from '../src/wire/frame.ts';
-import { largeBytes, Slab } from '../src/wire/slab.ts';
 
 const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoing => ({
   type: frameTypes.message,
@@ -21,7 +20,9 @@ const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoi
   stream: 0,
   bytes: new Uint8Array(size),
   from: 0,
-  length: 0,
+  length: size,
+  block: null,
+  framed: false,
   waiter,
   attempts: 0,
   cancelled: false,
@@ -46,7 +47,7 @@ describe('the unacknowledged', () => {
     'are acknowledged in order, resent in order, and keep their numbers (from %i)',
     (first) => {
       const prng = Prng.fromSeed(first);
-      const unacked = new Unacked(1024, first);
+      const unacked = new Unacked(1024, undefined, first);
       // The model: a plain list.
       const model: { sequence: number; item: Outgoing }[] = [];
       let pointer = 0;
@@ -71,7 +72,7 @@ describe('the unacknowledged', () => {
         }
         expect(unacked.size).toBe(model.length);
         expect(unacked.resending).toBe(model.length - pointer);
-        expect(unacked.bytes).toBe(model.reduce((sum, entry) => sum + 16 + entry.item.bytes.length, 0));
+        expect(unacked.bytes).toBe(model.reduce((sum, entry) => sum + 16 + entry.item.length, 0));
       }
     },
   );
@@ -93,9 +94,6 @@ describe('the unacknowledged', () => {
     const fate: boolean[] = [];
     const one = item(2, 100, { acknowledged: () => undefined, abandoned: (sent) => void fate.push(sent) });
     unacked.push(one);
-    // As it is once written: a place in a block, among others.
-    one.bytes = new Uint8Array(1000);
-    one.from = 500;
     for (let attempt = 2; attempt <= 4; attempt++) {
       unacked.rewind();
       expect(unacked.nextResend(4)).toMatchObject({ type: frameTypes.message, attempts: attempt });
@@ -160,7 +158,7 @@ describe('the send queue', () => {
     expect(queue.bytes).toBe(16 + 300_000 - 65_536 + 2 * 26);
     expect([queue.next()?.flags, queue.next()?.flags]).toEqual([0, 1]);
     const rest: number[] = [];
-    for (let one = queue.next(); one !== undefined; one = queue.next()) rest.push(one.bytes.length);
+    for (let one = queue.next(); one !== undefined; one = queue.next()) rest.push(one.length);
     expect(rest).toEqual([65_536, 65_536, 65_536, 300_000 - 4 * 65_536]);
     expect(large).toMatchObject({ type: frameTypes.message, flags: 2 | 8, total: 300_000 });
     expect([queue.size, queue.bytes]).toEqual([0, 0]);
@@ -185,7 +183,7 @@ describe('the send queue', () => {
     // A new session begins anew what was under way.
     queue.restart(new SendCredit(open));
     expect(queue.bytes).toBe(300_016);
-    expect(queue.next()).toMatchObject({ type: frameTypes.chunk, bytes: { length: 65_536 } });
+    expect(queue.next()).toMatchObject({ type: frameTypes.chunk, length: 65_536 });
   });
 
   it('compresses what asks for it when it begins to leave, and begins with it anew as it was before', () => {
@@ -200,7 +198,7 @@ describe('the send queue', () => {
     for (const one of [plain, large]) one.flags |= flagBits.compressed;
     for (const one of [plain, large]) queue.push(one);
     expect([asked, queue.bytes]).toEqual([[], 300_332]);
-    expect(queue.next()).toMatchObject({ type: frameTypes.message, flags: 2, bytes: { length: 300 } });
+    expect(queue.next()).toMatchObject({ type: frameTypes.message, flags: 2, length: 300 });
     expect(queue.next()).toMatchObject({ type: frameTypes.chunk, stream: 150_000, flags: 2 });
     // It is charged for what it was before.
     expect([asked, queue.bytes, credit.used(2)]).toEqual([
@@ -213,7 +211,7 @@ describe('the send queue', () => {
     queue.restart(new SendCredit(open));
     expect(queue.bytes).toBe(300_016);
     const sizes: number[] = [];
-    for (let one = queue.next(); one !== undefined; one = queue.next()) sizes.push(one.bytes.length);
+    for (let one = queue.next(); one !== undefined; one = queue.next()) sizes.push(one.length);
     expect(sizes).toEqual([65_536, 65_536, 65_536, 65_536, 300_000 - 4 * 65_536]);
     expect(large).toMatchObject({ flags: 2 | flagBits.completes, total: 300_000 });
     expect([queue.size, queue.bytes]).toEqual([0, 0]);
@@ -303,92 +301,6 @@ describe('the table of calls', () => {
       expect(table.size).toBe(size);
     },
   );
-});
-
-describe('a slab', () => {
-  const progress = { taken: 0, unacknowledged: 1, written: 0, left: 0 as number | null };
-  const cutter = () => {
-    const blocks: number[] = [];
-    const slab = new Slab((bytes) => {
-      blocks.push(bytes);
-      return new Uint8Array(bytes);
-    });
-    const cut = (length: number, wanted = length, rest: Uint8Array | null = null): Uint8Array => {
-      slab.reserve(length, wanted, () => ({ ...progress }), rest);
-      expect(slab.bytes.length - slab.at).toBeGreaterThanOrEqual(length);
-      progress.taken++;
-      progress.written += length;
-      return slab.take(slab.at + length);
-    };
-    return { blocks, slab, cut };
-  };
-  beforeEach(() => Object.assign(progress, { taken: 0, unacknowledged: 1, written: 0, left: 0 }));
-
-  it('cuts pieces that never overlap, from small blocks where little is written and from large ones where much is', () => {
-    const { blocks, slab, cut } = cutter();
-    const taken: Uint8Array[] = [];
-    const fill = (length: number, wanted?: number): void =>
-      void taken.push(cut(length, wanted).fill(taken.length));
-    for (let i = 0; i < 60; i++) fill(300);
-    expect(blocks.splice(0)).toEqual([16_384, 16_384]);
-    for (let i = 0; i < 8; i++) fill(65_600);
-    // What is left of a large one is used, whatever is wanted.
-    fill(3000, 1_000_000);
-    expect(blocks.splice(0)).toEqual([largeBytes, largeBytes]);
-    for (const [i, piece] of taken.entries()) expect(piece.every((byte) => byte === i)).toBe(true);
-    slab.release();
-    cut(10);
-    expect(blocks.splice(0)).toEqual([16_384]);
-  });
-
-  it('writes to a large block again once the peer has all that was in it and the stream holds nothing of it', () => {
-    const { blocks, cut } = cutter();
-    const first = cut(130_000);
-    cut(130_000);
-    const isReused = (): boolean => cut(260_000).buffer === first.buffer;
-    expect(isReused()).toBe(false);
-    progress.unacknowledged = 3;
-    progress.left = 259_999;
-    expect(isReused()).toBe(false);
-    Object.assign(progress, { unacknowledged: 2, left: 260_000 });
-    expect(isReused()).toBe(false);
-    progress.unacknowledged = 3;
-    expect(isReused()).toBe(true);
-    // The next in line has not been acknowledged.
-    expect(cut(260_000).buffer).not.toBe(first.buffer);
-    expect(blocks).toHaveLength(5);
-  });
-
-  it('keeps a bounded number for that, and none where it is not known what the stream holds', () => {
-    const { blocks, cut } = cutter();
-    for (let i = 0; i < 60; i++) cut(260_000);
-    Object.assign(progress, { unacknowledged: 61, left: 60 * 260_000 });
-    for (let i = 0; i < 8; i++) cut(260_000);
-    expect(blocks).toHaveLength(60);
-    progress.left = null;
-    for (let i = 0; i < 10; i++) cut(260_000);
-    expect(blocks).toHaveLength(70);
-  });
-
-  it.each([
-    ['where it is', 130_000, 100_000, 1],
-    ['from the block before', 130_000, 200_000, 2],
-    ['from a small block', 9000, 20_000, 2],
-  ])('puts the end of the last piece before the next one: %s', (_where, last, length, used) => {
-    const { blocks, cut } = cutter();
-    const rest = cut(last)
-      .fill(1)
-      .subarray(last - 5000);
-    const both = cut(length, length, rest);
-    expect(both).toHaveLength(5000 + length);
-    both.fill(2, 5000);
-    expect(both.subarray(0, 5000).every((byte) => byte === 1)).toBe(true);
-    expect(rest.every((byte) => byte === 1)).toBe(true);
-    // Nothing that was cut comes again.
-    expect(cut(300).fill(3)).toHaveLength(300);
-    expect(both.subarray(5000).every((byte) => byte === 2)).toBe(true);
-    expect(blocks).toHaveLength(used);
-  });
 });
 
 describe('the assembly of a large message', () => {

@@ -109,12 +109,13 @@ class MemoryStream implements SecureStream {
     return this.#network.isDeep ? 0 : this.#inFlight;
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(written: Uint8Array): boolean {
     if (this.#ended || this.closed) return true;
-    const { clock, prng, latencyMs, bytesPerMs } = this.#network;
+    const { clock, prng, latencyMs, bytesPerMs, isDeep } = this.#network;
     this.#freeMs = Math.max(this.#freeMs, clock.nowMs());
+    // Not copied before it leaves: who writes to its memory too early is found out.
+    const bytes = isDeep ? written.slice() : written;
     for (let at = 0; at < bytes.length;) {
-      // Not copied before it leaves: who writes to its memory too early is found out.
       const piece = bytes.subarray(at, at + (prng.chance(0.3) ? 1 + prng.below(40) : 65_536));
       at += piece.length;
       this.#inFlight += piece.length;

@@ -52,6 +52,7 @@ describe('planted bugs of the transport are found', () => {
       last: 5,
       invariant: 'a message comes as it was sent',
     },
+    { mutant: transportMutants.writesTooEarly, last: 20, invariant: 'nobody breaks the protocol' },
     { mutant: transportMutants.queuesWithoutBound, last: 5, invariant: 'queues are bounded' },
     {
       mutant: transportMutants.keepsConnections,

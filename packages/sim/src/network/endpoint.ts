@@ -57,6 +57,11 @@ export class Endpoint implements Duplex {
     return !this.#closed && this.#host.runs(this.#incarnation);
   }
 
+  /** Bytes written that have not arrived: until then they are read from where the writer has them. */
+  get unsentBytes(): number {
+    return this.#unread;
+  }
+
   write(bytes: Uint8Array): boolean {
     if (!this.isOpen || this.#ended) return false;
     if (bytes.length === 0) return true;

@@ -11,7 +11,7 @@
  * path; where objects come over a boundary of trust, `parse` asks the schema itself.
  */
 import { ClusterError, describeError, scanMsgpack } from '@cluster/core';
-import { Packr } from 'msgpackr';
+import { Packr, RESET_BUFFER_MODE } from 'msgpackr';
 import type * as z from 'zod';
 import { type Check, compileCheck, unfit } from './check.ts';
 import { type Shape, shapeOf, Shapes } from './shapes.ts';
@@ -81,13 +81,18 @@ export class ObjectCodec<S extends Schemas> {
 
   /** @throws ClusterError `TRANSPORT_CODEC_INVALID`: it is none of that kind, or too large. */
   encode<K extends Kind<S>>(kind: K, value: z.output<S[K]>): Uint8Array {
-    const { check, shape, schema } = this.#of(kind);
-    if (!check(value)) throw invalid(kind, why(schema, value));
-    const bytes = this.#packr.pack(shape.toRecord(value));
-    if (bytes.length > this.#bytesMax)
-      throw invalid(kind, `it takes ${bytes.length} bytes, and ${this.#bytesMax} are allowed`);
+    const bytes = this.#pack(kind, value, 0);
     // A part of the packer's block that it does not use again; it lives as long as the last object in it.
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /**
+   * The same, in memory that is written again when the next object is encoded, by this codec or another: for what copies it at once, as
+   * `post`, `send` and `request` of the transport do, and its handlers' answers. It leaves no garbage, which is most of what
+   * large messages cost their sender.
+   */
+  lend<K extends Kind<S>>(kind: K, value: z.output<S[K]>): Uint8Array {
+    return this.#pack(kind, value, RESET_BUFFER_MODE);
   }
 
   /** The check of the hot path. @throws ClusterError `TRANSPORT_CODEC_REFUSED` for anything but a well-formed object of that kind. */
@@ -104,6 +109,14 @@ export class ObjectCodec<S extends Schemas> {
     const checked = schema.safeParse(shape.fromRecord(this.#unpack(kind, bytes)));
     if (!checked.success) throw refused(kind, firstIssue(checked.error));
     return checked.data as z.output<S[K]>;
+  }
+
+  #pack(kind: Kind<S>, value: unknown, mode: number): Uint8Array {
+    const { check, shape, schema } = this.#of(kind);
+    if (!check(value)) throw invalid(kind, why(schema, value));
+    const bytes = this.#packr.pack(shape.toRecord(value), mode);
+    if (bytes.length <= this.#bytesMax) return bytes;
+    throw invalid(kind, `it takes ${bytes.length} bytes, and ${this.#bytesMax} are allowed`);
   }
 
   #unpack(kind: string, bytes: Uint8Array): unknown {

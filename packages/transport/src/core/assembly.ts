@@ -1,4 +1,4 @@
-import { type Allocate, zeroed } from '../wire/slab.ts';
+import { type Allocate, zeroed } from '../wire/blocks.ts';
 
 /**
  * Large messages that are coming in, chunk by chunk: at most one for each lane, gathered where its announced length has room. What nobody

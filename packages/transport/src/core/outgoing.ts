@@ -1,4 +1,5 @@
-import type { FrameType } from '../wire/frame.ts';
+import type { Block } from '../wire/blocks.ts';
+import { flagBits, type FrameType } from '../wire/frame.ts';
 
 /** Index = how urgent; it is also what the frame header carries. */
 export const priorities = ['Critical', 'High', 'Normal', 'Low'] as const;
@@ -22,11 +23,14 @@ export interface Outgoing {
   flags: number;
   typeId: number;
   stream: number;
-  /** The payload; once written, the block that holds it as it went out, so that what the caller gave can go. */
+  /** What holds the payload, where in it that begins, and its length. */
   bytes: Uint8Array;
-  /** Once written: where in `bytes` it begins, and its length. */
   from: number;
   length: number;
+  /** The block that `bytes` is of, for as long as it must keep them; null: of none. */
+  block: Block | null;
+  /** There is room for a header before the payload, and before each part that it will be cut into: it is written as it stands. */
+  framed: boolean;
   waiter: Waiter | null;
   /** On how many connections it has been written. */
   attempts: number;
@@ -34,28 +38,33 @@ export interface Outgoing {
   cancelled: boolean;
   /** Bytes of it that have left in chunks. */
   cut: number;
-  /** Length of the whole, once `bytes` is only a part of it or was compressed. */
+  /** Length of the whole, once only a part of it is left or it was compressed. */
   total: number;
 }
 
+/** Without a payload: see `Arena.lay`. */
 export const newOutgoing = (
   type: FrameType,
   flags: number,
   typeId: number,
   stream: number,
-  bytes: Uint8Array,
   waiter: Waiter | null,
 ): Outgoing => ({
   type,
   flags,
   typeId,
   stream,
-  bytes,
+  bytes: empty,
   from: 0,
   length: 0,
+  block: null,
+  // What is compressed leaves from elsewhere.
+  framed: (flags & flagBits.compressed) === 0,
   waiter,
   attempts: 0,
   cancelled: false,
   cut: 0,
   total: 0,
 });
+
+const empty = new Uint8Array(0);

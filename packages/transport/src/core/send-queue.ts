@@ -6,6 +6,7 @@
  *
  * A large message leaves in chunks, and between two chunks anything else may go.
  */
+import { payloadAt } from './arena.ts';
 import { laneCount } from './assembly.ts';
 import type { Shrink } from './compression.ts';
 import { messageOverheadBytes, type SendCredit } from './credit.ts';
@@ -26,13 +27,16 @@ export class SendQueue {
   #size = 0;
   #bytes = 0;
   #credit: SendCredit;
+  readonly #release: (item: Outgoing) => void;
   /** Both sides compress. Null: all goes as it is, whatever its sender has asked for. */
   shrink: Shrink | null = null;
   /** Of each lane: what its first message was before it was compressed, while parts of that have not left. */
-  readonly #plain: (Uint8Array | null)[] = Array.from({ length: laneCount }, () => null);
+  readonly #plain: (Plain | null)[] = Array.from({ length: laneCount }, () => null);
 
-  constructor(credit: SendCredit) {
+  /** @param release nothing wants the bytes of what was not written any more. */
+  constructor(credit: SendCredit, release: (item: Outgoing) => void = () => undefined) {
     this.#credit = credit;
+    this.#release = release;
   }
 
   /** Messages waiting. */
@@ -61,11 +65,15 @@ export class SendQueue {
     if (item.cancelled) return;
     this.#bytes -= sizeOf(item);
     item.cancelled = true;
-    if (item.cut > 0) this.#bytes += headerBytes;
-    else this.#size--;
-    // The object stays in its lane until its turn; what it holds need not.
     item.total = wholeOf(item);
+    if (item.cut > 0) this.#bytes += headerBytes;
+    else {
+      this.#size--;
+      // The object stays in its lane until its turn; what it holds need not.
+      this.#release(item);
+    }
     item.bytes = empty;
+    item.length = 0;
   }
 
   /** A new session: what has been written in part begins again. */
@@ -79,13 +87,14 @@ export class SendQueue {
       if (head.cancelled) {
         this.#size--;
         this.#bytes -= headerBytes;
+        this.#release(head);
       } else {
         this.#bytes -= sizeOf(head);
         if (plain !== null) {
-          head.bytes = plain;
+          Object.assign(head, plain);
           head.flags |= flagBits.compressed;
         }
-        this.#bytes += headerBytes + head.bytes.length;
+        this.#bytes += headerBytes + head.length;
       }
       head.cut = 0;
     }
@@ -103,7 +112,7 @@ export class SendQueue {
     else if (this.#owed <= owedBytesMax) return this.#critical(critical);
     const other = this.#others();
     if (other !== undefined) {
-      this.#owed = Math.max(0, this.#owed - headerBytes - other.bytes.length);
+      this.#owed = Math.max(0, this.#owed - headerBytes - other.length);
       return other;
     }
     this.#owed = 0;
@@ -126,6 +135,7 @@ export class SendQueue {
         else {
           this.#size--;
           this.#bytes -= sizeOf(item);
+          this.#release(item);
         }
       }
     }
@@ -134,7 +144,10 @@ export class SendQueue {
   /** For abandoning all: whole messages, in any order, whether or not the peer has room. */
   drain(visit: (item: Outgoing) => void): void {
     for (const lane of this.#lanes) {
-      for (let item = lane.shift(); item !== undefined; item = lane.shift()) if (!item.cancelled) visit(item);
+      for (let item = lane.shift(); item !== undefined; item = lane.shift()) {
+        if (!item.cancelled) visit(item);
+        this.#release(item);
+      }
     }
     this.#plain.fill(null);
     this.#size = 0;
@@ -143,7 +156,7 @@ export class SendQueue {
 
   #critical(head: Outgoing): Outgoing {
     const item = this.#take(0, head);
-    this.#owed += (headerBytes + item.bytes.length) / 4;
+    this.#owed += (headerBytes + item.length) / 4;
     return item;
   }
 
@@ -157,7 +170,7 @@ export class SendQueue {
         this.#deficits[turn] = 0;
       } else if ((this.#deficits[turn] as number) > 0) {
         const item = this.#take(turn, head);
-        this.#deficits[turn] = (this.#deficits[turn] as number) - headerBytes - item.bytes.length;
+        this.#deficits[turn] = (this.#deficits[turn] as number) - headerBytes - item.length;
         return item;
       } else idle = 0;
       this.#turn = turn === laneCount - 1 ? 1 : turn + 1;
@@ -186,11 +199,10 @@ export class SendQueue {
       if (cost > 0) this.#credit.charge(index, cost);
       if ((item.flags & flagBits.compressed) !== 0) this.#compress(index, item);
     }
-    const left = item.bytes.length - item.cut;
-    if (!item.cancelled && left > wholeBytesMax) {
+    if (!item.cancelled && item.length - item.cut > wholeBytesMax) {
       const chunk = chunkOf(item, index);
-      this.#bytes -= chunk.bytes.length;
-      item.cut += chunk.bytes.length;
+      this.#bytes -= chunk.length;
+      item.cut += chunk.length;
       return chunk;
     }
     (this.#lanes[index] as Fifo<Outgoing>).shift();
@@ -202,34 +214,38 @@ export class SendQueue {
     if (item.cancelled) giveUp(item);
     else {
       item.total = wholeOf(item);
-      item.bytes = item.bytes.subarray(item.cut);
+      item.from = payloadAt(item, item.cut);
+      item.length -= item.cut;
     }
     return item;
   }
 
   /** Until now the flag was a wish. */
   #compress(index: number, item: Outgoing): void {
-    const plain = item.bytes;
-    const shrunk = this.shrink?.(plain) ?? null;
+    const { bytes, from, length } = item;
+    const shrunk = this.shrink?.(bytes.subarray(from, from + length)) ?? null;
     if (shrunk === null) {
       item.flags &= ~flagBits.compressed;
       return;
     }
-    this.#plain[index] = plain;
-    this.#bytes -= plain.length - shrunk.length;
+    this.#plain[index] = { bytes, from, length };
+    this.#bytes -= length - shrunk.length;
     // It is charged for what it will be.
-    item.total = plain.length;
+    item.total = length;
     item.bytes = shrunk;
+    item.from = 0;
+    item.length = shrunk.length;
   }
 }
 
-const isLarge = ({ bytes }: Outgoing): boolean => bytes.length > wholeBytesMax;
+type Plain = Pick<Outgoing, 'bytes' | 'from' | 'length'>;
+
+const isLarge = ({ length }: Outgoing): boolean => length > wholeBytesMax;
 const isAnswer = ({ type }: Outgoing): boolean => type === frameTypes.response || type === frameTypes.error;
 
 const laneOf = (item: Outgoing): number => (item.flags & 3) + (isAnswer(item) && isLarge(item) ? 4 : 0);
 
-const sizeOf = ({ bytes, cut, cancelled }: Outgoing): number =>
-  headerBytes + (cancelled ? 0 : bytes.length - cut);
+const sizeOf = ({ length, cut, cancelled }: Outgoing): number => headerBytes + (cancelled ? 0 : length - cut);
 
 /** What a message is charged for; answers are bounded by the calls they answer. */
 export function costOf(item: Outgoing): number {
@@ -239,7 +255,7 @@ export function costOf(item: Outgoing): number {
 }
 
 /** Its length, also when less of it is left, or it was compressed. */
-const wholeOf = ({ bytes, total }: Outgoing): number => Math.max(total, bytes.length);
+const wholeOf = ({ length, total }: Outgoing): number => Math.max(total, length);
 
 /** Makes it the frame that tells the peer to expect nothing more: how much was charged is in its `stream`. */
 export function giveUp(item: Outgoing): void {
@@ -248,17 +264,22 @@ export function giveUp(item: Outgoing): void {
   item.type = frameTypes.void;
   item.stream = cost;
   item.bytes = empty;
+  item.length = 0;
 }
 
-function chunkOf({ flags, bytes, cut }: Outgoing, lane: number): Outgoing {
+function chunkOf(item: Outgoing, lane: number): Outgoing {
+  const { flags, bytes, length, block, framed, cut } = item;
+  if (block !== null) block.live++;
   return {
     type: frameTypes.chunk,
     flags: flags & flagBits.priority,
     typeId: lane > 3 ? 1 : 0,
-    stream: bytes.length,
-    bytes: bytes.subarray(cut, cut + chunkBytes),
-    from: 0,
-    length: 0,
+    stream: length,
+    bytes,
+    from: payloadAt(item, cut),
+    length: chunkBytes,
+    block,
+    framed,
     waiter: null,
     attempts: 0,
     cancelled: false,

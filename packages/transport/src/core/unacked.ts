@@ -10,6 +10,7 @@ import { frameTypes, headerBytes } from '../wire/frame.ts';
 
 export class Unacked {
   readonly #max: number;
+  readonly #release: (item: Outgoing) => void;
   #ring: (Outgoing | undefined)[] = Array.from({ length: 64 });
   /** The oldest unacknowledged sequence; equal to `#next` when there is none. */
   #first: number;
@@ -18,10 +19,14 @@ export class Unacked {
   #bytes = 0;
   #acknowledgedBytes = 0;
 
-  /** @param max a power of two, at least 64. @param first the first sequence of the session. */
-  constructor(max: number, first = 1) {
+  /**
+   * @param max a power of two, at least 64. @param release nothing wants the bytes of this one any more. @param first the first
+   * sequence of the session.
+   */
+  constructor(max: number, release: (item: Outgoing) => void = () => undefined, first = 1) {
     assert(max >= 64 && (max & (max - 1)) === 0, 'the window is a power of two');
     this.#max = max;
+    this.#release = release;
     this.#first = first >>> 0;
     this.#next = this.#first;
     this.#resend = this.#first;
@@ -57,8 +62,7 @@ export class Unacked {
     // With nothing left to resend, what is new is not to be resent either.
     if (this.#resend === sequence) this.#resend = after(sequence);
     this.#next = after(sequence);
-    item.length = item.bytes.length;
-    // What it was charged is known without its bytes from here on.
+    // What it was charged is known without its payload from here on.
     if (item.total === 0) item.total = item.length;
     this.#bytes += headerBytes + item.length;
     item.attempts = 1;
@@ -108,8 +112,6 @@ export class Unacked {
     if (item.attempts > attemptsMax && mayEnd) {
       const { waiter } = item;
       this.#bytes -= item.length;
-      item.bytes = nothing;
-      item.length = 0;
       if (item.type === frameTypes.message && waiter === null) lost.posts++;
       giveUp(item);
       item.waiter = null;
@@ -136,6 +138,7 @@ export class Unacked {
     this.#ring[index] = undefined;
     this.#bytes -= headerBytes + item.length;
     this.#acknowledgedBytes += headerBytes + item.length;
+    this.#release(item);
     if (this.#resend === this.#first) this.#resend = after(this.#first);
     this.#first = after(this.#first);
     return item;
@@ -150,5 +153,3 @@ export class Unacked {
     this.#ring = ring;
   }
 }
-
-const nothing = new Uint8Array(0);

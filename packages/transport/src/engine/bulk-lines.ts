@@ -46,7 +46,6 @@ interface Opening {
 }
 
 const moved = [priorityIndex.Normal, priorityIndex.Low] as const;
-const empty = new Uint8Array(0);
 
 export class BulkLines {
   readonly #limits: BulkLimits;
@@ -162,8 +161,7 @@ export class BulkLines {
         if (isCurrent()) opening.stale = true;
       },
     };
-    for (const priority of moved)
-      control.queue.push(newOutgoing(frameTypes.void, priority, 0, 0, empty, waiter));
+    for (const priority of moved) control.queue.push(newOutgoing(frameTypes.void, priority, 0, 0, waiter));
     this.#owner.wake(control);
   }
 

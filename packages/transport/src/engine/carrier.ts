@@ -2,6 +2,7 @@
 import type { ClusterError } from '@cluster/core';
 import type { SessionEnd } from '../core/session.machine.ts';
 import type { Tally } from '../core/tally.ts';
+import type { Outlet } from '../wire/blocks.ts';
 
 /** A call of ours, as the session sees it. */
 export interface PendingCall {
@@ -19,8 +20,7 @@ export interface PendingCall {
 }
 
 /** The connection that carries a session. */
-export interface Carrier {
-  readonly id: number;
+export interface Carrier extends Outlet {
   readonly tally: Tally;
   /** Nothing that was written waits in the socket. */
   readonly isEmpty: boolean;

@@ -4,8 +4,9 @@
  */
 import type { ClusterError, Done } from '@cluster/core';
 import { type Line, lineOf, peerOf, type PeerRole } from '../core/identity.ts';
-import { priorities, type Outgoing, type Priority } from '../core/outgoing.ts';
+import { newOutgoing, priorities, type Outgoing, type Priority, type Waiter } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
+import { Arena } from '../core/arena.ts';
 import { Assembly } from '../core/assembly.ts';
 import { CallTable } from '../core/call-table.ts';
 import type { Shrink } from '../core/compression.ts';
@@ -17,7 +18,7 @@ import { after, ahead } from '../core/sequence.ts';
 import { Tally } from '../core/tally.ts';
 import { Unacked } from '../core/unacked.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from '../wire/frame.ts';
-import type { Allocate } from '../wire/slab.ts';
+import { type Allocate, zeroed } from '../wire/blocks.ts';
 import type { Carrier, PendingCall } from './carrier.ts';
 import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
@@ -42,6 +43,8 @@ export interface DeliveryLimits {
 // So much goes unacknowledged while nothing is sent back: a good part of the least that a peer may have under way.
 const ackEveryMessages = 512;
 const ackEveryBytes = 131_072;
+/** What stands in memory beside frames that wait, because it is over and they are not. */
+const besideBytesMax = 1_048_576;
 /** Critical may be written beyond the bound of what is under way, by so much. */
 const criticalBytes = 65_536;
 
@@ -53,6 +56,7 @@ export class Delivery {
   readonly line: Line;
   readonly #limits: DeliveryLimits;
   readonly #allocate: Allocate | undefined;
+  readonly #arena: Arena;
   readonly queue: SendQueue;
   /** How much may be under way. Replaced with the connection: another one may take another path. */
   inFlight: InFlight;
@@ -124,8 +128,9 @@ export class Delivery {
     this.#peerLimits = limits;
     this.#sendCredit = new SendCredit(limits);
     this.receiveCredit = new ReceiveCredit(limits);
-    this.queue = new SendQueue(this.#sendCredit);
-    this.#unacked = new Unacked(limits.windowMessages);
+    this.#arena = new Arena(allocate ?? zeroed, () => this.connection);
+    this.queue = new SendQueue(this.#sendCredit, this.#release);
+    this.#unacked = new Unacked(limits.windowMessages, this.#release);
     this.inFlight = new InFlight(limits);
   }
 
@@ -193,10 +198,33 @@ export class Delivery {
 
   /** True when a message of that size fits the bounds. */
   accepts(bytes: number): boolean {
+    const { queueMessagesMax, queueBytesMax } = this.#limits;
+    const size = headerBytes + bytes;
     return (
-      this.queued < this.#limits.queueMessagesMax &&
-      this.queuedBytes + headerBytes + bytes <= this.#limits.queueBytesMax
+      this.queued < queueMessagesMax &&
+      this.queuedBytes + size <= queueBytesMax &&
+      this.#arena.heldBytes + size <= queueBytesMax + besideBytesMax
     );
+  }
+
+  /** Makes a frame of what it is given, which it copies, and queues it. */
+  enqueue(
+    type: FrameType,
+    flags: number,
+    typeId: number,
+    stream: number,
+    payload: Uint8Array,
+    waiter: Waiter | null,
+  ): Outgoing {
+    const item = newOutgoing(type, flags, typeId, stream, waiter);
+    if (payload.length > 0) this.#arena.lay(item, payload);
+    this.queue.push(item);
+    return item;
+  }
+
+  /** Nothing has been written for a while: lets go of memory that the next frames would be laid into. */
+  rest(): void {
+    this.#arena.rest();
   }
 
   /** Little waits to be written, and far less than the bounds allow is unacknowledged. */
@@ -205,6 +233,7 @@ export class Delivery {
     return (
       this.queue.bytes < readyBytes &&
       this.queuedBytes * 2 < queueBytesMax &&
+      this.#arena.heldBytes < queueBytesMax &&
       this.queued * 2 < queueMessagesMax
     );
   }
@@ -260,7 +289,7 @@ export class Delivery {
   begin(): void {
     this.sessionsBegun++;
     this.#received = 0;
-    this.#unacked = new Unacked(this.#limits.windowMessages);
+    this.#unacked = new Unacked(this.#limits.windowMessages, this.#release);
     this.inFlight = new InFlight(this.#limits);
     this.#sendCredit = new SendCredit(this.#peerLimits);
     this.queue.restart(this.#sendCredit);
@@ -379,6 +408,8 @@ export class Delivery {
     });
     return dropped;
   }
+
+  readonly #release = (item: Outgoing): void => this.#arena.release(item);
 
   #clearAck(): void {
     this.#ackMessages = 0;

@@ -22,7 +22,7 @@ import {
 } from '../config.ts';
 import { peerOf } from '../core/identity.ts';
 import type { PeerLimits } from '../core/handshake.ts';
-import { newOutgoing, type Outgoing, type Priority, priorityIndex, type Waiter } from '../core/outgoing.ts';
+import { type Outgoing, type Priority, priorityIndex, type Waiter } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
 import { answersUnread, controlFlood } from '../core/refusal.ts';
 import { TransportCore } from '../core/transport-core.ts';
@@ -209,7 +209,7 @@ export class TransportEngine {
     return this.#handlers.has(typeId);
   }
 
-  /** One way, in order, without completion. False = dropped. The bytes must not change until they are sent: hand them over. */
+  /** One way, in order, without completion. False = dropped. The bytes are copied at once. */
   post(
     to: string,
     typeId: number,
@@ -348,8 +348,7 @@ export class TransportEngine {
     bytes: Uint8Array,
     waiter: Waiter | null = null,
   ): Outgoing {
-    const item = newOutgoing(type, flags, typeId, stream, bytes, waiter);
-    delivery.queue.push(item);
+    const item = delivery.enqueue(type, flags, typeId, stream, bytes, waiter);
     this.#bulk.queued(delivery, flags & flagBits.priority);
     this.#routes.wake(delivery);
     return item;

@@ -6,7 +6,7 @@ import type { Refusal } from '../core/refusal.ts';
 import type { SessionEnd } from '../core/session.machine.ts';
 import { maybeDelivered, refusalError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
-import type { Allocate } from '../wire/slab.ts';
+import type { Allocate } from '../wire/blocks.ts';
 import { Delivery, type DeliveryLimits } from './delivery.ts';
 import { type WorkloadLimits, Workloads } from './workload.ts';
 

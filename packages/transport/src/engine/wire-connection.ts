@@ -1,12 +1,11 @@
 /**
- * One stream with its parser and its writer. Frames are copied into one block and written at once, which is what TLS does with
- * several buffers anyway; what is sent again is taken from there, so that the messages themselves need not be kept. Nothing more
- * is written while the socket holds enough, because what is in the socket can no longer be overtaken.
+ * One stream with its parser and its writer. Frames leave in few large writes, in one piece each, which is what TLS makes of several
+ * buffers anyway. Nothing more is written while the socket holds enough, because what is in the socket can no longer be overtaken.
  */
 import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts';
 import { headerBytes, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
-import { type Allocate, type Progress, Slab, zeroed } from '../wire/slab.ts';
+import { type Allocate, type Block, smallBytes, Stock, zeroed } from '../wire/blocks.ts';
 import type { Outgoing } from '../core/outgoing.ts';
 import { Tally } from '../core/tally.ts';
 import type { SecureStream } from '../ports.ts';
@@ -48,20 +47,23 @@ export class WireConnection {
   #usedMs: number;
   #activity = 0;
   readonly #control: Uint8Array[] = [];
-  #rest: Uint8Array | null = null;
+  /** Of a frame that did not fit into the socket. */
+  #rest: Span | null = null;
   /** Taken from the queue, and without room in the block. */
   #held: Outgoing | null = null;
   /** Bytes given to the stream. */
   #written = 0;
   #writtenBefore = 0;
-  readonly #slab: Slab;
+  readonly #stock: Stock;
+  /** What frames are gathered in. */
+  #gathering: Block | null = null;
 
   constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number, allocate?: Allocate) {
     this.id = id;
     this.dialled = dialled;
     this.parser = new FrameParser(helloBytesMax, sink, allocate);
     this.openedMs = nowMs;
-    this.#slab = new Slab(allocate ?? zeroed);
+    this.#stock = new Stock(allocate ?? zeroed);
     this.lastHeardMs = nowMs;
     this.#progressMs = nowMs;
     this.#usedMs = nowMs;
@@ -69,6 +71,11 @@ export class WireConnection {
 
   get writable(): boolean {
     return this.stream !== null && !this.closed && !this.#blocked;
+  }
+
+  get leftBytes(): number | null {
+    const unsent = this.stream?.unsentBytes;
+    return unsent === undefined ? null : this.#written - unsent;
   }
 
   get isEmpty(): boolean {
@@ -142,14 +149,11 @@ export class WireConnection {
     if (stream === null || !this.writable) return 0;
     while (this.writable) {
       const room = socketBytesMax - (stream.unsentBytes ?? 0);
-      let bytes = this.#control.length > 0 ? this.#nextUrgent() : this.#nextPiece(room, attemptsMax, nowMs);
+      const control = this.#rest === null ? this.#control.shift() : undefined;
+      const bytes = control ?? this.#part(room, this.#nextSpan(room, attemptsMax, nowMs));
       if (bytes === null) break;
-      if (bytes.length > room) {
-        this.#rest = bytes.subarray(room);
-        bytes = bytes.subarray(0, room);
-      }
+      if (control !== undefined) this.#written += control.length;
       written += bytes.length;
-      this.#written += bytes.length;
       this.#writes++;
       if (!stream.write(bytes)) this.#blocked = true;
     }
@@ -158,67 +162,138 @@ export class WireConnection {
 
   /** When nothing has been written since the last look: lets go of memory that the next frames would be written to. */
   rest(): void {
-    if (this.#written === this.#writtenBefore) this.#slab.release();
+    if (this.#written === this.#writtenBefore) {
+      this.#stock.clear();
+      if (this.#rest === null) this.#gathering = null;
+      this.delivery?.rest();
+    }
     this.#writtenBefore = this.#written;
   }
 
-  /** A control frame, but first what did not fit into the socket with its beginning: nothing may come between. */
-  #nextUrgent(): Uint8Array | null {
-    const rest = this.#rest;
-    this.#rest = null;
-    return rest ?? this.#control.shift() ?? null;
+  /** As much of it as there is room for; the rest is the first of the next. */
+  #part(room: number, span: Span | null): Uint8Array | null {
+    if (span === null) return null;
+    const { block, from } = span;
+    const to = Math.min(span.to, from + room);
+    if (to < span.to) this.#rest = { block, from: to, to: span.to };
+    this.#written += to - from;
+    block.lend(this.id, this.#written);
+    return block.bytes.subarray(from, to);
   }
 
   /**
-   * Frames in one piece, of about `room` bytes: the last one may be cut where they end. What was cut off the last time stands before them,
-   * because every write has its price: a few bytes alone cost a record and a call of the system's.
+   * Frames that stand in a row, of about `room` bytes: the last one may be cut where they end. Those of many are written where they stand,
+   * others are gathered first, because every write has its price: a few bytes alone cost a record and a call of the system's.
    */
-  #nextPiece(room: number, attemptsMax: number, nowMs: number): Uint8Array | null {
+  #nextSpan(room: number, attemptsMax: number, nowMs: number): Span | null {
     const { delivery } = this;
     if (delivery === null) return null;
-    let item = this.#held ?? delivery.take(attemptsMax, nowMs);
-    this.#held = null;
     const rest = this.#rest;
     this.#rest = null;
-    if (item === null && (rest !== null || !delivery.ackIsDue)) return rest;
-    const slab = this.#slab;
-    const least = ackBytesMax + headerBytes + (item?.length ?? 0);
-    slab.reserve(least, least + delivery.queue.bytes, this.#progress, rest);
-    const { bytes: block, at: start, from: begun } = slab;
-    let at = item === null || delivery.owesAck ? delivery.writeAck(block, start) : start;
-    while (item !== null) {
-      const { bytes, from, length } = item;
-      if (block.length - at < headerBytes + length) {
+    // Nothing may come between a frame and its rest.
+    if (rest !== null && this.#control.length > 0) return rest;
+    const item = this.#held ?? delivery.take(attemptsMax, nowMs);
+    this.#held = null;
+    if (item === null) {
+      if (rest !== null || !delivery.ackIsDue) return rest;
+      return this.#gather(delivery, null, null, room, attemptsMax, nowMs);
+    }
+    if (!isOfMany(item)) return this.#gather(delivery, rest, item, room, attemptsMax, nowMs);
+    const { owesAck } = delivery;
+    if (!owesAck && (rest === null || follows(rest, item))) {
+      return this.#row(delivery, rest, item, room, attemptsMax, nowMs);
+    }
+    this.#held = item;
+    // The rest, what is owed, or both, and then the row.
+    return owesAck ? this.#gather(delivery, rest, null, room, attemptsMax, nowMs) : rest;
+  }
+
+  /** Frames where they stand. @param rest of the one before them, where that is to leave with them. */
+  #row(
+    delivery: Delivery,
+    rest: Span | null,
+    first: Outgoing,
+    room: number,
+    attemptsMax: number,
+    nowMs: number,
+  ): Span {
+    const block = first.block as Block;
+    const span = { block, from: rest?.from ?? first.from - headerBytes, to: first.from - headerBytes };
+    for (let item: Outgoing | null = first; item !== null; item = delivery.take(attemptsMax, nowMs)) {
+      if (!follows(span, item)) {
         this.#held = item;
         break;
       }
-      writeHeader(block, at, length, item.type, item.flags, item.typeId, item.stream, delivery.takenSequence);
-      at += headerBytes;
-      if (length > 0) {
-        block.set(bytes.length === length ? bytes : bytes.subarray(from, from + length), at);
-        item.bytes = block;
-        item.from = at;
-        at += length;
-      }
-      if (begun + room - at < begunBytesMin) break;
-      item = delivery.take(attemptsMax, nowMs);
+      writeFrame(block.bytes, span.to, item, delivery.takenSequence);
+      span.to += headerBytes + item.length;
+      if (span.from + room - span.to < begunBytesMin) break;
     }
-    return slab.take(at);
+    return span;
   }
 
-  readonly #progress = (): Progress => {
-    const { delivery, stream } = this;
-    const unsent = stream?.unsentBytes;
-    return {
-      // One that is held counts: a block is free a frame later.
-      taken: delivery?.takenSequence ?? 0,
-      unacknowledged: delivery?.firstUnacknowledged ?? 0,
-      written: this.#written,
-      left: unsent === undefined ? null : this.#written - unsent,
-    };
-  };
+  /** Copies of frames, behind what is owed. @param rest of the one before them, which leaves with them. @param first null: none. */
+  #gather(
+    delivery: Delivery,
+    rest: Span | null,
+    first: Outgoing | null,
+    room: number,
+    attemptsMax: number,
+    nowMs: number,
+  ): Span {
+    const restBytes = rest === null ? 0 : rest.to - rest.from;
+    const least = restBytes + ackBytesMax + headerBytes + (first?.length ?? 0);
+    const block = this.#blockFor(least, least + delivery.queue.bytes, rest);
+    const { bytes, used: from } = block;
+    let at = from + restBytes;
+    if (rest !== null) bytes.set(rest.block.bytes.subarray(rest.from, rest.to), from);
+    if (first === null || delivery.owesAck) at = delivery.writeAck(bytes, at);
+    for (let item = first; item !== null; item = delivery.take(attemptsMax, nowMs)) {
+      if (bytes.length - at < headerBytes + item.length || (item !== first && isOfMany(item))) {
+        this.#held = item;
+        break;
+      }
+      writeFrame(bytes, at, item, delivery.takenSequence);
+      at += headerBytes;
+      if (item.length > 0) bytes.set(item.bytes.subarray(item.from, item.from + item.length), at);
+      at += item.length;
+      if (from + room - at < begunBytesMin) break;
+    }
+    block.used = at;
+    return { block, from, to: at };
+  }
+
+  /** @param rest stands in some block until it is copied. */
+  #blockFor(least: number, wanted: number, rest: Span | null): Block {
+    const last = this.#gathering;
+    if (last !== null && last !== rest?.block && last.room < wanted && last.isBack(this)) last.empty();
+    if (last !== null && last.room >= least) return last;
+    const block = this.#stock.take(least, wanted > smallBytes, this);
+    if (last !== null) this.#stock.give(last);
+    this.#gathering = block;
+    return block;
+  }
 }
 
+/** Frames, or the rest of one, as they stand in a block. */
+interface Span {
+  readonly block: Block;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** It stands in a block with room for its header, and so much of its kind from there on that it need not be gathered. */
+const isOfMany = ({ block, bytes, framed, from }: Outgoing): boolean =>
+  framed && bytes === block?.bytes && block.used - from >= rowBytesMin;
+
+/** It stands right behind. */
+const follows = ({ block, to }: Span, { block: of, bytes, framed, from }: Outgoing): boolean =>
+  of === block && framed && bytes === block.bytes && from === to + headerBytes;
+
+const writeFrame = (into: Uint8Array, at: number, item: Outgoing, sequence: number): void =>
+  writeHeader(into, at, item.length, item.type, item.flags, item.typeId, item.stream, sequence);
+
+/** With so much in a row a copy costs more than a write of its own for what is owed. */
+const rowBytesMin = 32_768;
 /** What one TLS record holds at most (RFC 8446, 5.1). */
 const recordBytes = 16_384;
 /** ACK, and CREDIT for each priority. */

@@ -3,7 +3,7 @@
  * of its own whose length was checked first. Bad bytes are an answer, not an exception: the parser stops and says why.
  */
 import { flagBits, type FrameType, headerBytes, isFrameType } from './frame.ts';
-import { type Allocate, zeroed } from './slab.ts';
+import { type Allocate, zeroed } from './blocks.ts';
 
 export interface FrameSink {
   /** `payload` is a view that lives as long as the chunk it came in. False = stop: the rest is of no interest. */

@@ -4,6 +4,7 @@ import {
   type Compressor,
   flagBits,
   frameTypes,
+  type SecureStream,
   type SecureStreamPort,
   type TransportConfigInput,
 } from '@cluster/transport';
@@ -150,6 +151,23 @@ export const grantsTooMuch = saying('grants too much', () => (frame) => {
   }
   return [frame];
 });
+
+/** What was given to a stream counts as gone at once, and its memory is written again. */
+export const writesTooEarly: TransportMutant = {
+  name: 'writes too early to what is on its way',
+  streams: (streams) => {
+    const hasty = (stream: SecureStream): SecureStream =>
+      Object.defineProperty(stream, 'unsentBytes', { value: 0 });
+    return {
+      listen: (local, accept, reject, done) =>
+        streams.listen(local, (stream) => accept(hasty(stream)), reject, done),
+      dial: (remote, handlers, timeoutMs, done) =>
+        streams.dial(remote, handlers, timeoutMs, (outcome) =>
+          done(outcome.ok ? { ok: true, value: hasty(outcome.value) } : outcome),
+        ),
+    };
+  },
+};
 
 /** Announces twice what it takes. */
 export const takesTooMuch: TransportMutant = {
