@@ -10,7 +10,8 @@ const idle: Link[] = [];
 
 serveParent({
   connect: async ({ place, server }: { place: Place; server: Address }): Promise<void> => {
-    driver.use(await (await contender(process.argv[2] ?? '')).connect(place, server, driver.onAnswer));
+    const chosen = await contender(process.argv[2] ?? '');
+    driver.use(await chosen.connect(place, server, driver.onAnswer), chosen.copiedMax);
   },
   run: (load: Load): Promise<LoadResult> => driver.run(load),
   /** Connections that are opened and then left alone. */

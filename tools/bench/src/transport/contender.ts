@@ -34,6 +34,8 @@ export interface Link {
 }
 
 export interface Contender {
+  /** Messages and answers up to this size it copies at once; the memory of larger ones is its own from then on. */
+  readonly copiedMax: number;
   listen(place: Place, receive: Receive): Promise<Listening>;
   connect(place: Place, server: Address, onAnswer: (bytes: Uint8Array) => void): Promise<Link>;
 }

@@ -33,6 +33,7 @@ const postsPerTurn = 256;
 
 export class Driver {
   #link: Link | null = null;
+  #copiedMax = 0;
   #answered: (id: number, key: string) => void = () => undefined;
   #ids = 0;
 
@@ -42,8 +43,10 @@ export class Driver {
     this.#answered(id, k);
   };
 
-  use(link: Link): void {
+  /** @param copiedMax as the contender has it. */
+  use(link: Link, copiedMax: number): void {
     this.#link = link;
+    this.#copiedMax = copiedMax;
   }
 
   async run(load: Load): Promise<LoadResult> {
@@ -140,12 +143,12 @@ export class Driver {
     const id = ++this.#ids;
     return new Promise((resolve) => {
       this.#answered = (_id, count) => resolve(Number(count));
-      link.ask(encode({ t: kinds.request, id, k: 'count', p: new Uint8Array(0) }));
+      link.ask(encode({ t: kinds.request, id, k: 'count', p: new Uint8Array(0) }, this.#copiedMax));
     });
   }
 
   #message(t: number, p: Uint8Array): Uint8Array {
     const id = ++this.#ids;
-    return encode({ t, id, k: keys[id & 63] ?? '', p });
+    return encode({ t, id, k: keys[id & 63] ?? '', p }, this.#copiedMax);
   }
 }

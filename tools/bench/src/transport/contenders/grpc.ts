@@ -25,6 +25,7 @@ const bytesMax = { 'grpc.max_receive_message_length': 16 * 1024 * 1024 };
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 export const grpc: Contender = {
+  copiedMax: 0,
   listen: async ({ tls }, receive) => {
     const server = new Server(bytesMax);
     server.addService(

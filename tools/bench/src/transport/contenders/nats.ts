@@ -14,6 +14,7 @@ const join = (): Promise<NatsConnection> =>
   connect({ servers: process.env['NATS_URL'] ?? '', waitOnFirstConnect: true, reconnectTimeWait: 50 });
 
 export const nats: Contender = {
+  copiedMax: 0,
   listen: async (_place, receive) => {
     const connection = await join();
     connection.subscribe(subject, {

@@ -1,5 +1,4 @@
 /** `@cluster/transport` as shipped: mutual TLS, reliable, every default. */
-import { ClusterError } from '@cluster/core';
 import { startTransport, type StartOptions } from '@cluster/transport/node';
 import type { Priority, Transport } from '@cluster/transport';
 import { type Contender, type Place, serverId } from '../contender.ts';
@@ -18,6 +17,7 @@ const options = ({ role, nodeId, clusterName, tls }: Place): StartOptions => ({
 const nothing = new Uint8Array(0);
 
 export const ours: Contender = {
+  copiedMax: Infinity,
   listen: async (place, receive) => {
     const transport: Transport = await startTransport(options(place), {
       directory: { lookup: () => undefined },
@@ -32,13 +32,7 @@ export const ours: Contender = {
     });
     await transport.ping(serverId);
     const ask = (bytes: Uint8Array, priority?: Priority): void =>
-      void transport
-        .request(serverId, types.request, bytes, { priority })
-        .then(onAnswer, (error: unknown) => {
-          // The queue is full of posts: it has not been taken, and may be asked again.
-          if (!(error instanceof ClusterError) || error.code !== 'TRANSPORT_BACKPRESSURE') throw error;
-          setImmediate(ask, bytes, priority);
-        });
+      void transport.request(serverId, types.request, bytes, { priority }).then(onAnswer);
     return {
       post: (bytes) => transport.isReady(serverId) && transport.post(serverId, types.post, bytes),
       ready: () => transport.ready(serverId),

@@ -3,7 +3,7 @@ import { connect as connectPlain, createServer as createPlain, type Server, type
 import { connect as connectTls, createServer as createTls, type SecureContextOptions } from 'node:tls';
 import type { Address } from '@cluster/core';
 import type { Contender, Credentials } from '../contender.ts';
-import { duplexStream, frameLink, serveFrames } from './framing.ts';
+import { copiedMax, duplexStream, frameLink, serveFrames } from './framing.ts';
 
 /** As the transport has them. */
 export const tlsOptions = ({ ca, cert, key }: Credentials): SecureContextOptions => ({
@@ -30,6 +30,7 @@ const connected = (socket: Socket, event: string): Promise<Socket> =>
   });
 
 export const rawTls: Contender = {
+  copiedMax,
   listen: ({ tls }, receive) => {
     const options = { ...tlsOptions(tls), requestCert: true, rejectUnauthorized: true, noDelay: true };
     return listening(createTls(options, (socket) => serveFrames(duplexStream(socket), receive)));
@@ -42,6 +43,7 @@ export const rawTls: Contender = {
 };
 
 export const rawNet: Contender = {
+  copiedMax,
   listen: (_place, receive) =>
     listening(createPlain({ noDelay: true }, (socket) => serveFrames(duplexStream(socket), receive))),
   connect: async (_place, { host, port }, onAnswer) => {
