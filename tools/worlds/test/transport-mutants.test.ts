@@ -34,9 +34,10 @@ describe('planted bugs of the transport are found', () => {
       last: 20,
       invariant: 'bytes of a stream come as they were sent',
     },
+    { mutant: transportMutants.growsWithoutBound, last: 5, invariant: 'windows are bounded' },
     {
-      mutant: transportMutants.growsWithoutBound,
-      last: 5,
+      mutant: transportMutants.beginsWithoutBound,
+      last: 20,
       invariant: 'streams hold no more than their windows',
     },
     {

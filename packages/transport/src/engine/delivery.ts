@@ -13,8 +13,9 @@ import type { Shrink } from '../core/compression.ts';
 import { ReceiveCredit, SendCredit } from '../core/credit.ts';
 import type { PeerLimits } from '../core/handshake.ts';
 import { InFlight } from '../core/in-flight.ts';
+import { Receipts } from '../core/receipts.ts';
 import { SendQueue } from '../core/send-queue.ts';
-import { after, ahead } from '../core/sequence.ts';
+import { after } from '../core/sequence.ts';
 import { Tally } from '../core/tally.ts';
 import { Unacked } from '../core/unacked.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from '../wire/frame.ts';
@@ -40,9 +41,6 @@ export interface DeliveryLimits {
   readonly streamsBufferBytes: number;
 }
 
-// So much goes unacknowledged while nothing is sent back: a good part of the least that a peer may have under way.
-const ackEveryMessages = 512;
-const ackEveryBytes = 131_072;
 /** What stands in memory beside frames that wait, because it is over and they are not. */
 const besideBytesMax = 1_048_576;
 /** Critical may be written beyond the bound of what is under way, by so much. */
@@ -111,10 +109,7 @@ export class Delivery {
   #peerLimits: PeerLimits;
   #unacked: Unacked;
   #isHeldBack = false;
-  #received = 0;
-  #ackMessages = 0;
-  #ackBytes = 0;
-  #ackNow = false;
+  #receipts = new Receipts();
 
   constructor(peer: string, limits: DeliveryLimits, workload: Workload, allocate?: Allocate) {
     this.peer = peer;
@@ -171,11 +166,11 @@ export class Delivery {
     return this.#unacked.bytes;
   }
   get received(): number {
-    return this.#received;
+    return this.#receipts.last;
   }
   /** Another number as soon as anything of the session has gone either way, or somebody has pinged. */
   get activity(): number {
-    return this.#received + this.takenSequence + this.calls.next + this.pinged;
+    return this.#receipts.last + this.takenSequence + this.calls.next + this.pinged;
   }
 
   /** Of a priority: what the peer has and has not finished with. */
@@ -288,7 +283,7 @@ export class Delivery {
   /** A new session on a new connection. Numbers start at one, in both directions. */
   begin(): void {
     this.sessionsBegun++;
-    this.#received = 0;
+    this.#receipts = new Receipts();
     this.#unacked = new Unacked(this.#limits.windowMessages, this.#release);
     this.inFlight = new InFlight(this.#limits);
     this.#sendCredit = new SendCredit(this.#peerLimits);
@@ -296,7 +291,6 @@ export class Delivery {
     this.receiveCredit = new ReceiveCredit(this.#limits);
     this.assembly = new Assembly(this.#allocate);
     this.lastOneWay = null;
-    this.#clearAck();
     this.leaving = false;
     this.refusal = null;
   }
@@ -306,7 +300,7 @@ export class Delivery {
     if (!this.#unacked.acknowledge(received)) return false;
     this.#unacked.rewind();
     this.inFlight = new InFlight(this.#limits);
-    this.#clearAck();
+    this.#receipts.told();
     this.receiveCredit.repeat();
     this.refusal = null;
     return true;
@@ -327,51 +321,39 @@ export class Delivery {
 
   /** Judges the number of a sequenced frame that came in. */
   accept(sequence: number, bytes: number, acknowledgeNow: boolean): 'new' | 'duplicate' | 'gap' {
-    const distance = ahead(sequence, this.#received);
-    if (distance > 1) return 'gap';
-    this.#ackMessages++;
-    this.#ackBytes += bytes;
-    if (acknowledgeNow) this.#ackNow = true;
-    if (distance <= 0) return 'duplicate';
-    this.#received = sequence;
-    return 'new';
+    return this.#receipts.accept(sequence, bytes, acknowledgeNow);
   }
 
   /** Where the payload of a frame that comes in pieces is gathered: in its message, when it is the next of one that has begun. */
   place(type: FrameType, flags: number, typeId: number, sequence: number, length: number): Uint8Array | null {
     const isChunk = type === frameTypes.chunk;
     const isLast = type <= frameTypes.error && (flags & flagBits.completes) !== 0;
-    if (!(isChunk || isLast) || sequence !== after(this.#received)) return null;
+    if (!(isChunk || isLast) || sequence !== after(this.received)) return null;
     const ofAnswer = isChunk ? typeId === 1 : type >= frameTypes.response;
     return this.assembly.place((flags & flagBits.priority) + (ofAnswer ? 4 : 0), length);
   }
 
   get owesAck(): boolean {
-    return this.#ackMessages > 0 || this.receiveCredit.dirty;
+    return this.#receipts.isOwed || this.receiveCredit.dirty;
   }
 
   /** It is time to acknowledge even if nothing else is to be sent. */
   get ackIsDue(): boolean {
-    return (
-      this.#ackNow ||
-      this.#ackMessages >= ackEveryMessages ||
-      this.#ackBytes >= ackEveryBytes ||
-      this.receiveCredit.urgent
-    );
+    return this.#receipts.isDue || this.receiveCredit.urgent;
   }
 
   /** So much is owed that the peer may be waiting for it. */
   get ackIsUrgent(): boolean {
-    return this.#ackBytes >= ackEveryBytes;
+    return this.#receipts.isUrgent;
   }
 
   acknowledgeSoon(): void {
-    if (this.owesAck) this.#ackNow = true;
+    if (this.owesAck) this.#receipts.isWanted = true;
   }
 
   writeAck(into: Uint8Array, at: number): number {
-    writeHeader(into, at, 0, frameTypes.ack, 0, 0, 0, this.#received);
-    this.#clearAck();
+    writeHeader(into, at, 0, frameTypes.ack, 0, 0, 0, this.received);
+    this.#receipts.told();
     let end = at + headerBytes;
     if (this.receiveCredit.dirty) {
       this.receiveCredit.announce((stream, consumed) => {
@@ -410,12 +392,6 @@ export class Delivery {
   }
 
   readonly #release = (item: Outgoing): void => this.#arena.release(item);
-
-  #clearAck(): void {
-    this.#ackMessages = 0;
-    this.#ackBytes = 0;
-    this.#ackNow = false;
-  }
 }
 
 export const priorityOf = (flags: number): Priority => priorities[flags & 3] as Priority;
