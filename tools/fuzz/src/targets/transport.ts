@@ -1,237 +1,36 @@
 /**
- * The transport's engine at its streams: hostile bytes before a peer is admitted, after it, and from peers whose certificate was
+ * The transport's engines at their streams: hostile bytes before a peer is admitted, after it, and from peers whose certificate was
  * refused. Nothing throws, a refused peer is never admitted, and memory stays bounded.
  *
  * Most inputs go to a peer that has been admitted, and goes on after them as long as it may: a session is deep where it has a past,
  * and a handshake for each input costs more than the input.
  */
 import type { Prng } from '@cluster/core';
-import { MetricsRegistry } from '@cluster/core';
-import { VirtualClock } from '@cluster/sim';
-import {
-  type Certified,
-  FrameParser,
-  frameTypes,
-  headerBytes,
-  type SecureStream,
-  type SecureStreamPort,
-  TransportEngine,
-} from '@cluster/transport';
-import { nodeDeflate } from '@cluster/transport/node';
+import { frameTypes, headerBytes } from '@cluster/transport';
 import { hostile, join, pieces } from '../hostile.ts';
 import { demand, type FuzzTarget, type Verdict } from '../target.ts';
 import { Speech } from './transport-frames.ts';
-import { FuzzStream, nobody } from './transport-stream.ts';
+import { DiallingSubject } from './transport-dialling.ts';
+import { FuzzStream } from './transport-stream.ts';
+import { Talk } from './transport-talk.ts';
+import { certified, refused, typeIds, Victim } from './transport-victim.ts';
 
-const clusterName = 'prod';
-/** Answered at once; answered late. Streams of the first are read, those of the second are not. */
-const typeIds = [64, 65] as const;
-const payloadBytesMax = 73_728;
-const streamsMax = 16;
-const queueMessagesMax = 512;
-const config = {
-  compression: 'deflate',
-  messageBytesMax: 131_072,
-  queueMessagesMax,
-  queueBytesMax: 262_144,
-  controlFramesMax: 256,
-  windowMessages: 256,
-  streamsMax,
-  streamBufferBytes: 8192,
-  streamsBufferBytes: 32_768,
-  inboundCallsMax: 64,
-  resumeTimeoutMs: 5000,
-} as const;
-
-const deflate = nodeDeflate(1);
-
-const certified = (id: string): Certified => ({ identity: { clusterName, role: 'node', id }, refusal: null });
-const refused: Certified = {
-  identity: null,
-  refusal: { code: 'TRANSPORT_CERTIFICATE_EXPIRED', reason: 'r' },
-};
-
-class Victim {
-  readonly clock = new VirtualClock();
-  readonly metrics = new MetricsRegistry();
-  readonly engine: TransportEngine;
-  accept: (stream: SecureStream) => void = () => undefined;
-  bug: string | null = null;
-  handled = 0;
-  readonly reached = {
-    requests: 0,
-    messages: 0,
-    chunked: 0,
-    traces: 0,
-    streams: 0,
-    streamBytes: 0,
-    streamEnds: 0,
-    streamResets: 0,
-  };
-  #boots = 0;
-  readonly #late: (() => void)[] = [];
-
-  constructor(seed: number) {
-    const streams: SecureStreamPort = {
-      listen: (local, accept, _reject, done) => {
-        this.accept = accept;
-        done({ ok: true, value: { local, close: () => undefined } });
-      },
-      dial: () => undefined,
-    };
-    this.engine = this.boot('b', seed, streams, this.metrics);
-    for (const typeId of typeIds) this.#handle(typeId, typeId === typeIds[0]);
-    this.engine.start(() => undefined);
-  }
-
-  /** Handlers that were at work finish. */
-  finish(): void {
-    for (const answer of this.#late.splice(0)) answer();
-  }
-
-  /** What of admitted peers was refused, and cost them no more than that. */
-  refused(): number {
-    const count = (name: string, reasons: readonly string[]): number =>
-      reasons.reduce((sum, reason) => sum + this.metrics.value(name, { reason }), 0);
-    return (
-      count('frames_rejected', ['unknown_type', 'overloaded']) +
-      count('streams_refused', ['unknown_type', 'too_many_streams'])
-    );
-  }
-
-  #handle(typeId: number, isPrompt: boolean): void {
-    const { reached } = this;
-    this.engine.handle(typeId, (bytes, { request, traceparent }, answer) => {
-      this.handled++;
-      reached[request === null ? 'messages' : 'requests']++;
-      if (traceparent !== undefined) reached.traces++;
-      if (bytes.length > payloadBytesMax) reached.chunked++;
-      if (isPrompt) answer({ ok: true, value: bytes.slice() });
-      else this.#late.push(() => answer({ ok: true, value: undefined }));
-    });
-    this.engine.streams.handle(typeId, (stream) => {
-      reached.streams++;
-      return {
-        onData: ({ length }) => {
-          reached.streamBytes += length;
-          if (isPrompt) stream.consume(length);
-        },
-        onEnd: () => {
-          reached.streamEnds++;
-          if (isPrompt) stream.end();
-        },
-        onReset: () => void reached.streamResets++,
-      };
-    });
-  }
-
-  boot(nodeId: string, seed: number, streams: SecureStreamPort, metrics?: MetricsRegistry): TransportEngine {
-    return new TransportEngine(
-      { nodeId, clusterName, bind: nodeId === 'b' ? { host: '10.0.0.1', port: 7000 } : null, ...config },
-      {
-        clock: this.clock,
-        streams,
-        directory: { lookup: () => nobody },
-        seed,
-        bootId: `boot${++this.#boots}`,
-        compressor: deflate,
-        metrics,
-        logger: { log: (level, message) => void (level === 'error' && (this.bug = message)) },
-      },
-    );
-  }
-
-  /** What a genuine peer says on a connection, in order: its greeting first. */
-  record(seed: number): readonly Uint8Array[] {
-    const said: Uint8Array[] = [];
-    const x = this.boot('x', seed, {
-      listen: () => undefined,
-      dial: (_remote, handlers, _timeoutMs, done) => {
-        const near = new FuzzStream(certified('b'));
-        const far = new FuzzStream(certified('x'));
-        near.handlers = handlers;
-        near.onWrite = (bytes) => {
-          said.push(bytes);
-          this.clock.setTimer(1, () => far.handlers.onData(bytes.slice()));
-        };
-        far.onWrite = (bytes) => void this.clock.setTimer(1, () => near.handlers.onData(bytes.slice()));
-        this.accept(far);
-        done({ ok: true, value: near });
-      },
-    });
-    x.start(() => undefined);
-    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-    for (const length of [3, 300, 30_000, 100_000])
-      x.call('b', typeIds[0], new Uint8Array(length), { traceparent }, () => undefined);
-    const quiet = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
-    const [first, second] = typeIds.map((typeId) => x.streams.open('b', typeId, quiet, 'High'));
-    first?.write(new Uint8Array(5000));
-    first?.end();
-    second?.write(new Uint8Array(500));
-    this.clock.advance(1000);
-    second?.reset('R', 'r');
-    this.clock.advance(5000);
-    const { handled, reached } = this;
-    const isServed = handled === 4 && reached.streamEnds === 1 && reached.streamResets === 1;
-    demand(isServed && reached.traces === 4 && said.length >= 2, 'a genuine peer was served');
-    return said;
-  }
-}
-
-/** A peer with a good certificate, from its HELLO to its first word too much. */
-class Session {
-  readonly stream: FuzzStream;
-  readonly speech: Speech;
-  readonly #parser: FrameParser;
-  #admitted = false;
-
+/** A peer with a good certificate that has dialled, from its HELLO to its first word too much. */
+class Session extends Talk {
   constructor(victim: Victim, id: string, speech: Speech, greeting: Uint8Array) {
-    this.speech = speech;
-    this.stream = new FuzzStream(certified(id));
-    // What goes the other way: from it the peer knows which numbers are due.
-    const heard = new FrameParser(payloadBytesMax, {
-      onFrame: (type, _flags, _typeId, _stream, sequence, payload) => {
-        if (type === frameTypes.helloAck) {
-          this.#admitted = true;
-          const said = new TextDecoder().decode(payload);
-          const [, sessionId = '', taken = ''] = /"sessionId":"([^"]+)".*"received":(\d+)/.exec(said) ?? [];
-          speech.begin(sessionId, Number(taken));
-        } else if (type >= frameTypes.message) speech.used = sequence;
-        return true;
-      },
-    });
-    this.stream.onWrite = (bytes) => void heard.push(bytes);
-    this.#parser = new FrameParser(payloadBytesMax, {
-      onFrame: (type, _flags, _typeId, _stream, sequence) => {
-        if (type >= frameTypes.message && sequence === (speech.taken + 1) >>> 0) speech.taken = sequence;
-        return true;
-      },
+    super(new FuzzStream(certified(id)), speech, (type, payload) => {
+      if (type !== frameTypes.helloAck) return;
+      const said = new TextDecoder().decode(payload);
+      const [, sessionId = '', taken = ''] = /"sessionId":"([^"]+)".*"received":(\d+)/.exec(said) ?? [];
+      this.admitted(sessionId, Number(taken));
     });
     victim.accept(this.stream);
     this.stream.handlers.onData(greeting.slice());
     victim.clock.advance(1);
   }
-
-  get isAdmitted(): boolean {
-    return this.#admitted && !this.stream.isOver;
-  }
-
-  leave(): void {
-    this.stream.handlers.onClose(null);
-    this.stream.isOver = true;
-  }
-
-  say(prng: Prng, bytes: Uint8Array): void {
-    for (const piece of pieces(prng, bytes)) {
-      if (this.stream.isOver) return;
-      this.#parser.push(piece.slice());
-      demand(this.#parser.pendingBytes <= payloadBytesMax + 64, 'a parser holds back one frame at most');
-      this.stream.handlers.onData(piece);
-    }
-  }
 }
 
-class TransportSubject {
+class ListeningSubject {
   readonly #victim: Victim;
   readonly #greeting: Uint8Array;
   readonly #frames: readonly Uint8Array[];
@@ -351,18 +150,29 @@ class TransportSubject {
   }
 
   #check(prng: Prng): void {
-    const { bug, clock, engine } = this.#victim;
+    const { clock } = this.#victim;
     if (prng.chance(0.02)) this.#victim.finish();
     if (prng.chance(0.001)) clock.advance(20_000);
-    demand(bug === null, `the engine failed: ${bug}`);
-    if (++this.#inputs % 64 !== 0) return;
-    const peers = engine.peers();
-    demand(peers.length <= 2, 'peers are those with certificates');
-    for (const { streams, queued, unacknowledged } of peers) {
-      demand(streams <= streamsMax, `${streams} streams are open`);
-      // Resets, windows and the like are bounded by what they answer.
-      demand(queued + unacknowledged <= 4 * queueMessagesMax, `${queued + unacknowledged} messages wait`);
-    }
+    this.#victim.check(++this.#inputs % 64 === 0);
+  }
+}
+
+/** Both sides of a connection: most inputs come to a node that listens, the others to one that dials. */
+class TransportSubject {
+  readonly #listening: ListeningSubject;
+  readonly #dialling: DiallingSubject;
+
+  constructor(seed: number) {
+    this.#listening = new ListeningSubject(seed);
+    this.#dialling = new DiallingSubject(seed);
+  }
+
+  feed(prng: Prng): Verdict {
+    return prng.chance(0.75) ? this.#listening.feed(prng) : this.#dialling.feed(prng);
+  }
+
+  reached(): Readonly<Record<string, number>> {
+    return { ...this.#listening.reached(), ...this.#dialling.reached() };
   }
 }
 
@@ -386,6 +196,20 @@ export const transportTarget: FuzzTarget = {
     'creditViolations',
     'oversized',
     'unknownTypes',
+    'dialler.inputs',
+    'dialler.sessions',
+    'dialler.resumed',
+    'dialler.refusedAcks',
+    'dialler.refusedCertificates',
+    'dialler.failedDials',
+    'dialler.answers',
+    'dialler.largeAnswers',
+    'dialler.errors',
+    'dialler.timeouts',
+    'dialler.lost',
+    'dialler.requests',
+    'dialler.streamBytes',
+    'dialler.violations',
   ],
   make: (seed) => new TransportSubject(seed),
 };
