@@ -47,6 +47,20 @@ it('bench transport measures ours, the limit and the peers in processes of their
     expect(spread).toBe(0);
   }
   expect(stopped).toEqual([true, true, true]);
+  // As `bench transport --json` prints it: nothing is lost on the way, such as a figure that is no number.
+  const printed = JSON.parse(JSON.stringify(result)) as typeof result;
+  expect(printed).toEqual(result);
+  const keys = ['case', 'unit', 'higherIsBetter', 'ours', 'limit', 'peers', 'ratioToLimit', 'spread'];
+  for (const row of printed.rows)
+    expect(
+      Object.keys(row)
+        .filter((key) => key !== 'ratioInterval')
+        .toSorted(),
+    ).toEqual(keys.toSorted());
+  expect(printed.config).toMatchObject({
+    rounds: 1,
+    ours: { compression: 'off', messageBytesMax: 16_777_216 },
+  });
   expect(lines).toContain('peer yamux');
   expect(readdirSync(folder).filter((name) => name.startsWith('cluster-bench-'))).toEqual([]);
 }, 240_000);

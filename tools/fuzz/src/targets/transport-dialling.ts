@@ -220,8 +220,9 @@ export class DiallingSubject {
       try {
         const stream = engine.streams.open(id, typeId, silent, priority);
         stream.write(bytes);
-        if (prng.chance(0.5)) stream.end();
-        else if (prng.chance(0.5)) stream.reset();
+        const end = prng.below(4);
+        if (end < 2) stream.end();
+        else if (end === 2) stream.reset();
       } catch {
         // It cannot be reached at the moment, or takes no more.
       }
