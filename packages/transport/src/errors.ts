@@ -145,6 +145,44 @@ export const streamClosed = (peer: string): ClusterError =>
     'useless',
   );
 
+/** The whole of it: nothing goes on. */
+export const streamAborted = (peer: string): ClusterError =>
+  error(
+    'TRANSPORT_ABORTED',
+    'caller',
+    `The stream with ${peer} was aborted.`,
+    'The caller asked for it. What was written may have been read in part, or not at all.',
+    'unsafe',
+  );
+
+export const streamTimedOut = (peer: string, timeoutMs: number): ClusterError =>
+  error(
+    'TRANSPORT_TIMEOUT',
+    'environment',
+    `The stream with ${peer} was not over within ${timeoutMs} ms.`,
+    'What was written may have been read in part, or not at all.',
+    'unsafe',
+  );
+
+/** Only who waits gives up: the stream goes on. @param taken bytes that were to be written: they go all the same. */
+export const waitAborted = (peer: string, taken: boolean): ClusterError =>
+  error(
+    'TRANSPORT_ABORTED',
+    'caller',
+    `Waiting for the stream with ${peer} was aborted${taken ? ': what was written goes all the same' : ''}.`,
+    'The stream goes on, and nothing of it is lost.',
+    taken ? 'useless' : 'safe',
+  );
+
+export const waitTimedOut = (peer: string, timeoutMs: number, taken: boolean): ClusterError =>
+  error(
+    'TRANSPORT_TIMEOUT',
+    'environment',
+    `The stream with ${peer} did not go on within ${timeoutMs} ms${taken ? ': what was written goes all the same' : ''}.`,
+    'The stream goes on, and nothing of it is lost.',
+    taken ? 'useless' : 'safe',
+  );
+
 export const streamFull = (peer: string, bytes: number): ClusterError =>
   error(
     'TRANSPORT_BACKPRESSURE',

@@ -24,7 +24,13 @@ export type { EngineHandler, HandlerOptions } from './engine/handlers.ts';
 export type { RateLimit } from './core/rate-limit.ts';
 export type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
 export type { StreamAcceptor } from './engine/stream-gate.ts';
-export type { StreamContext, StreamHandler, StreamOptions, TransportStream } from './stream.ts';
+export type {
+  StreamContext,
+  StreamHandler,
+  StreamOptions,
+  StreamWaitOptions,
+  TransportStream,
+} from './stream.ts';
 export type { CallOptions, LineEvent, PeerEvent, PeerStatus } from './engine/types.ts';
 export { RemoteHandlerError } from './errors.ts';
 export type { Compressor, PeerDirectory, SecureStream, SecureStreamPort, TransportPorts } from './ports.ts';

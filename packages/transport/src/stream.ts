@@ -1,25 +1,38 @@
 /** A stream for people: Web Streams in both directions, or an AsyncIterable to read from. */
-import type { ClusterError } from '@cluster/core';
+import type { Clock, ClusterError, TimerHandle } from '@cluster/core';
 import type { Priority } from './core/outgoing.ts';
 import type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
-import { streamClosed } from './errors.ts';
+import { streamAborted, streamClosed, streamTimedOut, waitAborted, waitTimedOut } from './errors.ts';
 import { Inbox } from './inbox.ts';
 
 export interface StreamOptions {
   readonly priority?: Priority | undefined;
-  /** Resets the stream when it aborts. */
+  /** Resets the stream when it aborts: reads and writes fail with `TRANSPORT_ABORTED`. */
   readonly signal?: AbortSignal | undefined;
+  /** Resets the stream when it is not over by then, all read: `TRANSPORT_TIMEOUT`. Default: it may take for ever. */
+  readonly timeoutMs?: number | undefined;
   /** W3C trace context: the peer's handler finds it in its context. One that is not valid is left out. */
   readonly traceparent?: string | undefined;
+}
+
+/** How long one read or write waits. Where it gives up the stream goes on, and nothing is lost. */
+export interface StreamWaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default: no limit. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface StreamContext {
   readonly from: string;
   readonly typeId: number;
   readonly priority: Priority;
+  /** Aborts when the stream is reset, by either side, or its session is over, or the transport closes: not when it has ended. */
+  readonly signal: AbortSignal;
   /** W3C trace context, if who opened the stream has given one. */
   readonly traceparent: string | undefined;
 }
+
+const noOptions = {};
 
 /** Called for each stream that a peer opens. When it throws the stream is reset, with the code of what it threw. */
 export type StreamHandler = (stream: TransportStream, context: StreamContext) => void | Promise<void>;
@@ -27,6 +40,8 @@ export type StreamHandler = (stream: TransportStream, context: StreamContext) =>
 /** Bytes each way. It survives reconnects; when the session ends it fails with `TRANSPORT_SESSION_LOST`. */
 export class TransportStream implements AsyncIterable<Uint8Array> {
   readonly #of: ByteStream;
+  readonly #clock: Clock;
+  readonly #broken = new AbortController();
   readonly #inbox = new Inbox();
   #ended = false;
   #error: ClusterError | null = null;
@@ -36,8 +51,14 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
   #writable: WritableStream<Uint8Array> | null = null;
 
   /** @param open makes the stream below, which tells these handlers what comes. */
-  constructor(open: (handlers: StreamHandlers) => ByteStream, signal?: AbortSignal) {
-    const onAbort = (): void => this.reset();
+  constructor(
+    open: (handlers: StreamHandlers) => ByteStream,
+    clock: Clock,
+    { signal, timeoutMs }: StreamWaitOptions = noOptions,
+  ) {
+    this.#clock = clock;
+    const onAbort = (): void => this.#giveUp(streamAborted(this.peer));
+    let deadline: TimerHandle | null = null;
     this.#of = open({
       onData: (bytes) => {
         this.#inbox.push(bytes);
@@ -53,13 +74,19 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
         this.#wake();
         this.#drained?.reject(error);
         this.#drained = null;
+        this.#broken.abort(error);
       },
       onDrain: () => {
         this.#drained?.resolve();
         this.#drained = null;
       },
-      onGone: () => signal?.removeEventListener('abort', onAbort),
+      onGone: () => {
+        signal?.removeEventListener('abort', onAbort);
+        deadline?.cancel();
+      },
     });
+    if (timeoutMs !== undefined)
+      deadline = clock.setTimer(timeoutMs, () => this.#giveUp(streamTimedOut(this.peer, timeoutMs)));
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted === true) this.reset();
   }
@@ -68,13 +95,21 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
     return this.#of.node;
   }
 
-  /** Resolves when the peer has room for more. @throws ClusterError when the stream has ended or was reset. */
-  async write(bytes: Uint8Array): Promise<void> {
+  /** Aborts when the stream is gone without having ended. */
+  get signal(): AbortSignal {
+    return this.#broken.signal;
+  }
+
+  /**
+   * Resolves when the peer has room for more. @throws ClusterError when the stream has ended or was reset; and when the wait is over
+   * first, with `retry` `safe` where the bytes were not taken yet, `useless` where they were: then they go all the same.
+   */
+  async write(bytes: Uint8Array, options: StreamWaitOptions = noOptions): Promise<void> {
     if (this.#error !== null) throw this.#error;
-    while (this.#drained !== null) await this.#drained.promise;
+    while (this.#drained !== null) await this.#within(this.#drained.promise, options);
     if (this.#of.write(bytes.slice())) return;
     this.#drained ??= withResolvers();
-    await this.#drained.promise;
+    await this.#within(this.#drained.promise, options, true);
   }
 
   /** Sends what waits, then the end. The peer may go on sending. */
@@ -90,10 +125,16 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
     this.#wake();
     this.#drained?.reject(this.#error ?? streamClosed(this.peer));
     this.#drained = null;
+    this.#broken.abort(this.#error ?? streamClosed(this.peer));
+  }
+
+  #giveUp(error: ClusterError): void {
+    this.#error ??= error;
+    this.reset(error.code === 'TRANSPORT_TIMEOUT' ? error.code : undefined, 'its time is over');
   }
 
   /** The next bytes; null at the end. One reader at a time. @throws ClusterError when the stream was reset. */
-  async read(): Promise<Uint8Array | null> {
+  async read(options: StreamWaitOptions = noOptions): Promise<Uint8Array | null> {
     for (;;) {
       const bytes = this.#inbox.shift();
       if (bytes !== undefined) {
@@ -102,10 +143,37 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
       }
       if (this.#error !== null) throw this.#error;
       if (this.#ended) return null;
-      await new Promise<void>((resolve) => {
+      const woken = new Promise<void>((resolve) => {
         this.#wakeReader = resolve;
       });
+      await this.#within(woken, options);
     }
+  }
+
+  /** Until that has happened, or who waits has had enough. */
+  #within(what: Promise<void>, { signal, timeoutMs }: StreamWaitOptions, isTaken = false): Promise<void> {
+    if (signal === undefined && timeoutMs === undefined) return what;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => fail(waitAborted(this.peer, isTaken));
+      const timer =
+        timeoutMs === undefined
+          ? null
+          : this.#clock.setTimer(timeoutMs, () => fail(waitTimedOut(this.peer, timeoutMs, isTaken)));
+      const stop = (): void => {
+        timer?.cancel();
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const fail = (error: unknown): void => {
+        stop();
+        reject(error);
+      };
+      what.then(() => {
+        stop();
+        resolve();
+      }, fail);
+      if (signal?.aborted === true) onAbort();
+      else signal?.addEventListener('abort', onAbort, { once: true });
+    });
   }
 
   /** Leaving the loop early resets the stream. */

@@ -1,5 +1,5 @@
 /** The transport for people: the engine with promises, AbortSignals and asynchronous handlers. */
-import { type Address, ClusterError, type Done, type Outcome } from '@cluster/core';
+import { type Address, type Clock, ClusterError, type Done, type Outcome } from '@cluster/core';
 import type { TransportConfigInput } from './config.ts';
 import type { PeerRole } from './core/identity.ts';
 import type { Priority } from './core/outgoing.ts';
@@ -54,12 +54,14 @@ const noOptions: SendOptions = {};
 
 export class Transport {
   readonly #engine: TransportEngine;
+  readonly #clock: Clock;
   readonly #closing = new AbortController();
   #local: Address | null = null;
 
   /** Prefer `startTransport` of `@cluster/transport/node`. @throws ClusterError `TRANSPORT_CONFIG_INVALID`. */
   constructor(config: TransportConfigInput, ports: TransportPorts) {
     this.#engine = new TransportEngine(config, ports);
+    this.#clock = ports.clock;
   }
 
   /** Listens, if there is an address to bind. */
@@ -179,7 +181,8 @@ export class Transport {
   openStream(to: string, typeId: number, options: StreamOptions = noOptions): TransportStream {
     return new TransportStream(
       (handlers) => this.#engine.streams.open(to, typeId, handlers, options.priority, options.traceparent),
-      options.signal,
+      this.#clock,
+      options,
     );
   }
 
@@ -191,14 +194,14 @@ export class Transport {
       const stream = new TransportStream((handlers) => {
         heard = handlers;
         return of;
-      });
+      }, this.#clock);
       const { node: from, priority, traceparent } = of;
       const failed = (error: unknown): void => {
         const { code, message } = handlerError(error);
         stream.reset(code, message);
       };
       of.attended();
-      void (async () => handler(stream, { from, typeId, priority, traceparent }))()
+      void (async () => handler(stream, { from, typeId, priority, signal: stream.signal, traceparent }))()
         .catch(failed)
         .finally(() => of.released());
       return heard as StreamHandlers;

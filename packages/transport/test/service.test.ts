@@ -1,7 +1,12 @@
 /** The promises around the engine, on a network in memory and in virtual time. */
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { type PeerIdentity, Transport, type TransportConfigInput } from '@cluster/transport';
+import {
+  type PeerIdentity,
+  Transport,
+  type TransportConfigInput,
+  type TransportStream,
+} from '@cluster/transport';
 import { FakeClock, MemoryNetwork } from './memory-network.ts';
 
 class Service {
@@ -94,6 +99,79 @@ describe('a signal', () => {
     expect(await ended.read()).toHaveLength(10);
     expect(listeners(signal)).toBe(0);
     expect(a.peers()).toMatchObject([{ streams: 0 }]);
+  });
+});
+
+describe('a stream', () => {
+  const silent = (): Promise<void> => new Promise(() => undefined);
+
+  it('is reset by its signal, or when its time is over: whoever reads or writes hears why, and so does the peer', async () => {
+    const service = new Service();
+    const [a, b] = [service.start('a'), service.start('b')];
+    const heard: unknown[] = [];
+    b.handleStream(70, async (stream, { signal }) => {
+      signal.addEventListener('abort', () => heard.push((signal.reason as { code: string }).code));
+      for (let more = true; more;) more = (await stream.read()) !== null;
+      stream.end();
+    });
+    const abort = new AbortController();
+    const given = a.openStream('b', 70, { signal: abort.signal });
+    const late = a.openStream('b', 70, { timeoutMs: 40 });
+    const good = a.openStream('b', 70, { timeoutMs: 40 });
+    const reads = Promise.all([given, late].map((stream) => codeOf(stream.read())));
+    await service.run(10);
+    good.end();
+    await service.run(20);
+    expect(await good.read()).toBeNull();
+    expect(heard).toEqual([]);
+    abort.abort();
+    await service.run(20);
+    expect(await reads).toEqual(['TRANSPORT_ABORTED', 'TRANSPORT_TIMEOUT']);
+    expect(await codeOf(given.write(bytes(1)))).toBe('TRANSPORT_ABORTED');
+    expect(heard).toEqual(['TRANSPORT_STREAM_CANCELLED', 'TRANSPORT_TIMEOUT']);
+    expect([given, late, good].map(({ signal }) => signal.aborted)).toEqual([true, true, false]);
+  });
+
+  it('goes on when one read or write has waited long enough, and loses nothing', async () => {
+    const service = new Service();
+    const [a, b] = [service.start('a'), service.start('b', { streamBufferBytes: 1024 })];
+    let other: TransportStream | null = null;
+    b.handleStream(70, (stream) => {
+      other = stream;
+      return silent();
+    });
+    const stream = a.openStream('b', 70);
+    const abort = new AbortController();
+    const { signal } = abort;
+    const waits = [
+      codeOf(stream.read({ timeoutMs: 30 })),
+      // Taken: it goes all the same.
+      stream.write(bytes(2000), { timeoutMs: 30 }).catch((error: unknown) => error),
+      // Behind it, and not taken.
+      stream.write(bytes(1), { signal }).catch((error: unknown) => error),
+    ];
+    await service.run(20);
+    abort.abort();
+    await service.run(20);
+    expect(await Promise.all(waits)).toMatchObject([
+      'TRANSPORT_TIMEOUT',
+      { code: 'TRANSPORT_TIMEOUT', retry: 'useless' },
+      { code: 'TRANSPORT_ABORTED', retry: 'safe' },
+    ]);
+    expect(await codeOf(stream.read({ signal }))).toBe('TRANSPORT_ABORTED');
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const far = other as unknown as TransportStream;
+    let got = 0;
+    const reading = (async () => {
+      while (got < 2000)
+        got += (await far.read({ signal: new AbortController().signal, timeoutMs: 1000 }))?.length ?? 0;
+    })();
+    await service.run(50);
+    await reading;
+    expect(got).toBe(2000);
+    await far.write(bytes(3));
+    await service.run(20);
+    expect(await stream.read()).toHaveLength(3);
   });
 });
 

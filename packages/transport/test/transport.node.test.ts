@@ -228,7 +228,7 @@ describe('streams over TLS', () => {
     abort.abort();
     await until(() => seen.length > 1, 'a reset');
     expect(seen).toEqual([5, 'TRANSPORT_STREAM_CANCELLED']);
-    await expect(stream.write(new Uint8Array(1))).rejects.toMatchObject({ code: 'TRANSPORT_STREAM_CLOSED' });
+    await expect(stream.write(new Uint8Array(1))).rejects.toMatchObject({ code: 'TRANSPORT_ABORTED' });
     await expect(a.openStream('b', 71).read()).rejects.toMatchObject({ code: 'NOT_TODAY' });
   });
 });
