@@ -13,41 +13,71 @@ import type { Certified, PeerIdentity, Refusal, SecureStream, SecureStreamPort }
 interface FakeTimer {
   readonly dueMs: number;
   readonly order: number;
-  readonly fire: () => void;
+  /** Null: cancelled. */
+  fire: (() => void) | null;
+}
+
+const isBefore = (a: FakeTimer, b: FakeTimer): boolean =>
+  a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
+
+/** A heap: the timer that is due first on top, and those of one time in the order in which they were set. */
+class Timers {
+  readonly #heap: FakeTimer[] = [];
+
+  get first(): FakeTimer | undefined {
+    return this.#heap[0];
+  }
+
+  push(timer: FakeTimer): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(timer);
+    for (let above = (at - 1) >> 1; at > 0; at = above, above = (at - 1) >> 1) {
+      const parent = heap[above] as FakeTimer;
+      if (!isBefore(timer, parent)) break;
+      heap[at] = parent;
+      heap[above] = timer;
+    }
+  }
+
+  shift(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    heap[0] = last;
+    for (let at = 0, below = 1; below < heap.length; below = 2 * at + 1) {
+      const right = heap[below + 1];
+      if (right !== undefined && isBefore(right, heap[below] as FakeTimer)) below++;
+      const child = heap[below] as FakeTimer;
+      if (!isBefore(child, last)) break;
+      heap[at] = child;
+      heap[below] = last;
+      at = below;
+    }
+  }
 }
 
 /** Virtual time: nothing happens until it is told to run. */
 export class FakeClock implements Clock {
   #nowMs = 0;
   #order = 0;
-  #timers: FakeTimer[] = [];
+  readonly #timers = new Timers();
 
   nowMs(): number {
     return this.#nowMs;
   }
 
   setTimer(delayMs: number, fire: () => void): TimerHandle {
-    const timer = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire };
+    const timer: FakeTimer = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire };
     this.#timers.push(timer);
-    return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
+    return { cancel: () => void (timer.fire = null) };
   }
 
   run(forMs: number): void {
     const untilMs = this.#nowMs + forMs;
-    for (;;) {
-      let next: FakeTimer | undefined;
-      for (const timer of this.#timers) {
-        if (
-          next === undefined ||
-          timer.dueMs < next.dueMs ||
-          (timer.dueMs === next.dueMs && timer.order < next.order)
-        ) {
-          next = timer;
-        }
-      }
-      if (next === undefined || next.dueMs > untilMs) break;
-      const due = next;
-      this.#timers = this.#timers.filter((timer) => timer !== due);
+    for (let due = this.#timers.first; due !== undefined && due.dueMs <= untilMs; due = this.#timers.first) {
+      this.#timers.shift();
+      if (due.fire === null) continue;
       this.#nowMs = due.dueMs;
       due.fire();
     }
