@@ -120,7 +120,11 @@ describe('the counters of a peer', () => {
       framesReceived: 1,
       lastSentMs: 100,
       streamsOpened: 0,
-      connection: { dialled: true, framesSent: 2, framesReceived: 1 },
+      callsStarted: 1,
+      callsSucceeded: 1,
+      callsFailed: 0,
+      lastCallStartedMs: 0,
+      connection: { dialled: true, framesSent: 2, framesReceived: 1, remote: { host: 'memory' } },
       streams: [],
     });
     expect(channel?.lastReceivedMs).toBeLessThan(100);
@@ -172,11 +176,38 @@ describe('the counters of a peer', () => {
         ],
       },
     ]);
+    expect(a.engine.channels()[0]?.streams[0]?.roomBytes).toBe(262_144 - 500);
     expect(b.engine.channels()).toMatchObject([
       { streams: [{ ours: false, bytesReceived: 500, framesReceived: 1, unreadBytes: 500 }] },
     ]);
     stream.reset('DONE', 'done');
     world.run(200);
-    expect(a.engine.channels()).toMatchObject([{ streamsOpened: 1, streamsClosed: 1, streams: [] }]);
+    const over = { streamsOpened: 1, streamsClosed: 1, streamsBroken: 1, streams: [] };
+    expect([a, b].map(({ engine }) => engine.channels())).toMatchObject([[over], [over]]);
+    const other = a.engine.streams.open('b', 71, quiet);
+    b.engine.streams.handle(71, (stream) => ({ ...quiet, onEnd: () => stream.end() }));
+    other.end();
+    world.run(200);
+    expect(a.engine.channels()).toMatchObject([{ streamsOpened: 2, streamsClosed: 2, streamsBroken: 1 }]);
+  });
+
+  it('say what became of calls, and how often a silent connection was asked whether it lives', () => {
+    const { world, a, b } = stage();
+    b.engine.handle(65, () => undefined);
+    a.engine.call('b', type, number(1), {}, () => undefined);
+    a.engine.call('b', 65, number(1), { timeoutMs: 50 }, () => undefined);
+    const lost = a.engine.call('b', 65, number(1), {}, () => undefined);
+    a.engine.call('b', 65, number(1), { until: 'arrival' }, () => undefined);
+    a.engine.ping('b', 100, () => undefined);
+    world.run(200);
+    const calls = { callsStarted: 5, callsSucceeded: 3, callsFailed: 1, lastCallStartedMs: 0 };
+    expect(a.engine.channels()).toMatchObject([{ ...calls, connection: { keepalivesSent: 0 } }]);
+    if (lost !== null) a.engine.cancel(lost);
+    world.run(10_000);
+    expect(a.engine.channels()).toMatchObject([{ ...calls, callsFailed: 2 }]);
+    const asked = [a, b].map(({ engine }) => engine.channels()[0]?.connection?.keepalivesSent ?? 0);
+    // By whoever has heard nothing for three seconds.
+    expect(Math.max(...asked)).toBeGreaterThanOrEqual(2);
+    expect(Math.max(...asked)).toBeLessThanOrEqual(4);
   });
 });

@@ -9,6 +9,10 @@ export class CallTable<T extends { readonly stream: number }> {
   #places: (T | undefined)[] = Array.from({ length: 64 });
   #size = 0;
   #next: number;
+  /** Of all there have been: how many came to what they were for, and when the last was begun; counted by themselves. */
+  succeeded = 0;
+  lastStartedMs: number | null = null;
+  #started = 0;
   /** How many wait for an answer, by priority: counted by who adds them. */
   readonly answersDue = new Uint32Array(4);
 
@@ -19,6 +23,11 @@ export class CallTable<T extends { readonly stream: number }> {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** How many there have been. */
+  get started(): number {
+    return this.#started;
   }
 
   /** Another whenever a number has been given out. */
@@ -39,6 +48,7 @@ export class CallTable<T extends { readonly stream: number }> {
   add(call: T): void {
     this.#places[this.#place(call.stream)] = call;
     this.#size++;
+    this.#started++;
   }
 
   get(stream: number): T | undefined {

@@ -108,6 +108,10 @@ export class ByteStream {
   get outstanding(): number {
     return this.#outstanding;
   }
+  /** What the peer has room for besides. */
+  get room(): number {
+    return this.#credit;
+  }
   /** Bytes that the reader has not finished with. */
   get unread(): number {
     return this.window.unread;

@@ -47,6 +47,7 @@ export class Call implements PendingCall, Waiter, Deadline {
     this.#onTimeout = onTimeout;
     this.#done = done;
     delivery.calls.add(this);
+    delivery.calls.lastStartedMs = nowMs;
     this.#countAnswers(1);
     wheel.add(this, nowMs + timeoutMs);
     this.#armed = true;
@@ -61,7 +62,10 @@ export class Call implements PendingCall, Waiter, Deadline {
   }
 
   succeed(bytes: Uint8Array): void {
-    this.#settle()?.({ ok: true, value: bytes });
+    const done = this.#settle();
+    if (done === null) return;
+    this.delivery.calls.succeeded++;
+    done({ ok: true, value: bytes });
   }
 
   fail(error: ClusterError): void {

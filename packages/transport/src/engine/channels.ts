@@ -1,9 +1,10 @@
 /** What is known of every peer, its connection and its streams, in the manner of gRPC's channelz: for people and their tools. */
+import type { Address } from '@cluster/core';
 import type { Line } from '../core/identity.ts';
 import { type Counts } from '../core/tally.ts';
 import { priorities, type Priority } from '../core/outgoing.ts';
 import type { Delivery } from './delivery.ts';
-import type { StreamHub } from './stream-hub.ts';
+import type { StreamCounts, StreamHub } from './stream-hub.ts';
 import type { WireConnection } from './wire-connection.ts';
 
 export interface ConnectionStatus extends Counts {
@@ -15,6 +16,8 @@ export interface ConnectionStatus extends Counts {
   readonly lastHeardMs: number;
   /** SHA-256 fingerprint of the certificate that the peer has shown on it: tells whether it has been renewed since a rotation. */
   readonly certificate: string | null;
+  readonly remote: Address | null;
+  readonly keepalivesSent: number;
   /** Written and not taken by the network yet, where that is known. */
   readonly unsentBytes: number | null;
 }
@@ -28,18 +31,23 @@ export interface StreamStatus extends Counts {
   /** Sent, and not read by the peer; received, and not read here. */
   readonly outstandingBytes: number;
   readonly unreadBytes: number;
+  /** What the peer takes besides what is outstanding, unless all streams have used up what they may have together. */
+  readonly roomBytes: number;
   /** How much the peer may have sent and this side not read: tuned. */
   readonly windowBytes: number;
 }
 
-export interface ChannelStatus extends Counts {
+export interface ChannelStatus extends Counts, StreamCounts {
   readonly peer: string;
   readonly line: Line;
   readonly connectionsOpened: number;
   readonly connectionsClosed: number;
   readonly sessionsBegun: number;
-  readonly streamsOpened: number;
-  readonly streamsClosed: number;
+  /** Requests, messages whose arrival matters, and pings, of this side; those that are neither are waiting. */
+  readonly callsStarted: number;
+  readonly callsSucceeded: number;
+  readonly callsFailed: number;
+  readonly lastCallStartedMs: number | null;
   /** By priority: what the peer has of ours and has not finished with. Its window is `streamWindowBytes` of the peer. */
   readonly windowUsedBytes: Readonly<Record<Priority, number>>;
   readonly windowBytes: number;
@@ -62,7 +70,16 @@ export const channelsOf = (
   });
 
 function channelOf(delivery: Delivery, connection: WireConnection | null, hub: StreamHub): ChannelStatus {
-  const { peer: key, node: peer, line, connectionsOpened, sessionsBegun, peerLimits, inFlight } = delivery;
+  const {
+    peer: key,
+    node: peer,
+    line,
+    connectionsOpened,
+    sessionsBegun,
+    peerLimits,
+    inFlight,
+    calls,
+  } = delivery;
   const used = priorities.map((priority, i) => [priority, delivery.windowUsed(i)]);
   return {
     peer,
@@ -72,6 +89,10 @@ function channelOf(delivery: Delivery, connection: WireConnection | null, hub: S
     connectionsClosed: connectionsOpened - (connection === null ? 0 : 1),
     sessionsBegun,
     ...hub.counts(key),
+    callsStarted: calls.started,
+    callsSucceeded: calls.succeeded,
+    callsFailed: calls.started - calls.succeeded - calls.size,
+    lastCallStartedMs: calls.lastStartedMs,
     windowUsedBytes: Object.fromEntries(used) as Record<Priority, number>,
     windowBytes: peerLimits.streamWindowBytes,
     inFlightBytes: delivery.inFlightBytes,
@@ -79,13 +100,14 @@ function channelOf(delivery: Delivery, connection: WireConnection | null, hub: S
     // Who only reads has measured it for that.
     roundTripMs: inFlight.roundTripMs ?? hub.roundTripMs(key),
     connection: connection === null ? null : connectionStatus(connection),
-    streams: hub.all(key).map(({ tally, id, ours, typeId, priority, outstanding, unread, window }) => ({
+    streams: hub.all(key).map(({ tally, id, ours, typeId, priority, outstanding, room, unread, window }) => ({
       id,
       ours,
       typeId,
       priority,
       ...tally.counts(),
       outstandingBytes: outstanding,
+      roomBytes: room,
       unreadBytes: unread,
       windowBytes: window.bytes,
     })),
@@ -97,6 +119,7 @@ function connectionStatus({
   dialled,
   openedMs,
   lastHeardMs,
+  keepalivesSent,
   stream,
   tally,
 }: WireConnection): ConnectionStatus {
@@ -108,6 +131,8 @@ function connectionStatus({
     openedMs,
     lastHeardMs,
     certificate,
+    remote: stream?.remote ?? null,
+    keepalivesSent,
     unsentBytes,
     ...tally.counts(),
   };

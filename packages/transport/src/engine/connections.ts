@@ -114,6 +114,7 @@ export class Connections {
         return;
       case 'sendPing':
         connection.quiet = true;
+        connection.keepalivesSent++;
         this.ping(connection.id, 0);
         return;
       case 'sendGoaway': {

@@ -49,6 +49,8 @@ export class PeerStreams {
   /** The last stream of the peer's that was seen, by priority: the opening of one may overtake that of another. */
   readonly lastTheirs = new Uint32Array(4);
   opened = 0;
+  /** Of those that are over: how many did not end, but were reset or lost. */
+  broken = 0;
   /** Of the session. */
   owed = new OwedFrames();
   /** Of the session. */

@@ -16,6 +16,13 @@ import { PeerStreams } from './peer-streams.ts';
 import { type StreamAcceptor, StreamGate } from './stream-gate.ts';
 import { bySender, sideOf, StreamReplies, type StreamRepliesOwner } from './stream-replies.ts';
 
+/** Streams to a peer there have been, how many of them are over, and how many of those were reset or lost before their end. */
+export interface StreamCounts {
+  readonly streamsOpened: number;
+  readonly streamsClosed: number;
+  readonly streamsBroken: number;
+}
+
 export interface StreamHubOwner extends StreamRepliesOwner {
   dispatch(input: TransportInput): void;
   delivery(peer: string): Delivery | undefined;
@@ -60,10 +67,9 @@ export class StreamHub implements StreamCarrier {
     return streams === undefined ? 0 : streams.size + streams.lingering.size;
   }
 
-  /** How many there have been, and how many of them are over. */
-  counts(peer: string): { readonly streamsOpened: number; readonly streamsClosed: number } {
-    const { opened = 0, size = 0 } = this.#peers.get(peer) ?? {};
-    return { streamsOpened: opened, streamsClosed: opened - size };
+  counts(peer: string): StreamCounts {
+    const { opened = 0, size = 0, broken = 0 } = this.#peers.get(peer) ?? {};
+    return { streamsOpened: opened, streamsClosed: opened - size, streamsBroken: broken };
   }
 
   /** Those that are not over. */
@@ -163,6 +169,11 @@ export class StreamHub implements StreamCarrier {
     for (const stream of streams) stream.lost(streamReset(stream.node, shutDown));
   }
 
+  #broken({ peer }: ByteStream): void {
+    const streams = this.#peers.get(peer);
+    if (streams !== undefined) streams.broken++;
+  }
+
   /** A frame of a stream. Null, or what about it breaks the protocol. */
   frame(
     delivery: Delivery,
@@ -212,6 +223,7 @@ export class StreamHub implements StreamCarrier {
         return;
       case 'sendReset': {
         const { refusal } = action.params;
+        this.#broken(stream);
         if (delivery !== undefined) this.#replies.reset(delivery, this.#of(stream.peer), stream, refusal);
         return;
       }
@@ -219,6 +231,7 @@ export class StreamHub implements StreamCarrier {
         stream.notify((handlers) => handlers.onEnd());
         return;
       case 'tellReset':
+        this.#broken(stream);
         stream.lost(streamReset(stream.node, action.params.refusal));
         return;
       case 'release':

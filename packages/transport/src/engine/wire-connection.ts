@@ -29,6 +29,8 @@ export class WireConnection {
   lastHeardMs: number;
   /** A ping is out: the next byte is news. */
   quiet = false;
+  /** Pings because of silence. */
+  keepalivesSent = 0;
   closed = false;
   /** The peer has been told that it is not wanted, or has been admitted on another: what still comes is of no interest. */
   refused = false;
