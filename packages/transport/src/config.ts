@@ -9,7 +9,7 @@ const ms = (def: number, min: number, max: number): z.ZodDefault<z.ZodInt> =>
   z.int().min(min).max(max).default(def);
 
 export const transportConfigSchema = z
-  .object({
+  .strictObject({
     nodeId: name.describe('The id in the certificate: of a node, or of a client that only dials.'),
     clusterName: name.describe('Must equal the cluster in every certificate.'),
     bind: z

@@ -167,10 +167,7 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
         stop();
         reject(error);
       };
-      what.then(() => {
-        stop();
-        resolve();
-      }, fail);
+      what.then(stop).then(resolve, fail);
       if (signal?.aborted === true) onAbort();
       else signal?.addEventListener('abort', onAbort, { once: true });
     });

@@ -386,6 +386,9 @@ describe('certificates', () => {
       [{ tls: await authority.issue('a', 'test') }, 'TRANSPORT_CLUSTER_MISMATCH'],
       [{ tls: await authority.issue('a', 'prod', { uris: [] }) }, 'TRANSPORT_IDENTITY_MISMATCH'],
       [{ tls: good, clusterName: 'not a name' }, 'TRANSPORT_CONFIG_INVALID'],
+      // As from JavaScript: nothing has checked the types.
+      [{ tls: { ...good, key: undefined as unknown as string } }, 'TRANSPORT_CONFIG_INVALID'],
+      [{ tls: good, streamBufferByte: 65_536 } as object, 'TRANSPORT_CONFIG_INVALID'],
     ];
     for (const [options, code] of starting) expect(await codeOf(nodes.start('a', options))).toBe(code);
   });

@@ -1,6 +1,7 @@
 /** Certificates are checked before anything listens: a node that nobody could trust should not start. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { ClusterError, type WallClock } from '@cluster/core';
+import * as z from 'zod';
+import { ClusterError, parseConfig, type WallClock } from '@cluster/core';
 import { identityOf, identityUri, isRefusal, type PeerIdentity, type PeerRole } from '../core/identity.ts';
 
 export interface TlsCredentials {
@@ -12,6 +13,9 @@ export interface TlsCredentials {
   readonly key: string;
 }
 
+const pem = z.string('PEM as text');
+const shape = z.object({ tls: z.object({ ca: z.union([pem, z.array(pem)]), cert: pem, key: pem }) });
+
 function problem(code: string, message: string, advice: string, cause?: unknown): ClusterError {
   return new ClusterError({ code, fault: 'caller', message, advice, retry: 'useless', cause });
 }
@@ -20,10 +24,12 @@ const newCertificate = 'Issue a new certificate for this node.';
 
 /** @returns the identity in the certificate. @throws ClusterError with what is wrong and what to do. */
 export function checkCredentials(
-  { ca, cert, key }: TlsCredentials,
+  tls: TlsCredentials,
   expected: { readonly nodeId: string; readonly clusterName: string; readonly listens: boolean },
   wallClock: WallClock,
 ): PeerIdentity {
+  // Nothing else has looked at what a caller without types has given.
+  const { ca, cert, key } = parseConfig(shape, { tls }, 'TRANSPORT_CONFIG_INVALID').tls;
   const certificate = readCertificate(cert, 'tls.cert');
   const authorities = readAuthorities({ ca });
   if (authorities.length === 0) {
