@@ -1,8 +1,11 @@
 /** Peers whose certificate is not good, over TLS 1.3, where a dialler learns nothing by itself: both sides name the reason. */
+import { connect } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Address, MetricsRegistry } from '@cluster/core';
+import { encodeFrame, frameTypes } from '@cluster/transport';
 import { type NodeTransport, startTransport, type StartOptions } from '@cluster/transport/node';
 import { TestAuthority } from './certificates.ts';
+import { greeting } from './greeting.ts';
 
 const dayMs = 86_400_000;
 let authority: TestAuthority;
@@ -66,55 +69,62 @@ async function until(isTrue: () => boolean, what: string): Promise<void> {
   }
 }
 
-/** The pair of a dialler and a listener of which one has something bad. */
-const cases: readonly [
-  string,
-  string,
-  () => Promise<{ readonly dialler: Party; readonly listener: Party }>,
-][] = [
+/** What is wrong with one of two: how the node `id` starts with it. */
+const faults: readonly [string, string, (id: string) => Promise<Party>][] = [
   [
     'foreign authority',
     'TRANSPORT_CERTIFICATE_UNTRUSTED',
-    async () => {
+    async (id) => {
       // It knows the authority of the others, who do not know its own.
-      const tls = await foreign.issue('a');
-      const dialler = await start('a', { tls: { ...tls, ca: [foreign.ca, authority.ca] } });
-      return { dialler, listener: await start('b') };
+      const tls = await foreign.issue(id);
+      return start(id, { tls: { ...tls, ca: [foreign.ca, authority.ca] } });
     },
   ],
   [
     'expired',
     'TRANSPORT_CERTIFICATE_EXPIRED',
-    async () => {
-      // A node would not start with it unless its own clock were behind.
-      const tls = await authority.issue('a', 'prod', { from: -20, until: -10 });
-      return { dialler: await start('a', { tls }, -15), listener: await start('b') };
-    },
+    // A node would not start with it unless its own clock were behind.
+    async (id) => start(id, { tls: await authority.issue(id, 'prod', { from: -20, until: -10 }) }, -15),
   ],
   [
     'not yet valid',
     'TRANSPORT_CERTIFICATE_NOT_YET_VALID',
-    async () => {
-      const tls = await authority.issue('a', 'prod', { from: 10, until: 20 });
-      return { dialler: await start('a', { tls }, 15), listener: await start('b') };
-    },
+    async (id) => start(id, { tls: await authority.issue(id, 'prod', { from: 10, until: 20 }) }, 15),
   ],
   [
-    'right authority but wrong node id',
+    'wrong cluster name',
+    'TRANSPORT_CLUSTER_MISMATCH',
+    async (id) => start(id, { clusterName: 'test', tls: await authority.issue(id, 'test') }),
+  ],
+];
+
+interface Pair {
+  readonly dialler: Party;
+  readonly listener: Party;
+}
+
+/** Each of them with the dialler, and with the listener. */
+const cases: readonly [string, string, () => Promise<Pair>][] = [
+  ...faults.flatMap(([fault, code, make]): [string, string, () => Promise<Pair>][] => [
+    [
+      `${fault}, of the dialler`,
+      code,
+      async () => ({ dialler: await make('a'), listener: await start('b') }),
+    ],
+    [
+      `${fault}, of the listener`,
+      code,
+      async () => ({ dialler: await start('a'), listener: await make('b') }),
+    ],
+  ]),
+  [
+    'right authority but wrong node id, of the listener',
     'TRANSPORT_IDENTITY_MISMATCH',
     async () => {
       const listener = await start('c');
       // Where b should be there is c.
       addresses.set('b', listener.transport.local);
       return { dialler: await start('a'), listener };
-    },
-  ],
-  [
-    'wrong cluster name',
-    'TRANSPORT_CLUSTER_MISMATCH',
-    async () => {
-      const tls = await authority.issue('a', 'test');
-      return { dialler: await start('a', { clusterName: 'test', tls }), listener: await start('b') };
     },
   ],
 ];
@@ -130,26 +140,54 @@ describe('a peer whose certificate is not good', () => {
     expect(listener.metrics.value('connections_open')).toBe(0);
   });
 
-  it('revoked by rotation: both sides log and surface it, and the peer is not let in again', async () => {
-    const code = 'TRANSPORT_CERTIFICATE_REVOKED';
-    const dialler = await start('a', {
-      tls: { ...(await authority.issue('a')), ca: [authority.ca, foreign.ca] },
-    });
-    const listener = await start('b', { tls: { ...(await authority.issue('b')), ca: authority.ca } });
-    const ends: string[] = [];
-    for (const { transport } of [dialler, listener])
-      transport.onPeer(({ type, reason }) => void (type === 'down' && ends.push(reason)));
-    expect(await ask(dialler, 'b')).toBe('answered');
-    listener.transport.rotate({ ...(await foreign.issue('b')), ca: foreign.ca });
-    await until(() => ends.length === 2, 'the connection ends on both sides');
-    expect(ends).toEqual([code, code]);
-    expect(listener.logged).toContainEqual({ message: 'a peer was cut off', code });
-    await until(() => dialler.logged.some((line) => line.code === code), 'the peer hears why');
-    expect(dialler.logged).toContainEqual({ message: 'a peer ended the connection', code });
-    expect(await ask(dialler, 'b')).toBe('TRANSPORT_CERTIFICATE_UNTRUSTED');
-    expect(listener.logged).toContainEqual({
-      message: 'a connection was rejected',
-      code: 'TRANSPORT_CERTIFICATE_UNTRUSTED',
-    });
+  it('right authority but wrong node id, of a dialler: the listener logs it, and tells it so', async () => {
+    const listener = await start('b');
+    // A node of ours would not start with it.
+    const { ca, cert, key } = await authority.issue('x');
+    const options = { ...listener.transport.local, ca: [ca].flat(), cert, key };
+    const socket = connect({ ...options, checkServerIdentity: () => undefined });
+    let heard = '';
+    socket.on('data', (bytes: Buffer) => void (heard += bytes.toString('latin1')));
+    socket.on('error', () => undefined);
+    socket.write(encodeFrame(frameTypes.hello, greeting({ nodeId: 'a' })));
+    const code = 'TRANSPORT_IDENTITY_MISMATCH';
+    await until(() => heard.includes(code), 'it is told so');
+    expect(listener.logged).toContainEqual({ message: 'a connection was rejected', code });
+    expect(listener.metrics.value('connections_rejected', { reason: 'identity_mismatch' })).toBe(1);
+    expect(listener.metrics.value('connections_open')).toBe(0);
+    socket.destroy();
   });
+
+  it.each(['the listener', 'the dialler'])(
+    'revoked by rotation of %s: both sides log and surface it, and the peer is not let in again',
+    async (who) => {
+      const code = 'TRANSPORT_CERTIFICATE_REVOKED';
+      const both = [authority.ca, foreign.ca];
+      const isListener = who === 'the listener';
+      // Of the one that stays with the old certificate, and of the one that takes others.
+      const stays = await start(isListener ? 'a' : 'b', {
+        tls: { ...(await authority.issue(isListener ? 'a' : 'b')), ca: both },
+      });
+      const turns = await start(isListener ? 'b' : 'a');
+      const dialler = isListener ? stays : turns;
+      const ends: string[] = [];
+      for (const { transport } of [stays, turns])
+        transport.onPeer(({ type, reason }) => void (type === 'down' && ends.push(reason)));
+      expect(await ask(dialler, 'b')).toBe('answered');
+      turns.transport.rotate({ ...(await foreign.issue(isListener ? 'b' : 'a')), ca: foreign.ca });
+      await until(() => ends.length === 2, 'the connection ends on both sides');
+      expect(ends).toEqual([code, code]);
+      expect(turns.logged).toContainEqual({ message: 'a peer was cut off', code });
+      await until(() => stays.logged.some((line) => line.code === code), 'the peer hears why');
+      expect(stays.logged).toContainEqual({ message: 'a peer ended the connection', code });
+      const untrusted = 'TRANSPORT_CERTIFICATE_UNTRUSTED';
+      expect(await ask(dialler, 'b')).toBe(untrusted);
+      const listener = isListener ? turns : stays;
+      const isRejected = (): boolean =>
+        listener.logged.some(
+          ({ message, code: why }) => message === 'a connection was rejected' && why === untrusted,
+        );
+      await until(isRejected, 'the listener logs it, too');
+    },
+  );
 });
