@@ -183,6 +183,22 @@ describe('a stream', () => {
     expect(a.engine.peers()).toMatchObject([{ streams: 256 }]);
   });
 
+  it('is one of 65,535 where both sides allow so many, and each carries bytes', () => {
+    const world = new EngineWorld(1);
+    const streamsMax = 65_535;
+    const [a, b] = [world.boot('a', { streamsMax }), world.boot('b', { streamsMax })];
+    const silent = { onData: () => undefined, onEnd: () => undefined, onReset: () => undefined };
+    let heard = 0;
+    b.engine.streams.handle(type, () => ({ ...silent, onData: ({ length }) => void (heard += length) }));
+    const streams = Array.from({ length: streamsMax }, () => a.engine.streams.open('b', type, silent));
+    world.run(1000);
+    for (const stream of streams) stream.write(Uint8Array.of(1));
+    world.run(1000);
+    expect(heard).toBe(streamsMax);
+    expect(b.engine.peers()).toMatchObject([{ streams: streamsMax }]);
+    expect(() => a.engine.streams.open('b', type, silent)).toThrow(/takes no more/);
+  });
+
   it('is refused by a peer that takes fewer than this side could know', () => {
     const { world, b, accepted, open } = stage({ b: { streamsMax: 2 } });
     const near = [open(), open(), open()];
