@@ -34,11 +34,20 @@ interface Spoken {
   streamOf(frameType: number): number;
 }
 
-function streamOf(bytes: Uint8Array, frameType: number): number {
+/** Where each frame begins. */
+function framesIn(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer);
-  for (let at = 0; at < bytes.length; at += headerBytes + view.getUint32(at))
-    if (bytes[at + 4] === frameType) return view.getUint32(at + 8);
-  throw new Error(`no frame of type ${frameType}`);
+  const frames: number[] = [];
+  for (let at = 0; at < bytes.length; at += headerBytes + view.getUint32(at)) frames.push(at);
+  return frames;
+}
+
+const typesOf = (bytes: Uint8Array): unknown[] => framesIn(bytes).map((at) => bytes[at + 4]);
+
+function streamOf(bytes: Uint8Array, frameType: number): number {
+  const at = framesIn(bytes).find((from) => bytes[from + 4] === frameType);
+  if (at === undefined) throw new Error(`no frame of type ${frameType}`);
+  return new DataView(bytes.buffer).getUint32(at + 8);
 }
 
 /** A node `b`, which keeps what it has handled, and strangers who say what they like to it. */
@@ -186,6 +195,39 @@ describe('large answers', () => {
     // They have to add up all the same.
     x.more(answer(2, 0, 5, 20), answer(2, 0, 6, 21));
     expect(x.ended).toBe(true);
+  });
+});
+
+describe('right authority but wrong node id', () => {
+  it('of a listener: it is told so and nothing else, whatever it would have answered', () => {
+    const world = new EngineWorld(1);
+    const a = world.boot('a', { dialAttemptsMax: 1 });
+    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'c' });
+    const heard: number[] = [];
+    // Where b should be c listens, and takes whatever comes for meant for it.
+    const accept = (stream: SecureStream): void => {
+      stream.handlers = {
+        onData: (bytes) => void heard.push(...bytes),
+        onEnd: () => undefined,
+        onClose: () => undefined,
+      };
+      for (const nodeId of ['c', 'b']) {
+        const ack = greeting({ nodeId, expectedId: 'a', sessionId: 'p1', proposedId: null });
+        stream.write(encodeFrame(frameTypes.helloAck, ack));
+      }
+    };
+    port.listen(
+      { host: 'memory', port: world.portOf('b') },
+      accept,
+      () => undefined,
+      () => undefined,
+    );
+    const codes: string[] = [];
+    a.engine.call('b', type, number(1), {}, (outcome) => void (outcome.ok || codes.push(outcome.error.code)));
+    world.run(500);
+    expect(codes).toEqual(['TRANSPORT_IDENTITY_MISMATCH']);
+    expect(a.events).toEqual([]);
+    expect(typesOf(Uint8Array.from(heard))).toEqual([frameTypes.refused]);
   });
 });
 
