@@ -183,6 +183,28 @@ describe('a stream', () => {
     expect(a.engine.peers()).toMatchObject([{ streams: 256 }]);
   });
 
+  it.each(['ended', 'reset'])('that is %s because its session is over says nothing to the next', (how) => {
+    const { world, a, b, accepted, open } = stage();
+    const near = open();
+    near.stream?.write(pattern(1000, 1));
+    world.run(100);
+    // A call hears of it before the stream does, and its caller gives up both.
+    a.engine.call('b', type, new Uint8Array(1), { timeoutMs: 60_000 }, () => {
+      if (how === 'ended') near.stream?.end();
+      else near.stream?.reset();
+    });
+    b.engine.handle(type, () => undefined);
+    world.run(1);
+    b.kill();
+    const next = world.boot('b');
+    next.engine.streams.handle(type, () => new End().handlers);
+    world.run(5000);
+    expect(accepted).toHaveLength(1);
+    expect(near.error?.code).toBe(how === 'ended' ? 'TRANSPORT_SESSION_LOST' : undefined);
+    expect(a.events.map(({ type: what }) => what)).toEqual(['up', 'down', 'up']);
+    expect(next.metrics.value('frames_rejected', { reason: 'stream' })).toBe(0);
+  });
+
   it('is one of 65,535 where both sides allow so many, and each carries bytes', () => {
     const world = new EngineWorld(1);
     const streamsMax = 65_535;

@@ -215,16 +215,19 @@ export class StreamHub implements StreamCarrier {
   /** What a stream's machine wants done. */
   execute({ stream: key, action }: Extract<TransportEffect, { type: 'stream' }>): void {
     const stream = this.#byKey.get(key);
-    const delivery = stream === undefined ? undefined : this.#owner.delivery(stream.peer);
     if (stream === undefined) return;
+    const delivery = this.#owner.delivery(stream.peer);
+    const streams = this.#peers.get(stream.peer);
+    // Its machine may have been told to end it before it hears that the session is over: nobody knows it in the next.
+    const session = streams?.get(stream.ours, stream.id) === stream ? delivery : undefined;
     switch (action.type) {
       case 'sendEnd':
-        if (delivery !== undefined) this.#replies.end(delivery, this.#of(stream.peer), stream);
+        if (streams && session) this.#replies.end(session, streams, stream);
         return;
       case 'sendReset': {
         const { refusal } = action.params;
         this.#broken(stream);
-        if (delivery !== undefined) this.#replies.reset(delivery, this.#of(stream.peer), stream, refusal);
+        if (streams && session) this.#replies.reset(session, streams, stream, refusal);
         return;
       }
       case 'tellEnd':
