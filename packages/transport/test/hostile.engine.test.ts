@@ -5,6 +5,7 @@ import {
   flagBits,
   frameTypes,
   headerBytes,
+  type PeerIdentity,
   type SecureStream,
   writeHeader,
 } from '@cluster/transport';
@@ -30,6 +31,8 @@ function frame(
 interface Spoken {
   readonly ended: boolean;
   more(...said: Uint8Array[]): void;
+  /** Of the frames that it has heard. */
+  types(): unknown[];
   /** The stream of the first frame of that type that it has heard. */
   streamOf(frameType: number): number;
 }
@@ -66,11 +69,16 @@ class Stage {
 
   /** `x` says this; what became of its connection. */
   say(...said: Uint8Array[]): Spoken {
+    return this.sayAs({ clusterName: 'prod', role: 'node', id: 'x' }, ...said);
+  }
+
+  /** Who has this certificate says it. */
+  sayAs(identity: PeerIdentity, ...said: Uint8Array[]): Spoken {
     let ended = false;
     const heard: number[] = [];
     let stream: SecureStream | null = null;
     const end = (): void => void (ended = true);
-    const port = this.world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
+    const port = this.world.network.port(identity);
     const onData = (bytes: Uint8Array): void => void heard.push(...bytes);
     const handlers = { onData, onEnd: end, onClose: end };
     const more = (...words: Uint8Array[]): void => {
@@ -88,6 +96,7 @@ class Stage {
         return ended;
       },
       more,
+      types: () => typesOf(Uint8Array.from(heard)),
       streamOf: (frameType) => streamOf(Uint8Array.from(heard), frameType),
     };
   }
@@ -198,36 +207,53 @@ describe('large answers', () => {
   });
 });
 
-describe('right authority but wrong node id', () => {
-  it('of a listener: it is told so and nothing else, whatever it would have answered', () => {
+describe('a certificate of the right authority', () => {
+  const prod = { clusterName: 'prod', role: 'node', id: 'b' } as const;
+
+  it.each([
+    ['for another node', { ...prod, id: 'c' }, 'TRANSPORT_IDENTITY_MISMATCH'],
+    ['for a client of the name', { ...prod, role: 'client' as const }, 'TRANSPORT_IDENTITY_MISMATCH'],
+    ['for another cluster', { ...prod, clusterName: 'test' }, 'TRANSPORT_CLUSTER_MISMATCH'],
+  ])('%s: who is dialled is told so and nothing else, whatever it says', (_what, identity, code) => {
     const world = new EngineWorld(1);
     const a = world.boot('a', { dialAttemptsMax: 1 });
-    const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'c' });
     const heard: number[] = [];
-    // Where b should be c listens, and takes whatever comes for meant for it.
     const accept = (stream: SecureStream): void => {
       stream.handlers = {
         onData: (bytes) => void heard.push(...bytes),
         onEnd: () => undefined,
         onClose: () => undefined,
       };
+      // It takes whatever comes for meant for it.
       for (const nodeId of ['c', 'b']) {
         const ack = greeting({ nodeId, expectedId: 'a', sessionId: 'p1', proposedId: null });
         stream.write(encodeFrame(frameTypes.helloAck, ack));
       }
     };
-    port.listen(
-      { host: 'memory', port: world.portOf('b') },
-      accept,
-      () => undefined,
-      () => undefined,
-    );
+    const nothing = (): void => undefined;
+    world.network
+      .port(identity)
+      .listen({ host: 'memory', port: world.portOf('b') }, accept, nothing, nothing);
     const codes: string[] = [];
     a.engine.call('b', type, number(1), {}, (outcome) => void (outcome.ok || codes.push(outcome.error.code)));
     world.run(500);
-    expect(codes).toEqual(['TRANSPORT_IDENTITY_MISMATCH']);
+    expect(codes).toEqual([code]);
     expect(a.events).toEqual([]);
     expect(typesOf(Uint8Array.from(heard))).toEqual([frameTypes.refused]);
+  });
+
+  it.each([
+    ['for another node', { ...prod, id: 'c' }, 'identity_mismatch'],
+    ['for another cluster', { ...prod, clusterName: 'test', id: 'x' }, 'cluster_mismatch'],
+  ])('%s: who has dialled is told so and nothing else, whatever it says', (_what, identity, reason) => {
+    const stage = new Stage();
+    // It says that it is x, of this cluster.
+    const x = stage.sayAs(identity, hello(), frame(frameTypes.message, 1, number(1)));
+    expect(x.ended).toBe(true);
+    expect(x.types()).toEqual([frameTypes.refused]);
+    expect(stage.b.metrics.value('connections_rejected', { reason })).toBe(1);
+    expect(stage.handled).toEqual([]);
+    expect(stage.b.engine.peers()).toEqual([]);
   });
 });
 
