@@ -32,6 +32,8 @@ export interface SecureStream extends Duplex {
    * the peer reads, and nothing is written to memory a second time.
    */
   readonly unsentBytes?: number;
+  /** What `onData` is given now is lent until it returns, and then read over. Default: false. */
+  readonly lendsReads?: boolean;
   /** Called when what the peer has shown counts no more. Who uses the stream sets it, tells the peer, and closes. */
   onRevoked?: ((refusal: Refusal) => void) | undefined;
 }

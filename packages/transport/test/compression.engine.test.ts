@@ -220,7 +220,7 @@ describe('compressed bytes of a peer', () => {
     const heard: Uint8Array[] = [];
     const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
     const handlers = {
-      onData: (bytes: Uint8Array) => void heard.push(bytes),
+      onData: (bytes: Uint8Array) => void heard.push(bytes.slice()),
       onEnd: () => undefined,
       onClose: () => undefined,
     };

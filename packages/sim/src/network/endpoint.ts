@@ -24,6 +24,8 @@ type Segment = Uint8Array | null;
 export class Endpoint implements Duplex {
   readonly remote: Address;
   handlers: DuplexHandlers;
+  /** What `onData` is given is its own only until it returns. */
+  lendsReads = false;
   readonly #fabric: Fabric;
   readonly #host: Host;
   readonly #incarnation: number;
@@ -200,7 +202,10 @@ export class Endpoint implements Duplex {
     for (let at = 0; at < segment.length && this.isOpen;) {
       const rest = Math.min(segment.length - at, pieceBytesMax);
       const length = rest > 1 && links.chance(splitRate) ? 1 + prng.below(rest - 1) : rest;
-      this.handlers.onData(segment.slice(at, at + length));
+      const read = segment.slice(at, at + length);
+      this.handlers.onData(read);
+      // As if the next had been read to the same place.
+      if (this.lendsReads) read.fill(0xee);
       at += length;
     }
   }

@@ -15,6 +15,7 @@ import {
 import { ahead } from '../core/sequence.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { SecureStream, TransportPorts } from '../ports.ts';
+import type { Bodies } from '../wire/bodies.ts';
 import { encodeFrame, frameTypes, type FrameType, wholeBytesMax } from '../wire/frame.ts';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../wire/messages.ts';
 import type { Carrier } from './carrier.ts';
@@ -55,6 +56,7 @@ const lost = (why: string): Refusal => ({ code: 'TRANSPORT_CONNECTION_LOST', rea
 export class Connections {
   readonly #config: TransportConfig;
   readonly #ports: TransportPorts;
+  readonly #bodies: Bodies;
   readonly #metrics: TransportMetrics;
   readonly #owner: ConnectionsOwner;
   readonly #open = new Map<number, WireConnection>();
@@ -67,12 +69,14 @@ export class Connections {
   constructor(
     config: TransportConfig,
     ports: TransportPorts,
+    bodies: Bodies,
     metrics: TransportMetrics,
     logger: Logger,
     owner: ConnectionsOwner,
   ) {
     this.#config = config;
     this.#ports = ports;
+    this.#bodies = bodies;
     this.#metrics = metrics;
     this.#owner = owner;
     this.#log = new ConnectionLog(ports.clock, metrics, logger);
@@ -246,6 +250,7 @@ export class Connections {
           connection.delivery?.place(type, flags, typeId, sequence, length) ?? null,
       },
       this.#ports.clock.nowMs(),
+      this.#bodies,
       this.#ports.allocate,
     );
     this.#open.set(id, connection);

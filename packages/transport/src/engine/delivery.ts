@@ -20,6 +20,7 @@ import { Tally } from '../core/tally.ts';
 import { Unacked } from '../core/unacked.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, writeHeader } from '../wire/frame.ts';
 import { type Allocate, zeroed } from '../wire/blocks.ts';
+import type { Bodies } from '../wire/bodies.ts';
 import type { Carrier, PendingCall } from './carrier.ts';
 import { Access } from './handlers.ts';
 import type { Inbound, InboundRequest } from './inbound.ts';
@@ -53,7 +54,7 @@ export class Delivery {
   readonly node: string;
   readonly line: Line;
   readonly #limits: DeliveryLimits;
-  readonly #allocate: Allocate | undefined;
+  readonly #bodies: Bodies;
   readonly #arena: Arena;
   readonly queue: SendQueue;
   /** How much may be under way. Replaced with the connection: another one may take another path. */
@@ -111,13 +112,13 @@ export class Delivery {
   #isHeldBack = false;
   #receipts = new Receipts();
 
-  constructor(peer: string, limits: DeliveryLimits, workload: Workload, allocate?: Allocate) {
+  constructor(peer: string, limits: DeliveryLimits, workload: Workload, bodies: Bodies, allocate?: Allocate) {
     this.peer = peer;
     this.node = peerOf(peer);
     this.line = lineOf(peer);
     this.workload = workload;
-    this.#allocate = allocate;
-    this.assembly = new Assembly(allocate);
+    this.#bodies = bodies;
+    this.assembly = new Assembly(bodies.take);
     this.#limits = limits;
     // Until the peer has said what it takes: nothing is written before.
     this.#peerLimits = limits;
@@ -289,7 +290,7 @@ export class Delivery {
     this.#sendCredit = new SendCredit(this.#peerLimits);
     this.queue.restart(this.#sendCredit);
     this.receiveCredit = new ReceiveCredit(this.#limits);
-    this.assembly = new Assembly(this.#allocate);
+    this.assembly = new Assembly(this.#bodies.take);
     this.lastOneWay = null;
     this.leaving = false;
     this.refusal = null;

@@ -29,6 +29,8 @@ import { TransportCore } from '../core/transport-core.ts';
 import { aborted, bug, peerUnknown, transportClosed } from '../errors.ts';
 import { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
+import { zeroed } from '../wire/blocks.ts';
+import { Bodies } from '../wire/bodies.ts';
 import { flagBits, flagsOf, frameTypes, type FrameType } from '../wire/frame.ts';
 import { withTrace } from '../wire/trace-context.ts';
 import { fitAnswer } from './answers.ts';
@@ -87,7 +89,8 @@ export class TransportEngine {
       this.#progressed(delivery),
     );
     const { shrink, expander } = compressionOf(this.config, ports.compressor, this.metrics);
-    this.#sessions = new Sessions(this.config, this.metrics, shrink, ports.allocate);
+    const bodies = new Bodies(ports.allocate ?? zeroed);
+    this.#sessions = new Sessions(this.config, this.metrics, shrink, bodies, ports.allocate);
     this.streams = new StreamHub(this.config, this.metrics, {
       dispatch: (input) => this.#driver.dispatch(input),
       enqueue: (...frame) => void this.#enqueue(...frame),
@@ -152,11 +155,12 @@ export class TransportEngine {
       },
       this.#handlers,
       expander,
+      bodies,
       this.metrics,
       this.#logger,
       this.config,
     );
-    this.#connections = new Connections(this.config, ports, this.metrics, this.#logger, {
+    this.#connections = new Connections(this.config, ports, bodies, this.metrics, this.#logger, {
       dispatch: (input) => this.#driver.dispatch(input),
       frame: (connection, delivery, type, flags, typeId, stream, sequence, payload) =>
         receiver.frame(connection, delivery, type, flags, typeId, stream, sequence, payload),
@@ -172,6 +176,7 @@ export class TransportEngine {
       watched: () => {
         this.metrics.queueDepth.set(this.#sessions.queued());
         this.#bulk.remind();
+        bodies.rest();
       },
     });
     this.#effects = new Effects(

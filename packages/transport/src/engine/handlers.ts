@@ -34,6 +34,11 @@ export interface HandlerOptions {
   readonly roles?: readonly PeerRole[] | undefined;
   /** How often each peer may send it. Default: no limit. */
   readonly limit?: RateLimit | undefined;
+  /**
+   * Its bytes are lent until it returns, whether or not it has finished then: after that others stand in their memory. So messages leave their
+   * receiver no garbage, which is much of what they cost it. Default: no, what it keeps stays as it is.
+   */
+  readonly lent?: boolean | undefined;
   /** Large answers are compressed, where both sides have compression on. Default: no. */
   readonly compress?: boolean | undefined;
 }
@@ -53,6 +58,7 @@ export class Handlers {
   readonly #limits = new Map<number, TokenBuckets>();
   readonly #bucketsMax: number;
   readonly #compressed = new Set<number>();
+  readonly #lent = new Set<number>();
   readonly #access: Readonly<Record<PeerRole, Access>> = { node: new Access(), client: new Access() };
 
   /** Of those who may be known at once, and as many that have left as sessions are remembered. */
@@ -63,9 +69,10 @@ export class Handlers {
   set(
     typeId: number,
     handler: EngineHandler,
-    { roles = ['node', 'client'], limit, compress = false }: HandlerOptions,
+    { roles = ['node', 'client'], limit, compress = false, lent = false }: HandlerOptions,
   ): void {
     this.#byType.set(typeId, handler);
+    if (lent) this.#lent.add(typeId);
     if (compress) this.#compressed.add(typeId);
     if (limit !== undefined) this.#limits.set(typeId, new TokenBuckets(limit, this.#bucketsMax));
     for (const role of roles) this.#access[role].allow(typeId);
@@ -78,6 +85,11 @@ export class Handlers {
   /** Large answers to messages of this type are compressed. */
   compresses(typeId: number): boolean {
     return this.#compressed.has(typeId);
+  }
+
+  /** Messages of this type are their handler's only until it returns. */
+  lends(typeId: number): boolean {
+    return this.#lent.has(typeId);
   }
 
   /** Of a role, for as long as the connection lives: handlers that are added later are in it. */

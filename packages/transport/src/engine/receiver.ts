@@ -7,6 +7,7 @@ import { priorityIndex } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { handlerError, remoteError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
+import type { Bodies } from '../wire/bodies.ts';
 import type { encodeFrame } from '../wire/frame.ts';
 import { flagBits, frameTypes, type FrameType, headerBytes, isSequenced } from '../wire/frame.ts';
 import { decodeRemoteError, encodeRemoteError, type RemoteError } from '../wire/messages.ts';
@@ -56,6 +57,7 @@ export class Receiver {
   readonly #owner: ReceiverOwner;
   readonly #handlers: Handlers;
   readonly #expander: Expander;
+  readonly #bodies: Bodies;
   readonly #metrics: TransportMetrics;
   readonly #logger: Logger;
   readonly #unhandled: UnhandledMessages;
@@ -65,6 +67,7 @@ export class Receiver {
     owner: ReceiverOwner,
     handlers: Handlers,
     expander: Expander,
+    bodies: Bodies,
     metrics: TransportMetrics,
     logger: Logger,
     { messageBytesMax }: Pick<TransportConfig, 'messageBytesMax'>,
@@ -72,6 +75,7 @@ export class Receiver {
     this.#owner = owner;
     this.#handlers = handlers;
     this.#expander = expander;
+    this.#bodies = bodies;
     this.#metrics = metrics;
     this.#logger = logger;
     this.#unhandled = new UnhandledMessages(metrics, logger);
@@ -154,7 +158,8 @@ export class Receiver {
       return true;
     }
     if (type >= frameTypes.open) {
-      const label = this.#owner.stream(delivery, type, flags, typeId, stream, payload);
+      const kept = type === frameTypes.data ? connection.keep(payload) : payload;
+      const label = this.#owner.stream(delivery, type, flags, typeId, stream, kept);
       if (label === null) return true;
       return this.#violated(connection, label === 'trace' ? noTrace : { label, reason: unfitting });
     }
@@ -187,10 +192,9 @@ export class Receiver {
     if ((flags & flagBits.traced) !== 0 && (!isMessage || whole.length < traceBytes))
       return this.#violated(connection, noTrace);
     this.#metrics.messagesReceived.add();
-    const { lastHeardMs } = connection;
     if (type === frameTypes.message) this.#message(connection, delivery, flags, typeId, stream, whole);
-    else if (type === frameTypes.request) this.#request(delivery, flags, typeId, stream, whole, lastHeardMs);
-    else this.#answer(delivery, type, stream, whole, lastHeardMs);
+    else if (type === frameTypes.request) this.#request(connection, delivery, flags, typeId, stream, whole);
+    else this.#answer(connection, delivery, type, stream, whole);
     return true;
   }
 
@@ -207,13 +211,19 @@ export class Receiver {
     request.onCancel?.();
   }
 
-  #answer(delivery: Delivery, type: FrameType, stream: number, payload: Uint8Array, nowMs: number): void {
+  #answer(
+    connection: WireConnection,
+    delivery: Delivery,
+    type: FrameType,
+    stream: number,
+    payload: Uint8Array,
+  ): void {
     // Absent: it was aborted or ran out of time, which the peer could not know.
     const call = delivery.calls.get(stream);
     if (call === undefined || call.until !== 'answer') return;
     if (type === frameTypes.response) {
-      this.#metrics.requestDuration.observe(nowMs - call.startedMs);
-      call.succeed(payload);
+      this.#metrics.requestDuration.observe(connection.lastHeardMs - call.startedMs);
+      call.succeed(connection.keep(payload));
     } else {
       const { code, message } = decodeRemoteError(payload);
       call.fail(remoteError(delivery.node, code, message));
@@ -240,7 +250,10 @@ export class Receiver {
     }
     const inbound = this.#oneWay(delivery, flags, typeId);
     inbound.cost = cost;
-    this.#run(handler, bodyOf(payload, flags, inbound), inbound, inbound.answer);
+    const isLent = this.#handlers.lends(typeId);
+    const body = isLent ? payload : connection.keep(payload);
+    this.#run(handler, bodyOf(body, flags, inbound), inbound, inbound.answer);
+    if (isLent) this.#bodies.give(payload);
     if (inbound.cost === 0) return;
     // It is still at work: the object is this message's alone from now on.
     delivery.lastOneWay = null;
@@ -280,14 +293,14 @@ export class Receiver {
   }
 
   #request(
+    connection: WireConnection,
     delivery: Delivery,
     flags: number,
     typeId: number,
     stream: number,
     payload: Uint8Array,
-    nowMs: number,
   ): void {
-    const handler = this.#handlers.find(typeId, delivery, nowMs);
+    const handler = this.#handlers.find(typeId, delivery, connection.lastHeardMs);
     const { inbound, receiveCredit, workload } = delivery;
     const cost = messageOverheadBytes + payload.length;
     if (typeof handler !== 'function' || !workload.takesRequest(cost) || inbound.has(stream)) {
@@ -302,7 +315,10 @@ export class Receiver {
       this.#answered(delivery, from, flags, outcome);
     });
     request.cost = cost;
-    this.#run(handler, bodyOf(payload, flags, request), request, request.answer);
+    const isLent = this.#handlers.lends(typeId);
+    const body = isLent ? payload : connection.keep(payload);
+    this.#run(handler, bodyOf(body, flags, request), request, request.answer);
+    if (isLent) this.#bodies.give(payload);
     // Most handlers have answered by now, and nobody needs to find the request again.
     if (request.cost === 0) return;
     workload.begin(request);

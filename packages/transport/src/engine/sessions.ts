@@ -7,6 +7,7 @@ import type { SessionEnd } from '../core/session.machine.ts';
 import { maybeDelivered, refusalError } from '../errors.ts';
 import type { TransportMetrics } from '../metrics.ts';
 import type { Allocate } from '../wire/blocks.ts';
+import type { Bodies } from '../wire/bodies.ts';
 import { Delivery, type DeliveryLimits } from './delivery.ts';
 import { type WorkloadLimits, Workloads } from './workload.ts';
 
@@ -23,6 +24,7 @@ const over: Refusal = { code: 'TRANSPORT_PEER_UNREACHABLE', reason: 'the session
 export class Sessions {
   readonly #limits: DeliveryLimits;
   readonly #metrics: TransportMetrics;
+  readonly #bodies: Bodies;
   readonly #allocate: Allocate | undefined;
   readonly #shrink: Shrink | null;
   readonly #deliveries = new Map<string, Delivery>();
@@ -35,9 +37,11 @@ export class Sessions {
     limits: DeliveryLimits & WorkloadLimits,
     metrics: TransportMetrics,
     shrink: Shrink | null,
+    bodies: Bodies,
     allocate?: Allocate,
   ) {
     this.#workloads = new Workloads(limits);
+    this.#bodies = bodies;
     this.#allocate = allocate;
     this.#shrink = shrink;
     this.#limits = limits;
@@ -64,7 +68,7 @@ export class Sessions {
     let delivery = this.get(peer);
     if (delivery === undefined) {
       const workload = this.#workloads.of(peer);
-      delivery = new Delivery(peer, this.#limits, workload, this.#allocate);
+      delivery = new Delivery(peer, this.#limits, workload, this.#bodies, this.#allocate);
       this.#deliveries.set(peer, delivery);
       this.#last = delivery;
     }

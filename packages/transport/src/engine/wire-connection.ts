@@ -6,7 +6,9 @@ import { type FrameFault, FrameParser, type FrameSink } from '../wire/parser.ts'
 import { headerBytes, writeHeader } from '../wire/frame.ts';
 import { helloBytesMax } from '../wire/messages.ts';
 import { type Allocate, type Block, smallBytes, Stock, zeroed } from '../wire/blocks.ts';
+import type { Bodies } from '../wire/bodies.ts';
 import type { Outgoing } from '../core/outgoing.ts';
+import { Reading } from '../wire/reading.ts';
 import { Tally } from '../core/tally.ts';
 import type { SecureStream } from '../ports.ts';
 import type { Delivery } from './delivery.ts';
@@ -19,6 +21,7 @@ export const socketBytesMax = 131_072;
 export class WireConnection {
   readonly id: number;
   readonly parser: FrameParser;
+  readonly reading = new Reading();
   /** The peer that was dialled; null for one that came in. */
   readonly dialled: string | null;
   stream: SecureStream | null = null;
@@ -60,10 +63,17 @@ export class WireConnection {
   /** What frames are gathered in. */
   #gathering: Block | null = null;
 
-  constructor(id: number, dialled: string | null, sink: FrameSink, nowMs: number, allocate?: Allocate) {
+  constructor(
+    id: number,
+    dialled: string | null,
+    sink: FrameSink,
+    nowMs: number,
+    bodies: Bodies,
+    allocate?: Allocate,
+  ) {
     this.id = id;
     this.dialled = dialled;
-    this.parser = new FrameParser(helloBytesMax, sink, allocate);
+    this.parser = new FrameParser(helloBytesMax, sink, bodies.take);
     this.openedMs = nowMs;
     this.#stock = new Stock(allocate ?? zeroed);
     this.lastHeardMs = nowMs;
@@ -92,8 +102,17 @@ export class WireConnection {
   }
 
   receive(bytes: Uint8Array): FrameFault | null {
+    const { reading } = this;
     this.#reads++;
-    return this.parser.push(bytes);
+    reading.begin(bytes);
+    const fault = this.parser.push(bytes);
+    reading.end();
+    return fault;
+  }
+
+  /** What came in, for longer than it is lent. */
+  keep(payload: Uint8Array): Uint8Array {
+    return this.stream?.lendsReads === true ? this.reading.keep(payload) : payload;
   }
 
   /** Frames that are not part of the session, and wait: who writes them bounds them. */

@@ -21,6 +21,7 @@ import { identityOf, isRefusal } from '../core/identity.ts';
 import type { Certified } from '../core/protocol.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SecureStream, SecureStreamPort } from '../ports.ts';
+import { lendReads } from './lent-reads.ts';
 import { isCertified, readAuthorities, sansOf, type TlsCredentials } from './credentials.ts';
 
 export interface TlsStreamOptions {
@@ -31,6 +32,8 @@ export interface TlsStreamOptions {
 
 /** Above this nothing more is written until all has left. With what is written at once it stays below what may wait in a socket. */
 const enoughBytes = 114_688;
+/** A connection that has read so often gets memory to read into: one that is idle needs none. */
+const lendAfterReads = 64;
 
 export class TlsStreams implements SecureStreamPort {
   #context: SecureContextOptions;
@@ -189,6 +192,8 @@ class TlsStream implements SecureStream {
   onRevoked: ((refusal: Refusal) => void) | undefined;
   readonly #socket: TLSSocket;
   readonly #certificate: X509Certificate | undefined;
+  #reads = 0;
+  #lendsReads = false;
 
   constructor(
     socket: TLSSocket,
@@ -202,10 +207,12 @@ class TlsStream implements SecureStream {
     this.handlers = handlers;
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     let failure: ClusterError | null = null;
-    socket.on('data', (chunk: Uint8Array) =>
+    socket.on('data', (chunk: Uint8Array) => {
       // A plain view: Buffer's own methods differ in what they copy.
-      this.handlers.onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)),
-    );
+      this.handlers.onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+      if (++this.#reads === lendAfterReads)
+        this.#lendsReads = lendReads(socket, (bytes) => this.handlers.onData(bytes));
+    });
     socket.on('end', () => this.handlers.onEnd());
     socket.on('drain', () => this.handlers.onDrain?.());
     socket.on('error', (error) => {
@@ -220,6 +227,10 @@ class TlsStream implements SecureStream {
     const reason = 'no authority of ours certifies the peer any more';
     if (this.onRevoked === undefined) this.#socket.destroy(new Error(reason));
     else this.onRevoked({ code: 'TRANSPORT_CERTIFICATE_REVOKED', reason });
+  }
+
+  get lendsReads(): boolean {
+    return this.#lendsReads;
   }
 
   get certificate(): string | undefined {

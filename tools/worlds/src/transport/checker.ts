@@ -156,6 +156,11 @@ export class TransportChecker {
     };
   }
 
+  /** A handler's message, or the answer to a call, some time after it came. */
+  stays(isIntact: boolean): void {
+    if (!isIntact) this.#world.fail('what was given to keep stays as it came', 'other bytes stand there now');
+  }
+
   /** The reader of a stream has so much that it has not finished with. */
   reads(key: string, unreadBytes: number): void {
     if (unreadBytes > this.#bounds.streamBufferBytesMax)

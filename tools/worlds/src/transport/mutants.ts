@@ -137,16 +137,6 @@ export const growsWithoutBound: TransportMutant = {
   config: { streamBufferBytesMax: 1024 * 1024, streamsBufferBytes: 4 * 1024 * 1024 },
 };
 
-/** Begins with windows far beyond what it says. */
-export const beginsWithoutBound: TransportMutant = {
-  name: 'begins with windows without bound',
-  config: {
-    streamBufferBytes: 1024 * 1024,
-    streamBufferBytesMax: 1024 * 1024,
-    streamsBufferBytes: 4 * 1024 * 1024,
-  },
-};
-
 /** Takes of all streams together more than it says. */
 export const takesAllStreams: TransportMutant = {
   name: 'takes too much of all streams',
@@ -177,6 +167,12 @@ export const writesTooEarly: TransportMutant = {
         ),
     };
   },
+};
+
+/** What is to be kept is left where it was read, and read over. */
+export const keepsWhatIsLent: TransportMutant = {
+  name: 'keeps what it was only lent',
+  streams: (streams) => tampering(streams, () => (frame) => [frame], false),
 };
 
 /** Announces twice what it takes. */

@@ -11,7 +11,7 @@ export function secureStreams(
   const certify = (stream: Duplex): SecureStream => {
     const id = nameAt(stream.remote.host);
     const identity = id === undefined ? null : { clusterName, role: 'node' as const, id };
-    return Object.assign(stream, { certified: { identity, refusal: null } });
+    return Object.assign(stream, { certified: { identity, refusal: null }, lendsReads: true });
   };
   return {
     listen: (local, accept, _reject, done) =>

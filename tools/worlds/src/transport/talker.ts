@@ -10,7 +10,7 @@ import {
 } from '@cluster/transport';
 import type { TransportChecker, Until } from './checker.ts';
 import { StreamTalker } from './stream-talker.ts';
-import { answerTo, headBytes, write } from './message.ts';
+import { answerTo, headBytes, isAnswerTo, read, write } from './message.ts';
 
 const workType = 64;
 /** Its handler takes as many milliseconds as the length of the answer that is asked for. */
@@ -38,6 +38,7 @@ export class Talker {
   readonly #lateMs: number;
   readonly #prng: Prng;
   readonly #turns = new Map<string, number>();
+  readonly #isLent: boolean;
 
   constructor(
     world: World,
@@ -58,7 +59,9 @@ export class Talker {
     this.incarnation = ports.incarnation;
     this.sender = `${ports.name}-${ports.incarnation}`;
     this.streams = new StreamTalker(world, checker, ports, engine, this.#prng);
-    engine.handle(workType, this.#work, { compress: true });
+    // Some nodes have their handlers keep what they are given, others have it lent.
+    this.#isLent = names.indexOf(ports.name) % 2 === 1;
+    engine.handle(workType, this.#work, { compress: true, lent: this.#isLent });
     engine.handle(slowType, this.#workSlowly);
   }
 
@@ -165,6 +168,7 @@ export class Talker {
       {
         ended: (outcome) => {
           this.#checker.ended(id, outcome);
+          if (outcome.ok && until === 'answer') this.#stays(() => isAnswerTo(outcome.value, id));
           if (outcome.ok) answered?.();
           else if (answered !== undefined)
             this.#world.fail(
@@ -218,6 +222,11 @@ export class Talker {
     });
   }
 
+  /** What was given to keep is looked at later, too. */
+  #stays(isIntact: () => boolean): void {
+    this.#ports.clock.setTimer(20, () => this.#checker.stays(isIntact()));
+  }
+
   #count<T>(outcome: Outcome<T>): void {
     const { counters } = this.#world;
     if (outcome.ok) {
@@ -239,6 +248,7 @@ export class Talker {
     const { id, answerBytes, finished } = said;
     const finish = (): void => {
       finished();
+      if (!this.#isLent) this.#checker.stays(read(bytes)?.id === id);
       if (prng.chance(0.03)) answer({ ok: false, error: moody });
       else answer({ ok: true, value: context.request === null ? undefined : answerTo(id, answerBytes) });
     };
@@ -252,6 +262,7 @@ export class Talker {
     if (said === null) return;
     this.#ports.clock.setTimer(said.answerBytes, () => {
       said.finished();
+      this.#checker.stays(read(bytes)?.id === said.id);
       answer({ ok: true, value: answerTo(said.id, headBytes) });
     });
   };

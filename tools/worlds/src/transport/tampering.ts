@@ -22,14 +22,20 @@ export interface Frame {
 /** What is said in place of a frame. */
 export type Change = (frame: Frame) => readonly Frame[];
 
-/** @param makeChange for each stream. */
-export function tampering(streams: SecureStreamPort, makeChange: () => Change): SecureStreamPort {
+/** @param makeChange for each stream. @param saysThatItLends whether who reads is told that what he reads is lent. */
+export function tampering(
+  streams: SecureStreamPort,
+  makeChange: () => Change,
+  saysThatItLends = true,
+): SecureStreamPort {
+  const tampered = (stream: SecureStream): SecureStream =>
+    new TamperedStream(stream, makeChange(), saysThatItLends && stream.lendsReads === true);
   return {
     listen: (local, accept, reject, done) =>
-      streams.listen(local, (stream) => accept(new TamperedStream(stream, makeChange())), reject, done),
+      streams.listen(local, (stream) => accept(tampered(stream)), reject, done),
     dial: (remote, handlers, timeoutMs, done) =>
       streams.dial(remote, handlers, timeoutMs, (outcome) =>
-        done(outcome.ok ? { ok: true, value: new TamperedStream(outcome.value, makeChange()) } : outcome),
+        done(outcome.ok ? { ok: true, value: tampered(outcome.value) } : outcome),
       ),
   };
 }
@@ -37,10 +43,12 @@ export function tampering(streams: SecureStreamPort, makeChange: () => Change): 
 class TamperedStream implements SecureStream {
   readonly #inner: SecureStream;
   readonly #parser: FrameParser;
+  readonly lendsReads: boolean;
   #roomy = true;
 
-  constructor(inner: SecureStream, change: Change) {
+  constructor(inner: SecureStream, change: Change, lendsReads: boolean) {
     this.#inner = inner;
+    this.lendsReads = lendsReads;
     this.#parser = new FrameParser(1 << 24, {
       onFrame: (type, flags, typeId, stream, sequence, payload) => {
         for (const frame of change({ type, flags, typeId, stream, sequence, payload: payload.slice() }))

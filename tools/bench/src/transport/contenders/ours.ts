@@ -22,8 +22,8 @@ export const ours: Contender = {
     const transport: Transport = await startTransport(options(place), {
       directory: { lookup: () => undefined },
     });
-    transport.handle(types.post, (bytes) => void receive(bytes));
-    transport.handle(types.request, (bytes) => receive(bytes) ?? nothing);
+    transport.handle(types.post, (bytes) => void receive(bytes), { lent: true });
+    transport.handle(types.request, (bytes) => receive(bytes) ?? nothing, { lent: true });
     return { address: transport.local };
   },
   connect: async (place, server, onAnswer) => {
