@@ -17,11 +17,12 @@ import type { TransportMetrics } from '../metrics.ts';
 import type { SecureStream, TransportPorts } from '../ports.ts';
 import type { Bodies } from '../wire/bodies.ts';
 import { encodeFrame, frameTypes, type FrameType, wholeBytesMax } from '../wire/frame.ts';
-import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../wire/messages.ts';
+import { encodeHello, encodeRefusal } from '../wire/messages.ts';
 import type { Carrier } from './carrier.ts';
 import type { Delivery } from './delivery.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { ConnectionWatch, type WatchOwner } from './connection-watch.ts';
+import { greetingOf, refusalOf } from './greeting.ts';
 import { WireConnection } from './wire-connection.ts';
 
 export interface ConnectionsOwner extends WatchOwner {
@@ -324,11 +325,9 @@ export class Connections {
   /** Before a connection is admitted only the handshake is taken from it. */
   #handshake(connection: WireConnection, type: FrameType, payload: Uint8Array): boolean {
     if (type === frameTypes.refused) return this.#refused(connection, payload);
-    const greets = type === frameTypes.hello || type === frameTypes.helloAck;
-    const hello = greets ? decodeHello(payload) : null;
-    if (hello !== null) {
-      const input = type === frameTypes.hello ? 'HELLO' : 'HELLO_ACK';
-      this.#owner.dispatch({ type: input, connection: connection.id, hello });
+    const greeting = greetingOf(connection.id, type, payload);
+    if (greeting !== null) {
+      this.#owner.dispatch(greeting);
       return true;
     }
     const refusal: Refusal = { code: 'TRANSPORT_PROTOCOL_ERROR', reason: 'a handshake that cannot be read' };
@@ -337,10 +336,7 @@ export class Connections {
   }
 
   #refused(connection: WireConnection, payload: Uint8Array): boolean {
-    const refusal = decodeRefusal(payload) ?? {
-      code: 'TRANSPORT_PROTOCOL_ERROR',
-      reason: 'a refusal that cannot be read',
-    };
+    const refusal = refusalOf(payload);
     const reason = `the peer refused it: ${refusal.reason}`;
     const { delivery } = connection;
     // Before it is admitted, the failed dial or the rejected connection is what is told.

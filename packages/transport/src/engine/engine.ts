@@ -20,7 +20,6 @@ import {
   limitsOf,
   transportConfigSchema,
 } from '../config.ts';
-import { peerOf } from '../core/identity.ts';
 import type { PeerLimits } from '../core/handshake.ts';
 import { type Outgoing, type Priority, priorityIndex, type Waiter } from '../core/outgoing.ts';
 import type { TransportEffect, TransportInput } from '../core/protocol.ts';
@@ -29,7 +28,6 @@ import { TransportCore } from '../core/transport-core.ts';
 import { aborted, bug, peerUnknown, transportClosed } from '../errors.ts';
 import { TransportMetrics } from '../metrics.ts';
 import type { TransportPorts } from '../ports.ts';
-import { zeroed } from '../wire/blocks.ts';
 import { Bodies } from '../wire/bodies.ts';
 import { flagBits, flagsOf, frameTypes, type FrameType } from '../wire/frame.ts';
 import { withTrace } from '../wire/trace-context.ts';
@@ -89,7 +87,7 @@ export class TransportEngine {
       this.#progressed(delivery),
     );
     const { shrink, expander } = compressionOf(this.config, ports.compressor, this.metrics);
-    const bodies = new Bodies(ports.allocate ?? zeroed);
+    const bodies = new Bodies(ports.allocate);
     this.#sessions = new Sessions(this.config, this.metrics, shrink, bodies, ports.allocate);
     this.streams = new StreamHub(this.config, this.metrics, {
       dispatch: (input) => this.#driver.dispatch(input),
@@ -171,7 +169,7 @@ export class TransportEngine {
         this.#flusher.flush();
       },
       lastStreams: (peer) => this.streams.lastTaken(peer),
-      redial: (peer) => this.#ports.directory.lookup(peerOf(peer)) !== undefined,
+      redial: (peer) => this.#routes.isListed(peer),
       isBusy: (delivery) => this.#isBusy(delivery),
       watched: () => {
         this.metrics.queueDepth.set(this.#sessions.queued());

@@ -58,8 +58,12 @@ export class Routes {
     if (known?.connection != null) return known.leaving ? null : known;
     if (to === this.#config.nodeId || this.#isShut(to)) return null;
     if (this.#core.sessionState(to) === 'interrupted') return known ?? null;
-    if (this.#ports.directory.lookup(peerOf(to)) === undefined) return null;
-    return this.#sessions.getOrAdd(to);
+    return this.isListed(to) ? this.#sessions.getOrAdd(to) : null;
+  }
+
+  /** Somebody says where it listens. @param to a line of it. */
+  isListed(to: string): boolean {
+    return this.#ports.directory.lookup(peerOf(to)) !== undefined;
   }
 
   /** @throws ClusterError when there is no way to it. */

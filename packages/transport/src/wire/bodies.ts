@@ -2,7 +2,7 @@
  * Memory for what comes in pieces: large payloads are gathered in it, and what a handler was only lent is gathered in again. Of the rest
  * nobody knows how long it is kept, so it is left to the collector.
  */
-import type { Allocate } from './blocks.ts';
+import { type Allocate, zeroed } from './blocks.ts';
 
 /** Less is not worth a look. */
 export const bodyBytesMin = 4096;
@@ -17,7 +17,7 @@ export class Bodies {
   readonly #out = new WeakSet<ArrayBufferLike>();
   #isUsed = false;
 
-  constructor(allocate: Allocate) {
+  constructor(allocate: Allocate = zeroed) {
     this.#allocate = allocate;
   }
 
