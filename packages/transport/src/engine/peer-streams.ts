@@ -158,6 +158,10 @@ export class PeerStreams {
       const waiting = [...this.blocked];
       this.blocked.clear();
       const served = waiting.filter((stream) => {
+        if (this.isWaiting) {
+          this.blocked.add(stream);
+          return false;
+        }
         this.hasTurn = true;
         return stream.pump();
       });
