@@ -83,22 +83,27 @@ describe('delivery over connections that break', () => {
       world.boot('a', { ...patient, ackDelayMs: 1000 }),
       world.boot('b', { ...patient, ackDelayMs: 1000 }),
     ];
-    const heard = listen(b);
+    const [back, heard] = [listen(a), listen(b)];
     a.engine.post('b', type, number(0));
     world.run(20);
-    expect(a.engine.peers()).toMatchObject([{ unacknowledged: 1 }]);
+    // They pass each other on the way, so that neither acknowledges the other.
+    a.engine.post('b', type, number(1));
+    b.engine.post('a', type, number(2));
+    world.run(20);
+    for (const { engine } of [a, b]) expect(engine.peers()).toMatchObject([{ unacknowledged: 1 }]);
     world.network.cutAll();
     world.run(500);
-    a.engine.post('b', type, number(1));
+    a.engine.post('b', type, number(3));
     world.run(3000);
-    expect(heard.posts.get('a Normal')).toEqual([0, 1]);
+    expect(heard.posts.get('a Normal')).toEqual([0, 1, 3]);
+    expect(back.posts.get('b Normal')).toEqual([2]);
     expect(a.events.map((event) => event.reason)).toEqual([
       'connected',
       'TRANSPORT_CONNECTION_LOST',
       'resumed',
     ]);
     // HELLO has already told what had arrived: nothing had to be sent again.
-    expect(a.metrics.value('resends')).toBe(0);
+    expect([a, b].map(({ metrics }) => metrics.value('resends'))).toEqual([0, 0]);
     expect(a.metrics.value('reconnects')).toBe(1);
     expect(a.engine.peers()).toMatchObject([{ unacknowledged: 0 }]);
   });

@@ -109,10 +109,11 @@ describe('a stream', () => {
     const service = new Service();
     const [a, b] = [service.start('a'), service.start('b')];
     const heard: unknown[] = [];
-    b.handleStream(70, async (stream, { signal }) => {
+    b.handleStream(70, (stream, { signal }) => {
       signal.addEventListener('abort', () => heard.push((signal.reason as { code: string }).code));
-      for (let more = true; more;) more = (await stream.read()) !== null;
-      stream.end();
+      void stream.read().then((bytes) => bytes === null && stream.end(), silent);
+      // It hears of that by the signal alone.
+      return silent();
     });
     const abort = new AbortController();
     const given = a.openStream('b', 70, { signal: abort.signal });
@@ -130,6 +131,32 @@ describe('a stream', () => {
     expect(await codeOf(given.write(bytes(1)))).toBe('TRANSPORT_ABORTED');
     expect(heard).toEqual(['TRANSPORT_STREAM_CANCELLED', 'TRANSPORT_TIMEOUT']);
     expect([given, late, good].map(({ signal }) => signal.aborted)).toEqual([true, true, false]);
+  });
+
+  it('is reset by who leaves its loop, cancels its reader or aborts its writer', async () => {
+    const service = new Service();
+    const [a, b] = [service.start('a'), service.start('b')];
+    const heard: string[] = [];
+    b.handleStream(70, async (stream, { signal }) => {
+      signal.addEventListener('abort', () => heard.push((signal.reason as { code: string }).code));
+      await stream.write(bytes(1));
+      return silent();
+    });
+    const [left, cancelled, aborted] = [1, 2, 3].map(() => a.openStream('b', 70));
+    const leaving = (async () => {
+      for await (const piece of left ?? []) if (piece.length > 0) break;
+    })();
+    await service.run(20);
+    await leaving;
+    await service.run(20);
+    expect(heard).toEqual(['TRANSPORT_STREAM_CANCELLED']);
+    await cancelled?.readable.cancel();
+    await service.run(20);
+    expect(heard).toHaveLength(2);
+    await aborted?.writable.abort();
+    await service.run(20);
+    expect(heard).toEqual(Array.from({ length: 3 }, () => 'TRANSPORT_STREAM_CANCELLED'));
+    expect(a.channels()).toMatchObject([{ streamsOpened: 3, streamsClosed: 3 }]);
   });
 
   it('goes on when one read or write has waited long enough, and loses nothing', async () => {

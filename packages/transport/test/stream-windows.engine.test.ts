@@ -107,6 +107,8 @@ describe('a window', () => {
     }
     expect(total(readers)).toBe(30 * piece.length);
     expect(windowsAt(b)).toEqual([atFirst]);
+    // A grant is acknowledged at once, though nothing else is to be said.
+    expect(b.engine.channels()[0]?.roundTripMs).toBeCloseTo(60, -1);
   });
 
   it('does not grow of a stream that nobody reads, and one that has grown leaves half of all room to others', () => {

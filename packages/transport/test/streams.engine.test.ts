@@ -375,6 +375,22 @@ describe('a peer that says goodbye', () => {
     expect(a.events.at(-1)).toMatchObject({ type: 'down', reason: 'TRANSPORT_PEER_LEFT' });
   });
 
+  it('says which it has not taken, and does not wait for one that is on its way', () => {
+    const { world, a, b, accepted, open } = stage();
+    const taken = open();
+    world.run(20);
+    const tooLate = open();
+    nth(accepted).stream?.end();
+    taken.stream?.end();
+    b.engine.close(() => undefined);
+    world.run(1);
+    expect(tooLate.error?.code).toBe('TRANSPORT_PEER_LEFT');
+    expect(accepted).toHaveLength(1);
+    world.run(100);
+    expect([taken.ended, taken.error]).toEqual([true, null]);
+    expect(a.events.at(-1)).toMatchObject({ type: 'down', reason: 'TRANSPORT_PEER_LEFT' });
+  });
+
   it('waits for them until its deadline and no longer', () => {
     const { world, b, accepted, open } = stage({ b: { drainTimeoutMs: 500 } });
     const near = open();
