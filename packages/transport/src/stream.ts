@@ -41,7 +41,9 @@ export type StreamHandler = (stream: TransportStream, context: StreamContext) =>
 export class TransportStream implements AsyncIterable<Uint8Array> {
   readonly #of: ByteStream;
   readonly #clock: Clock;
-  readonly #broken = new AbortController();
+  /** Made for who asks. */
+  #broken: AbortController | null = null;
+  #brokenBy: ClusterError | null = null;
   readonly #inbox = new Inbox();
   #ended = false;
   #error: ClusterError | null = null;
@@ -74,7 +76,7 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
         this.#wake();
         this.#drained?.reject(error);
         this.#drained = null;
-        this.#broken.abort(error);
+        this.#breaks(error);
       },
       onDrain: () => {
         this.#drained?.resolve();
@@ -86,7 +88,10 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
       },
     });
     if (timeoutMs !== undefined)
-      deadline = clock.setTimer(timeoutMs, () => this.#giveUp(streamTimedOut(this.peer, timeoutMs)));
+      deadline = clock.setTimer(timeoutMs, () => {
+        const error = streamTimedOut(this.peer, timeoutMs);
+        this.#giveUp(error, error.code, `it was not over within ${timeoutMs} ms`);
+      });
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted === true) this.reset();
   }
@@ -97,6 +102,8 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
 
   /** Aborts when the stream is gone without having ended. */
   get signal(): AbortSignal {
+    this.#broken ??= new AbortController();
+    if (this.#brokenBy !== null) this.#broken.abort(this.#brokenBy);
     return this.#broken.signal;
   }
 
@@ -125,12 +132,17 @@ export class TransportStream implements AsyncIterable<Uint8Array> {
     this.#wake();
     this.#drained?.reject(this.#error ?? streamClosed(this.peer));
     this.#drained = null;
-    this.#broken.abort(this.#error ?? streamClosed(this.peer));
+    this.#breaks(this.#error ?? streamClosed(this.peer));
   }
 
-  #giveUp(error: ClusterError): void {
+  #breaks(error: ClusterError): void {
+    this.#brokenBy ??= error;
+    this.#broken?.abort(this.#brokenBy);
+  }
+
+  #giveUp(error: ClusterError, ...said: [] | [code: string, reason: string]): void {
     this.#error ??= error;
-    this.reset(error.code === 'TRANSPORT_TIMEOUT' ? error.code : undefined, 'its time is over');
+    this.reset(...said);
   }
 
   /** The next bytes; null at the end. One reader at a time. @throws ClusterError when the stream was reset. */

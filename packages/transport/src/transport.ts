@@ -12,7 +12,7 @@ import type { ByteStream, StreamHandlers } from './engine/byte-stream.ts';
 import type { PeerEvent, PeerStatus } from './engine/types.ts';
 import { aborted, handlerError } from './errors.ts';
 import type { TransportPorts } from './ports.ts';
-import { type StreamHandler, type StreamOptions, TransportStream } from './stream.ts';
+import { type StreamContext, type StreamHandler, type StreamOptions, TransportStream } from './stream.ts';
 
 export interface MessageContext {
   /** The sender: a node's id, or `client/<id>`. Answers and posts to it go over its own connection. */
@@ -196,12 +196,21 @@ export class Transport {
         return of;
       }, this.#clock);
       const { node: from, priority, traceparent } = of;
+      const context: StreamContext = {
+        from,
+        typeId,
+        priority,
+        traceparent,
+        get signal() {
+          return stream.signal;
+        },
+      };
       const failed = (error: unknown): void => {
         const { code, message } = handlerError(error);
         stream.reset(code, message);
       };
       of.attended();
-      void (async () => handler(stream, { from, typeId, priority, signal: stream.signal, traceparent }))()
+      void (async () => handler(stream, context))()
         .catch(failed)
         .finally(() => of.released());
       return heard as StreamHandlers;
