@@ -7,11 +7,19 @@ export const nobody: Address = { host: '10.0.0.66', port: 1 };
 
 export class FuzzStream extends DeafStream implements SecureStream {
   readonly certified: Certified;
+  readonly lendsReads = true;
   onWrite: (bytes: Uint8Array) => void = () => undefined;
 
   constructor(certified: Certified) {
     super(nobody);
     this.certified = certified;
+  }
+
+  /** The target reads this, and the next to the same place: who looks at it later is found out. */
+  read(bytes: Uint8Array): void {
+    const lent = bytes.slice();
+    this.handlers.onData(lent);
+    lent.fill(0xee);
   }
 
   override write(bytes: Uint8Array): boolean {

@@ -58,7 +58,7 @@ export class Talk {
       if (this.stream.isOver) return;
       this.#parser.push(piece.slice());
       demand(this.#parser.pendingBytes <= payloadBytesMax + 64, 'a parser holds back one frame at most');
-      this.stream.handlers.onData(piece);
+      this.stream.read(piece);
     }
   }
 }

@@ -116,7 +116,13 @@ export class Victim {
       if (traceparent !== undefined) reached.traces++;
       if (bytes.length > payloadBytesMax) reached.chunked++;
       if (isPrompt) answer({ ok: true, value: bytes.slice() });
-      else this.#late.push(() => answer({ ok: true, value: undefined }));
+      else {
+        const before = Buffer.from(bytes);
+        this.#late.push(() => {
+          demand(before.equals(bytes), 'what a handler has does not change while it works');
+          answer({ ok: true, value: undefined });
+        });
+      }
     });
     this.engine.streams.handle(typeId, (stream) => {
       reached.streams++;
@@ -167,9 +173,9 @@ export class Victim {
         near.handlers = handlers;
         near.onWrite = (bytes) => {
           said.push(bytes);
-          this.clock.setTimer(1, () => far.handlers.onData(bytes.slice()));
+          this.clock.setTimer(1, () => far.read(bytes));
         };
-        far.onWrite = (bytes) => void this.clock.setTimer(1, () => near.handlers.onData(bytes.slice()));
+        far.onWrite = (bytes) => void this.clock.setTimer(1, () => near.read(bytes));
         this.accept(far);
         done({ ok: true, value: near });
       },

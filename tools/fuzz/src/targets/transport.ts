@@ -25,7 +25,7 @@ class Session extends Talk {
       this.admitted(sessionId, Number(taken));
     });
     victim.accept(this.stream);
-    this.stream.handlers.onData(greeting.slice());
+    this.stream.read(greeting);
     victim.clock.advance(1);
   }
 }
@@ -89,7 +89,7 @@ class ListeningSubject {
     const peers = victim.engine.peers().length;
     const { handled } = victim;
     victim.accept(stream);
-    for (const piece of pieces(prng, bytes)) if (!stream.isOver) stream.handlers.onData(piece);
+    for (const piece of pieces(prng, bytes)) if (!stream.isOver) stream.read(piece);
     victim.clock.advance(1);
     const wasRefused = stream.isOver;
     stream.handlers.onClose(null);
