@@ -316,7 +316,7 @@ describe('what a peer gives up', () => {
 
   function credit(...frames: Uint8Array[]): { readonly handled: number; readonly rejected: number } {
     const world = new EngineWorld(1);
-    const b = world.boot('b', { streamWindowBytes: 65_536, sessionWindowBytes: 65_536 });
+    const b = world.boot('b', { streamWindowBytes: 131_072, sessionWindowBytes: 131_072 });
     let handled = 0;
     b.engine.handle(type, () => void handled++);
     const port = world.network.port({ clusterName: 'prod', role: 'node', id: 'x' });
@@ -330,8 +330,8 @@ describe('what a peer gives up', () => {
     return { handled, rejected: b.metrics.value('frames_rejected', { reason: 'credit' }) };
   }
 
-  const begun = frame(frameTypes.chunk, 2, 30_000, 1, 1000);
-  const message = (sequence: number): Uint8Array => frame(frameTypes.message, 2, 0, sequence, 40_000);
+  const begun = frame(frameTypes.chunk, 2, 70_000, 1, 65_536);
+  const message = (sequence: number): Uint8Array => frame(frameTypes.message, 2, 0, sequence, 73_000);
 
   it('wins it no room: a message given up for more than it was charged lets nothing over the window', () => {
     const more = frame(frameTypes.void, 2 | flagBits.completes, 0x3000_0000, 2);
@@ -339,14 +339,14 @@ describe('what a peer gives up', () => {
   });
 
   it('is no less than what it has begun', () => {
-    const less = frame(frameTypes.void, 2 | flagBits.completes, 30_255, 2);
+    const less = frame(frameTypes.void, 2 | flagBits.completes, 70_255, 2);
     expect(credit(begun, less)).toEqual({ handled: 0, rejected: 1 });
-    const all = frame(frameTypes.void, 2 | flagBits.completes, 30_256, 2);
+    const all = frame(frameTypes.void, 2 | flagBits.completes, 70_256, 2);
     expect(credit(begun, all, message(3))).toEqual({ handled: 1, rejected: 0 });
   });
 
   it('of an answer wins it nothing either', () => {
-    const answer = frame(frameTypes.chunk, 2, 30_000, 1, 1000);
+    const answer = frame(frameTypes.chunk, 2, 70_000, 1, 65_536);
     answer[7] = 1;
     const given = frame(frameTypes.void, 2 | flagBits.completes, 0x3000_0000, 2);
     given[7] = 1;

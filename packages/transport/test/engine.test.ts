@@ -174,26 +174,25 @@ describe('hostile frames', () => {
     writeHeader(bytes, 0, length, frameType, flags, typeId, stream, sequence);
     return bytes;
   };
+  /** With its header. */
+  const chunkBytes = 16 + 65_536;
+  const chunk = (total: number, sequence: number, priority = 2, length = 65_536): Uint8Array => {
+    const bytes = new Uint8Array(16 + length);
+    writeHeader(bytes, 0, length, frameTypes.chunk, priority, 0, total, sequence);
+    return bytes;
+  };
   /** Begins two large messages that together are over the window of Normal. */
   const overrun = (): Uint8Array => {
-    const bytes = new Uint8Array(2 * 16 + 1);
-    const total = 16 * 1024 * 1024;
-    bytes.set(frame(0, frameTypes.request, 1, 1, 2, 99), 0);
-    bytes.set(frame(1, frameTypes.chunk, 2, total, 2, 0), 0);
-    writeHeader(bytes, 0, 1, frameTypes.chunk, 2, 0, total, 1);
-    writeHeader(bytes, 17, 0, frameTypes.message, 2, type, 0, 2);
+    const bytes = new Uint8Array(chunkBytes + 16);
+    bytes.set(chunk(16 * 1024 * 1024, 1));
+    writeHeader(bytes, chunkBytes, 0, frameTypes.message, 2, type, 0, 2);
     return bytes;
   };
 
   /** Begins a large message of each of High, Normal and Low: each within its window, together over that of the session. */
   const overrunOfAll = (): Uint8Array => {
     const total = 16 * 1024 * 1024 - 256;
-    const begun = [1, 2, 3].map((priority) => {
-      const bytes = new Uint8Array(17);
-      writeHeader(bytes, 0, 1, frameTypes.chunk, priority, 0, total, priority);
-      return [...bytes];
-    });
-    return Uint8Array.from(begun.flat());
+    return Buffer.concat([1, 2, 3].map((priority) => chunk(total, priority, priority)));
   };
 
   it.each<[string, Uint8Array]>([
@@ -207,10 +206,11 @@ describe('hostile frames', () => {
     ['credit', overrunOfAll()],
     ['oversized', frame(0, frameTypes.chunk, 1, 0x7fff_ffff)],
     ['chunk', frame(0, frameTypes.chunk, 1, 100)],
-    [
-      'chunk',
-      Uint8Array.from([...frame(1, frameTypes.chunk, 1, 100), 7, ...frame(0, frameTypes.chunk, 2, 99)]),
-    ],
+    // Of a whole that changes; smaller or larger than chunks are; more than the whole.
+    ['chunk', Buffer.concat([chunk(200_000, 1), chunk(200_001, 2)])],
+    ['chunk', chunk(200_000, 1, 2, 65_535)],
+    ['chunk', chunk(200_000, 1, 2, 65_537)],
+    ['chunk', Buffer.concat([chunk(100_000, 1), chunk(100_000, 2)])],
     ['chunk', frame(0, frameTypes.message, 1, 0, 8)],
   ])('end their connection, and are counted as %s', (reason, bytes) => {
     const { booted, world } = attack(bytes);

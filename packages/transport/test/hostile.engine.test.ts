@@ -126,7 +126,7 @@ describe('oversized and negative lengths', () => {
 
   it('of a message in chunks end it too, by what its first chunk claims', () => {
     const stage = new Stage();
-    const chunk = frame(frameTypes.chunk, 1, number(7), 0xffff_ffff);
+    const chunk = frame(frameTypes.chunk, 1, new Uint8Array(65_536), 0xffff_ffff);
     chunk[6] = 0;
     chunk[7] = 0;
     expect(stage.say(hello(), chunk).ended).toBe(true);
@@ -137,9 +137,9 @@ describe('oversized and negative lengths', () => {
 describe('large answers', () => {
   const MiB = 1024 * 1024;
   /** The frames of an answer: it begins with a chunk that claims so many bytes. */
-  function answer(priority: number, stream: number, sequence: number, claimed = 16 * MiB): Uint8Array {
-    const chunk = frame(frameTypes.chunk, sequence, number(stream), claimed);
-    writeHeader(chunk, 0, 4, frameTypes.chunk, priority, 1, claimed, sequence);
+  function answer(priority: number, sequence: number, claimed = 16 * MiB): Uint8Array {
+    const chunk = frame(frameTypes.chunk, sequence, new Uint8Array(65_536));
+    writeHeader(chunk, 0, 65_536, frameTypes.chunk, priority, 1, claimed, sequence);
     return chunk;
   }
   function stage(): { stage: Stage; large: number[] } {
@@ -153,7 +153,7 @@ describe('large answers', () => {
 
   it('that nobody has asked for are passed over: nothing is gathered, whatever they claim', () => {
     const { stage: one, large } = stage();
-    const chunks = [0, 1, 2, 3].map((priority) => answer(priority, 9, priority + 1));
+    const chunks = [0, 1, 2, 3].map((priority) => answer(priority, priority + 1));
     expect(one.say(hello(), ...chunks, frame(frameTypes.message, 5, number(1))).ended).toBe(false);
     expect(large).toEqual([]);
     expect(one.handled).toEqual([1]);
@@ -170,22 +170,22 @@ describe('large answers', () => {
     const stream = x.streamOf(frameTypes.request);
     // In other priorities nothing was asked, a ping is no question, and of each there is one lane.
     one.b.engine.ping('x', 500, () => undefined);
-    x.more(answer(0, stream, 1), answer(2, stream, 2));
+    x.more(answer(0, 1), answer(2, 2));
     expect(large).toEqual([]);
-    x.more(answer(3, stream, 3, MiB));
+    x.more(answer(3, 3, MiB));
     expect(large).toEqual([MiB]);
     one.world.run(600);
     expect(outcomes).toEqual(['TRANSPORT_TIMEOUT']);
     const givenUp = new Uint8Array(headerBytes);
     writeHeader(givenUp, 0, 0, frameTypes.void, flagBits.completes | 3, 1, 0, 4);
-    x.more(givenUp, answer(3, stream, 5));
+    x.more(givenUp, answer(3, 5));
     expect(large).toEqual([MiB]);
     expect(x.ended).toBe(false);
   });
 
   it("that began before anything was asked are nobody's answer, wherever they end", () => {
     const { stage: one } = stage();
-    const x = one.say(hello(), answer(2, 0, 1, 20));
+    const x = one.say(hello(), answer(2, 1, 70_000));
     const outcomes: string[] = [];
     one.b.engine.call('x', type, number(1), {}, (outcome) => {
       outcomes.push(outcome.ok ? `${outcome.value.length} bytes` : outcome.error.code);
@@ -193,16 +193,16 @@ describe('large answers', () => {
     one.world.run(50);
     const stream = x.streamOf(frameTypes.request);
     const last = (sequence: number): Uint8Array => {
-      const bytes = frame(frameTypes.response, sequence, new Uint8Array(16), stream);
+      const bytes = frame(frameTypes.response, sequence, new Uint8Array(70_000 - 65_536), stream);
       bytes[5] = 2 | flagBits.completes;
       return bytes;
     };
     x.more(last(2));
     expect(outcomes).toEqual([]);
-    x.more(answer(2, 0, 3, 20), last(4));
-    expect(outcomes).toEqual(['20 bytes']);
+    x.more(answer(2, 3, 70_000), last(4));
+    expect(outcomes).toEqual(['70000 bytes']);
     // They have to add up all the same.
-    x.more(answer(2, 0, 5, 20), answer(2, 0, 6, 21));
+    x.more(answer(2, 5, 200_000), answer(2, 6, 200_001));
     expect(x.ended).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 /** Messages that come in chunks: what a first chunk claims is judged and charged before anything is kept of it. */
 import { messageOverheadBytes } from '../core/credit.ts';
-import { flagBits } from '../wire/frame.ts';
+import { chunkBytes, flagBits } from '../wire/frame.ts';
 import type { Delivery } from './delivery.ts';
 
 /** What about a frame breaks the protocol. */
@@ -32,10 +32,11 @@ export function takeChunk(
   const priority = flags & flagBits.priority;
   const ofAnswer = typeId === 1;
   const lane = laneOf(flags, ofAnswer);
-  if (assembly.isEmpty(lane)) {
-    if (total > messageBytesMax) return oversized;
-    if (!ofAnswer && !receiveCredit.charge(priority, messageOverheadBytes + total)) return overWindow;
-  }
+  const begins = assembly.isEmpty(lane);
+  if (begins && total > messageBytesMax) return oversized;
+  // A byte that claims a whole message, and is given up at once, would cost its sender nothing and this side the memory each time.
+  if (payload.length !== chunkBytes) return doNotAddUp;
+  if (begins && !ofAnswer && !receiveCredit.charge(priority, messageOverheadBytes + total)) return overWindow;
   // Windows do not count answers: what bounds them is what was asked. Its request may have been aborted, which the peer could not know.
   const isWanted = !ofAnswer || (calls.answersDue[priority] as number) > 0;
   return assembly.add(lane, total, payload, isWanted) ? null : doNotAddUp;
