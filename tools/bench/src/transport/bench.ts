@@ -62,7 +62,7 @@ export const transportDefaults: TransportBenchOptions = {
   idleWatchMs: 9000,
   stoppedReader: { trials: 3, offeredBytes: 1024 * 1024 * 1024, stoppedMs: 5000 },
   cases: transportCases,
-  peers: ['net', 'http2', 'grpc-js', 'nats.js', 'yamux'],
+  peers: ['tls-lent', 'net', 'http2', 'grpc-js', 'nats.js', 'yamux'],
 };
 
 /** Says whether it works, in seconds; its figures are worth little. */

@@ -34,7 +34,10 @@ export interface Link {
 }
 
 export interface Contender {
-  /** Messages and answers up to this size it copies at once; the memory of larger ones is its own from then on. */
+  /**
+   * Messages and answers up to this size it copies at once, so that the codec lends them; the memory of others is its own from then on. Ours copies
+   * everything. Others own what they are given, as one has to who gives it to a socket.
+   */
   readonly copiedMax: number;
   listen(place: Place, receive: Receive): Promise<Listening>;
   connect(place: Place, server: Address, onAnswer: (bytes: Uint8Array) => void): Promise<Link>;

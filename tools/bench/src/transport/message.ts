@@ -21,8 +21,7 @@ export const kinds = { post: 1, request: 2, reply: 3, bulk: 4 } as const;
 const codec = new ObjectCodec({ name: 'bench', version: 1, kinds: { Message: schema } });
 
 /**
- * @param copiedMax what is not larger is copied at once by what it is given to, and need not have memory of its own: both of the codec's
- * ways are for everybody who can use them.
+ * @param copiedMax what is not larger is copied at once by what it is given to, and need not have memory of its own.
  */
 export const encode = (message: Message, copiedMax = 0): Uint8Array =>
   message.p.length + overheadMax <= copiedMax

@@ -29,7 +29,7 @@ export const duplexStream = (duplex: Duplex): ByteStream => ({
 const blockBytes = 65_536;
 const prefixBytes = 4;
 /** A larger message is not copied: only its length is put into the block. */
-export const copiedMax = blockBytes / 4 - prefixBytes;
+export const copiedBytesMax = blockBytes / 4 - prefixBytes;
 /** Above this a sender waits. */
 const pendingBytesMax = 512 * 1024;
 
@@ -53,7 +53,7 @@ export class FrameWriter {
 
   push(bytes: Uint8Array): void {
     const size = prefixBytes + bytes.length;
-    const large = bytes.length > copiedMax;
+    const large = bytes.length > copiedBytesMax;
     if (this.#end + (large ? prefixBytes : size) > this.#block.length) {
       this.flush();
       this.#block = Buffer.allocUnsafeSlow(blockBytes);

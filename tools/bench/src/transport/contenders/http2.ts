@@ -1,14 +1,14 @@
 /** One bidirectional stream of node:http2 that carries frames, over the same mutual TLS, with windows of 16 MiB. */
 import { connect, createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Contender } from '../contender.ts';
-import { copiedMax, duplexStream, frameLink, serveFrames } from './framing.ts';
+import { duplexStream, frameLink, serveFrames } from './framing.ts';
 import { listening, tlsOptions } from './raw.ts';
 
 const windowBytes = 16 * 1024 * 1024;
 const settings = { initialWindowSize: windowBytes, maxFrameSize: 1024 * 1024 };
 
 export const http2: Contender = {
-  copiedMax,
+  copiedMax: 0,
   listen: ({ tls }, receive) => {
     const server = createSecureServer({ ...tlsOptions(tls), requestCert: true, settings });
     server.on('session', (session: ServerHttp2Session) => session.setLocalWindowSize(windowBytes));

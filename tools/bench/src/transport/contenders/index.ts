@@ -4,6 +4,7 @@ import type { Contender } from '../contender.ts';
 export const contenders: Readonly<Record<string, () => Promise<Contender>>> = {
   ours: async () => (await import('./ours.ts')).ours,
   tls: async () => (await import('./raw.ts')).rawTls,
+  'tls-lent': async () => (await import('./raw.ts')).rawTlsLent,
   net: async () => (await import('./raw.ts')).rawNet,
   http2: async () => (await import('./http2.ts')).http2,
   'grpc-js': async () => (await import('./grpc.ts')).grpc,

@@ -3,7 +3,7 @@ import { connect as connectPlain, createServer as createPlain, type Server, type
 import { connect as connectTls, createServer as createTls, type SecureContextOptions } from 'node:tls';
 import type { Address } from '@cluster/core';
 import type { Contender, Credentials } from '../contender.ts';
-import { copiedMax, duplexStream, frameLink, serveFrames } from './framing.ts';
+import { copiedBytesMax, duplexStream, frameLink, serveFrames } from './framing.ts';
 
 /** As the transport has them. */
 export const tlsOptions = ({ ca, cert, key }: Credentials): SecureContextOptions => ({
@@ -30,7 +30,7 @@ const connected = (socket: Socket, event: string): Promise<Socket> =>
   });
 
 export const rawTls: Contender = {
-  copiedMax,
+  copiedMax: 0,
   listen: ({ tls }, receive) => {
     const options = { ...tlsOptions(tls), requestCert: true, rejectUnauthorized: true, noDelay: true };
     return listening(createTls(options, (socket) => serveFrames(duplexStream(socket), receive)));
@@ -42,8 +42,14 @@ export const rawTls: Contender = {
   },
 };
 
+/**
+ * The same with the other way of the codec for what is copied into a block, and so need not have memory of its own: what whoever writes frames for one
+ * program alone could do beside us.
+ */
+export const rawTlsLent: Contender = { ...rawTls, copiedMax: copiedBytesMax };
+
 export const rawNet: Contender = {
-  copiedMax,
+  copiedMax: 0,
   listen: (_place, receive) =>
     listening(createPlain({ noDelay: true }, (socket) => serveFrames(duplexStream(socket), receive))),
   connect: async (_place, { host, port }, onAnswer) => {

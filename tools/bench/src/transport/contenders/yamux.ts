@@ -6,7 +6,7 @@ import { connect, createServer, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { yamux as createFactory } from '@chainsafe/libp2p-yamux';
 import type { Contender } from '../contender.ts';
-import { copiedMax, type ByteStream, frameLink, serveFrames } from './framing.ts';
+import { type ByteStream, frameLink, serveFrames } from './framing.ts';
 import { listening, tlsOptions } from './raw.ts';
 
 const windowBytes = 16 * 1024 * 1024;
@@ -101,7 +101,7 @@ function byteStream(stream: YamuxStream): ByteStream {
 }
 
 export const yamux: Contender = {
-  copiedMax,
+  copiedMax: 0,
   listen: ({ tls }, receive) => {
     const options = { ...tlsOptions(tls), requestCert: true, rejectUnauthorized: true, noDelay: true };
     const server = createServer(options, (socket) => {
