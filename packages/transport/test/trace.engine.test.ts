@@ -202,9 +202,13 @@ describe('the counters of a peer', () => {
     world.run(200);
     const calls = { callsStarted: 5, callsSucceeded: 3, callsFailed: 1, lastCallStartedMs: 0 };
     expect(a.engine.channels()).toMatchObject([{ ...calls, connection: { keepalivesSent: 0 } }]);
+    a.engine.call('b', 66, number(1), {}, () => undefined);
+    world.run(100);
+    const served = { requestsReceived: 4, requestsSucceeded: 1, requestsFailed: 1 };
+    expect(b.engine.channels()).toMatchObject([served]);
     if (lost !== null) a.engine.cancel(lost);
     world.run(10_000);
-    expect(a.engine.channels()).toMatchObject([{ ...calls, callsFailed: 2 }]);
+    expect(a.engine.channels()).toMatchObject([{ callsStarted: 6, callsFailed: 3, lastCallStartedMs: 200 }]);
     const asked = [a, b].map(({ engine }) => engine.channels()[0]?.connection?.keepalivesSent ?? 0);
     // By whoever has heard nothing for three seconds.
     expect(Math.max(...asked)).toBeGreaterThanOrEqual(2);

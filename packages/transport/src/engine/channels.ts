@@ -48,6 +48,10 @@ export interface ChannelStatus extends Counts, StreamCounts {
   readonly callsSucceeded: number;
   readonly callsFailed: number;
   readonly lastCallStartedMs: number | null;
+  /** Requests of the peer's; a refused one has failed, and one that is neither is being handled. */
+  readonly requestsReceived: number;
+  readonly requestsSucceeded: number;
+  readonly requestsFailed: number;
   /** By priority: what the peer has of ours and has not finished with. Its window is `streamWindowBytes` of the peer. */
   readonly windowUsedBytes: Readonly<Record<Priority, number>>;
   readonly windowBytes: number;
@@ -79,6 +83,7 @@ function channelOf(delivery: Delivery, connection: WireConnection | null, hub: S
     peerLimits,
     inFlight,
     calls,
+    served,
   } = delivery;
   const used = priorities.map((priority, i) => [priority, delivery.windowUsed(i)]);
   return {
@@ -93,6 +98,9 @@ function channelOf(delivery: Delivery, connection: WireConnection | null, hub: S
     callsSucceeded: calls.succeeded,
     callsFailed: calls.started - calls.succeeded - calls.size,
     lastCallStartedMs: calls.lastStartedMs,
+    requestsReceived: served.received,
+    requestsSucceeded: served.succeeded,
+    requestsFailed: served.failed,
     windowUsedBytes: Object.fromEntries(used) as Record<Priority, number>,
     windowBytes: peerLimits.streamWindowBytes,
     inFlightBytes: delivery.inFlightBytes,

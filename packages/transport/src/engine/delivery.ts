@@ -95,6 +95,8 @@ export class Delivery {
   ackTimerArmed = false;
   takenSequence = 0;
   readonly tally = new Tally();
+  /** Requests of the peer's: how many came, and what became of them. */
+  readonly served = { received: 0, succeeded: 0, failed: 0 };
   connectionsOpened = 0;
   sessionsBegun = 0;
   /** Pings of the peer's that somebody there waits for. */

@@ -301,17 +301,21 @@ export class Receiver {
     payload: Uint8Array,
   ): void {
     const handler = this.#handlers.find(typeId, delivery, connection.lastHeardMs);
-    const { inbound, receiveCredit, workload } = delivery;
+    const { inbound, receiveCredit, workload, served } = delivery;
     const cost = messageOverheadBytes + payload.length;
+    served.received++;
     if (typeof handler !== 'function' || !workload.takesRequest(cost) || inbound.has(stream)) {
       receiveCredit.consume(flags & flagBits.priority, cost);
       const why = typeof handler === 'function' ? overloaded : handler;
+      served.failed++;
       const body = encodeRemoteError(this.#refusalOf(delivery, typeId, why));
       this.#owner.reply(delivery, frameTypes.error, flags & flagBits.priority, stream, body);
       return;
     }
     const request = new Inbound(delivery, typeId, priorityOf(flags), stream, true, (from, outcome) => {
       this.#consumed(delivery, receiveCredit, from);
+      if (outcome.ok) served.succeeded++;
+      else served.failed++;
       this.#answered(delivery, from, flags, outcome);
     });
     request.cost = cost;
