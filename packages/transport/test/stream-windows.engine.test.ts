@@ -188,6 +188,35 @@ describe('streams that have much to send', () => {
     expect(ms).toBeLessThan(aheadMs + (2 * 21 * 32_768) / 5000);
   });
 
+  it.each<['Critical' | 'Normal', string]>([
+    ['Critical', 'messages'],
+    ['Normal', 'messages'],
+    ['Critical', 'streams'],
+  ])('do not wait for what is less urgent: %s, behind %s of Low', (priority, what) => {
+    const { world, a, b } = path(5000);
+    let ms = Infinity;
+    b.engine.handle(64, (_bytes, _context, done) => done({ ok: true, value: undefined }));
+    b.engine.streams.handle(type, (stream) => ({
+      ...silent,
+      onData: ({ length }) => stream.consume(length),
+    }));
+    b.engine.streams.handle(71, () => ({ ...silent, onEnd: () => void (ms = world.clock.nowMs()) }));
+    a.engine.post('b', 64, piece);
+    world.run(200);
+    for (let i = 0; i < 128; i++) {
+      if (what === 'messages') a.engine.post('b', 64, piece, 'Low');
+      else a.engine.streams.open('b', type, silent, 'Low').write(piece);
+    }
+    world.run(500);
+    const startedMs = world.clock.nowMs();
+    const stream = a.engine.streams.open('b', 71, silent, priority);
+    for (let i = 0; i < 4; i++) stream.write(piece);
+    stream.end();
+    world.run(5000);
+    // Twice what its window lets it: the first half, and what follows when that has been read.
+    expect(ms - startedMs).toBeLessThan(600);
+  });
+
   it('are never passed over, though more than fit into the queue', () => {
     const { world, readers, flood } = path(5000);
     for (let i = 0; i < 60; i++) flood();

@@ -91,7 +91,7 @@ export class TransportEngine {
     this.#sessions = new Sessions(this.config, this.metrics, shrink, bodies, ports.allocate);
     this.streams = new StreamHub(this.config, this.metrics, {
       dispatch: (input) => this.#driver.dispatch(input),
-      enqueue: (...frame) => void this.#enqueue(...frame),
+      enqueue: (...frame) => this.#enqueue(...frame),
       flooded: ({ connection }) => this.#connections.flooded(connection, 'control_flood', controlFlood),
       delivery: (peer) => this.#sessions.get(peer),
       route: (to, priority) => this.#routes.reach(to, priority),
@@ -365,6 +365,7 @@ export class TransportEngine {
 
   #progressed(delivery: Delivery): void {
     delivery.wakeWaiting();
+    this.streams.progressed(delivery);
     this.#bulk.progressed(delivery);
     if (this.#closing === 'draining') this.#checkDrained(delivery);
   }

@@ -4,6 +4,7 @@ import { ahead, after } from '../core/sequence.ts';
 import { type StreamWindowLimits, StreamWindows } from '../core/stream-window.ts';
 import type { Waiter } from '../core/outgoing.ts';
 import type { ByteStream } from './byte-stream.ts';
+import { QueuedPieces } from './queued-pieces.ts';
 
 /** Frames about streams that the peer has caused and not acknowledged: how many, counted by what becomes of each. */
 export class OwedFrames implements Waiter {
@@ -59,8 +60,8 @@ export class PeerStreams {
   readonly #held = [0, 0, 0, 0];
   /** Bytes of all of them sent and not known to be consumed. */
   outstanding = 0;
-  /** Waiting for room in the queue. */
-  isWaiting = false;
+  /** Pieces that are in the queue. */
+  readonly queued = new QueuedPieces();
   /** Who writes may send now. */
   hasTurn = true;
   #isTaking = false;
@@ -153,12 +154,13 @@ export class PeerStreams {
       return;
     }
     this.#isTaking = true;
+    this.queued.awaitNone();
     for (let goesOn = true; goesOn;) {
       this.#isAskedAgain = false;
       const waiting = [...this.blocked];
       this.blocked.clear();
       const served = waiting.filter((stream) => {
-        if (this.isWaiting) {
+        if (this.queued.isAwaitedBy(stream.id & 3)) {
           this.blocked.add(stream);
           return false;
         }
@@ -187,6 +189,7 @@ export class PeerStreams {
     this.owed = new OwedFrames();
     this.windows = new StreamWindows(this.windows.limits);
     this.#held.fill(0);
+    this.queued.clear();
     this.limits = null;
     this.lastTheirs.fill(0);
     this.#lastOurs.fill(0);

@@ -250,17 +250,23 @@ export class StreamHub implements StreamCarrier {
     const delivery = this.#owner.delivery(stream.peer);
     if (streams?.limits == null || delivery === undefined || !streams.hasTurn) return 0;
     const room = Math.min(bytes, streams.limits.streamsBufferBytes - streams.outstanding);
-    if (room <= 0) this.#metrics.windowStalls.add();
-    // In the queue it would stand before what comes after it, though of another stream: more waits here, where streams take turns.
-    if (room <= 0 || delivery.ready) return Math.max(0, room);
-    if (!streams.isWaiting) {
-      streams.isWaiting = true;
-      delivery.waiting.add(() => {
-        streams.isWaiting = false;
-        streams.unblock();
-      });
+    if (room <= 0) {
+      this.#metrics.windowStalls.add();
+      return 0;
     }
+    // In the queue it would stand before what comes after it, though of another stream: more waits here, where streams take turns.
+    const priority = stream.id & 3;
+    if (streams.queued.bytes(priority) < this.#config.readyBytes && delivery.accepts(room)) return room;
+    streams.queued.wait(priority);
     return 0;
+  }
+
+  /** Something has left for the peer, or been acknowledged: what waited for that goes on. */
+  progressed({ peer }: Delivery): void {
+    const streams = this.#peers.get(peer);
+    if (streams === undefined) return;
+    streams.queued.settle();
+    if (streams.queued.isAwaited) streams.unblock();
   }
 
   sendData(stream: ByteStream, bytes: Uint8Array): void {
@@ -270,7 +276,8 @@ export class StreamHub implements StreamCarrier {
     streams.sent(bytes.length);
     stream.tally.sent(1, bytes.length, this.#owner.nowMs());
     const flags = priorityIndex[stream.priority];
-    this.#owner.enqueue(delivery, frameTypes.data, flags, sideOf(stream), stream.id, bytes);
+    const item = this.#owner.enqueue(delivery, frameTypes.data, flags, sideOf(stream), stream.id, bytes);
+    streams.queued.add(flags, item, bytes.length);
   }
 
   consumed(stream: ByteStream): void {

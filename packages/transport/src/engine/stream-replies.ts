@@ -1,6 +1,6 @@
 /** What peers make necessary about their streams: grants of room, ends and resets. Each is counted until it is acknowledged, and so bounded. */
 import type { TransportConfig } from '../config.ts';
-import { priorityIndex, type Waiter } from '../core/outgoing.ts';
+import { type Outgoing, priorityIndex, type Waiter } from '../core/outgoing.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { flagBits, frameTypes, type FrameType } from '../wire/frame.ts';
 import { encodeGrant } from '../wire/grant.ts';
@@ -18,7 +18,7 @@ export interface StreamRepliesOwner {
     stream: number,
     bytes: Uint8Array,
     waiter?: Waiter,
-  ): void;
+  ): Outgoing;
   /** The peer makes more frames necessary than it takes. */
   flooded(delivery: Delivery): void;
   nowMs(): number;
