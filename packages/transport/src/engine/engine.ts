@@ -164,10 +164,8 @@ export class TransportEngine {
         receiver.frame(connection, delivery, type, flags, typeId, stream, sequence, payload),
       flush: (delivery) => this.#flusher.schedule(delivery),
       acknowledge: (delivery) => this.#flusher.hurry(delivery),
-      drained: (delivery) => {
-        this.#flusher.schedule(delivery);
-        this.#flusher.flush();
-      },
+      // Not at once: what the system takes as fast as it is given would leave no moment to read.
+      drained: (delivery) => this.#flusher.schedule(delivery),
       lastStreams: (peer) => this.streams.lastTaken(peer),
       redial: (peer) => this.#routes.isListed(peer),
       isBusy: (delivery) => this.#isBusy(delivery),
