@@ -66,8 +66,12 @@ export class Arena {
     else if (block.isBack(this.#outlet())) block.empty();
   }
 
-  /** Nothing has been written for a while: lets go of what is not in use. */
-  rest(): void {
+  /** Now and then: lets go of what has not been needed. @param isIdle nothing has been written since the last time. */
+  rest(isIdle: boolean): void {
+    if (!isIdle) {
+      this.#stock.trim();
+      return;
+    }
     this.#stock.clear();
     for (const [lane, block] of this.#filling.entries()) if (block?.live === 0) this.#filling[lane] = null;
   }

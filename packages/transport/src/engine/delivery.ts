@@ -220,9 +220,9 @@ export class Delivery {
     return item;
   }
 
-  /** Nothing has been written for a while: lets go of memory that the next frames would be laid into. */
-  rest(): void {
-    this.#arena.rest();
+  /** Now and then: lets go of memory that the next frames would be laid into. */
+  rest(isIdle: boolean): void {
+    this.#arena.rest(isIdle);
   }
 
   /** Little waits to be written, and far less than the bounds allow is unacknowledged. */

@@ -181,14 +181,17 @@ export class WireConnection {
     return written;
   }
 
-  /** When nothing has been written since the last look: lets go of memory that the next frames would be written to. */
+  /** Now and then: lets go of memory that nothing was written to since the last look, and of all when nothing was written at all. */
   rest(): void {
-    if (this.#written === this.#writtenBefore) {
-      this.#stock.clear();
-      if (this.#rest === null) this.#gathering = null;
-      this.delivery?.rest();
-    }
+    const isIdle = this.#written === this.#writtenBefore;
     this.#writtenBefore = this.#written;
+    this.delivery?.rest(isIdle);
+    if (!isIdle) {
+      this.#stock.trim();
+      return;
+    }
+    this.#stock.clear();
+    if (this.#rest === null) this.#gathering = null;
   }
 
   /** As much of it as there is room for; the rest is the first of the next. */

@@ -12,9 +12,9 @@ export const smallBytes = 16_384;
 export const largeBytes = 270_336;
 /** What is larger has a block of its own, in steps of this. */
 const stepBytes = 65_536;
-/** Blocks kept for later. */
-const keptMax = 16;
-const keptBytesMax = 4 * 1024 * 1024;
+/** Blocks kept for later: about as much as may wait for a peer by default. */
+const keptMax = 64;
+const keptBytesMax = 12 * 1024 * 1024;
 
 /** A stream that is given parts of blocks, and how many of the bytes that it was given have left it; null: not known. */
 export interface Outlet {
@@ -69,6 +69,8 @@ export class Stock {
   readonly #allocate: Allocate;
   #free: Block[] = [];
   #bytes = 0;
+  /** The fewest since the last look: so many nobody has needed. */
+  #leastBytes = 0;
 
   constructor(allocate: Allocate) {
     this.#allocate = allocate;
@@ -83,6 +85,7 @@ export class Stock {
     const [block] = at === -1 ? [] : this.#free.splice(at, 1);
     if (block === undefined) return new Block(this.#allocate(size));
     this.#bytes -= block.bytes.length;
+    this.#leastBytes = Math.min(this.#leastBytes, this.#bytes);
     block.empty();
     return block;
   }
@@ -91,13 +94,26 @@ export class Stock {
   give(block: Block): void {
     this.#free.push(block);
     this.#bytes += block.bytes.length;
-    while (this.#free.length > keptMax || this.#bytes > keptBytesMax)
-      this.#bytes -= this.#free.shift()?.bytes.length ?? 0;
+    while (this.#free.length > keptMax || this.#bytes > keptBytesMax) this.#drop();
+  }
+
+  /** Now and then: lets go of what has not been needed since the last time. */
+  trim(): void {
+    for (let left = this.#leastBytes; left > 0 && this.#free.length > 0;) left -= this.#drop();
+    this.#leastBytes = this.#bytes;
   }
 
   clear(): void {
     this.#free = [];
     this.#bytes = 0;
+    this.#leastBytes = 0;
+  }
+
+  #drop(): number {
+    const bytes = this.#free.shift()?.bytes.length ?? 0;
+    this.#bytes -= bytes;
+    this.#leastBytes = Math.min(this.#leastBytes, this.#bytes);
+    return bytes;
   }
 }
 
