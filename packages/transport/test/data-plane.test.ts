@@ -157,11 +157,12 @@ describe('the send queue', () => {
     queue.push(item(0));
     expect(queue.bytes).toBe(16 + 300_000 - 65_536 + 2 * 26);
     expect([queue.next()?.flags, queue.next()?.flags]).toEqual([0, 1]);
+    expect(queue.begunBytes).toBe(65_536);
     const rest: number[] = [];
     for (let one = queue.next(); one !== undefined; one = queue.next()) rest.push(one.length);
     expect(rest).toEqual([65_536, 65_536, 65_536, 300_000 - 4 * 65_536]);
     expect(large).toMatchObject({ type: frameTypes.message, flags: 2 | 8, total: 300_000 });
-    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+    expect([queue.size, queue.bytes, queue.begunBytes]).toEqual([0, 0, 0]);
   });
 
   it('tells the peer when the rest of a message does not come, and charges it only once', () => {
@@ -173,7 +174,7 @@ describe('the send queue', () => {
     queue.cancel(large);
     expect([queue.size, queue.bytes]).toEqual([1, 16]);
     expect(queue.next()).toMatchObject({ type: frameTypes.void, flags: 2 | 8, stream: 300_256 });
-    expect([queue.size, queue.bytes]).toEqual([0, 0]);
+    expect([queue.size, queue.bytes, queue.begunBytes]).toEqual([0, 0, 0]);
     // Until the peer has given it back there is no room for as much again.
     queue.push(item(2, 300_000));
     expect(queue.next()).toBeUndefined();
@@ -182,7 +183,7 @@ describe('the send queue', () => {
     expect(queue.next()).toMatchObject({ type: frameTypes.chunk });
     // A new session begins anew what was under way.
     queue.restart(new SendCredit(open));
-    expect(queue.bytes).toBe(300_016);
+    expect([queue.bytes, queue.begunBytes]).toEqual([300_016, 0]);
     expect(queue.next()).toMatchObject({ type: frameTypes.chunk, length: 65_536 });
   });
 
@@ -203,7 +204,8 @@ describe('the send queue', () => {
     // It is charged for what it was before.
     expect([asked, queue.bytes, credit.used(2)]).toEqual([
       [300, 300_000],
-      16 + 150_000 - 65_536,
+      // Until all of it has left: it may have to begin anew.
+      16 + 300_000 - 65_536,
       300_256 + 556,
     ]);
     // The peer that comes next may not take what is compressed.

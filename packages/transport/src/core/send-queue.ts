@@ -26,6 +26,7 @@ export class SendQueue {
   #owed = 0;
   #size = 0;
   #bytes = 0;
+  #begunBytes = 0;
   #credit: SendCredit;
   readonly #release: (item: Outgoing) => void;
   /** Both sides compress. Null: all goes as it is, whatever its sender has asked for. */
@@ -52,6 +53,11 @@ export class SendQueue {
   /** Payload and header bytes waiting. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Of messages that have left in part, what has: it is wanted again if they have to begin anew. */
+  get begunBytes(): number {
+    return this.#begunBytes;
   }
 
   push(item: Outgoing): void {
@@ -84,6 +90,7 @@ export class SendQueue {
       this.#plain[index] = null;
       const head = lane.peek();
       if (head === undefined || head.cut === 0) continue;
+      this.#begunBytes -= head.cut;
       if (head.cancelled) {
         this.#size--;
         this.#bytes -= headerBytes;
@@ -135,6 +142,7 @@ export class SendQueue {
         else {
           this.#size--;
           this.#bytes -= sizeOf(item);
+          this.#begunBytes -= item.cut;
           this.#release(item);
         }
       }
@@ -152,6 +160,7 @@ export class SendQueue {
     this.#plain.fill(null);
     this.#size = 0;
     this.#bytes = 0;
+    this.#begunBytes = 0;
   }
 
   #critical(head: Outgoing): Outgoing {
@@ -202,6 +211,7 @@ export class SendQueue {
     if (!item.cancelled && item.length - item.cut > wholeBytesMax) {
       const chunk = chunkOf(item, index);
       this.#bytes -= chunk.length;
+      this.#begunBytes += chunk.length;
       item.cut += chunk.length;
       return chunk;
     }
@@ -209,6 +219,7 @@ export class SendQueue {
     this.#plain[index] = null;
     this.#size--;
     this.#bytes -= sizeOf(item);
+    this.#begunBytes -= item.cut;
     if (item.cut === 0) return item;
     item.flags |= flagBits.completes;
     if (item.cancelled) giveUp(item);
@@ -229,8 +240,7 @@ export class SendQueue {
       return;
     }
     this.#plain[index] = { bytes, from, length };
-    this.#bytes -= length - shrunk.length;
-    // It is charged for what it will be.
+    // It is charged for what it will be, and counts for what it was until all of it has left: it may have to begin again.
     item.total = length;
     item.bytes = shrunk;
     item.from = 0;
@@ -245,7 +255,8 @@ const isAnswer = ({ type }: Outgoing): boolean => type === frameTypes.response |
 
 const laneOf = (item: Outgoing): number => (item.flags & 3) + (isAnswer(item) && isLarge(item) ? 4 : 0);
 
-const sizeOf = ({ length, cut, cancelled }: Outgoing): number => headerBytes + (cancelled ? 0 : length - cut);
+const sizeOf = ({ length, total, cut, cancelled }: Outgoing): number =>
+  headerBytes + (cancelled ? 0 : Math.max(total, length) - cut);
 
 /** What a message is charged for; answers are bounded by the calls they answer. */
 export function costOf(item: Outgoing): number {

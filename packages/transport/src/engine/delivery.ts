@@ -160,7 +160,7 @@ export class Delivery {
     return this.queue.size + this.#unacked.size;
   }
   get queuedBytes(): number {
-    return this.queue.bytes + this.#unacked.bytes;
+    return this.queue.bytes + this.queue.begunBytes + this.#unacked.bytes;
   }
   get firstUnacknowledged(): number {
     return this.#unacked.first;
