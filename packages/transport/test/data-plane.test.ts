@@ -11,6 +11,7 @@ import { SendCredit } from '../src/core/credit.ts';
 import { SendQueue } from '../src/core/send-queue.ts';
 import { after, ahead } from '../src/core/sequence.ts';
 import { Unacked } from '../src/core/unacked.ts';
+import { Bodies } from '../src/wire/bodies.ts';
 import { flagBits, frameTypes } from '../src/wire/frame.ts';
 
 const item = (priority: number, size = 10, waiter: Waiter | null = null): Outgoing => ({
@@ -338,6 +339,27 @@ describe('token buckets', () => {
     // None is full: that of a was asked longest ago.
     expect(taken('e', 1600)).toBe(2);
     expect(taken('a', 1600)).toBe(2);
+  });
+
+  it('has what a piece was gathered in written to again, and never what the whole stands in', () => {
+    let made = 0;
+    const bodies = new Bodies((bytes) => {
+      made++;
+      return new Uint8Array(bytes);
+    });
+    const assembly = new Assembly(bodies);
+    for (let i = 0; i < 10; i++) {
+      const first = bodies.take(65_536).fill(1);
+      expect(assembly.add(2, 140_000, first)).toBe(true);
+      const second = (assembly.place(2, 65_536) as Uint8Array).fill(2);
+      expect(assembly.add(2, 140_000, second)).toBe(true);
+      const whole = assembly.finish(2, bodies.take(140_000 - 131_072).fill(3)) as Uint8Array;
+      const other = bodies.take(140_000).fill(9);
+      expect([whole[0], whole[65_536], whole[131_072], whole.at(-1)]).toEqual([1, 2, 3, 3]);
+      for (const body of [whole, other]) bodies.give(body);
+    }
+    // One to gather in, one for the ends, two for the wholes.
+    expect(made).toBe(4);
   });
 });
 

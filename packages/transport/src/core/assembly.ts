@@ -1,4 +1,4 @@
-import { type Allocate, zeroed } from '../wire/blocks.ts';
+import { Bodies } from '../wire/bodies.ts';
 
 /**
  * Large messages that are coming in, chunk by chunk: at most one for each lane, gathered where its announced length has room. What nobody
@@ -9,10 +9,10 @@ export class Assembly {
   /** 0: nothing has begun. */
   readonly #totals = new Uint32Array(laneCount);
   readonly #have = new Uint32Array(laneCount);
-  readonly #allocate: Allocate;
+  readonly #bodies: Bodies;
 
-  constructor(allocate: Allocate = zeroed) {
-    this.#allocate = allocate;
+  constructor(bodies = new Bodies()) {
+    this.#bodies = bodies;
   }
 
   /** True when the next chunk of this lane begins a message. */
@@ -39,10 +39,10 @@ export class Assembly {
     if ((begun > 0 && begun !== total) || chunk.length === 0 || have + chunk.length >= total) return false;
     if (begun === 0) {
       this.#totals[lane] = total;
-      this.#buffers[lane] = isWanted ? this.#allocate(total) : null;
+      this.#buffers[lane] = isWanted ? this.#bodies.take(total) : null;
     }
     const buffer = this.#buffers[lane] ?? null;
-    if (buffer !== null && !isAt(chunk, buffer, have)) buffer.set(chunk, have);
+    if (buffer !== null) this.#put(chunk, buffer, have);
     this.#have[lane] = have + chunk.length;
     return true;
   }
@@ -53,9 +53,16 @@ export class Assembly {
     const have = this.#have[lane] as number;
     const total = this.total(lane);
     if (total === 0 || have + chunk.length !== total) return null;
-    if (buffer !== null && !isAt(chunk, buffer, have)) buffer.set(chunk, have);
+    if (buffer !== null) this.#put(chunk, buffer, have);
     this.drop(lane);
     return buffer ?? passedOver;
+  }
+
+  /** A chunk that was gathered elsewhere is copied, and what it was gathered in is free again. */
+  #put(chunk: Uint8Array, buffer: Uint8Array, at: number): void {
+    if (isAt(chunk, buffer, at)) return;
+    buffer.set(chunk, at);
+    this.#bodies.give(chunk);
   }
 
   drop(lane: number): void {

@@ -120,7 +120,7 @@ export class Delivery {
     this.line = lineOf(peer);
     this.workload = workload;
     this.#bodies = bodies;
-    this.assembly = new Assembly(bodies.take);
+    this.assembly = new Assembly(bodies);
     this.#limits = limits;
     // Until the peer has said what it takes: nothing is written before.
     this.#peerLimits = limits;
@@ -292,7 +292,7 @@ export class Delivery {
     this.#sendCredit = new SendCredit(this.#peerLimits);
     this.queue.restart(this.#sendCredit);
     this.receiveCredit = new ReceiveCredit(this.#limits);
-    this.assembly = new Assembly(this.#bodies.take);
+    this.assembly = new Assembly(this.#bodies);
     this.lastOneWay = null;
     this.leaving = false;
     this.refusal = null;

@@ -26,8 +26,7 @@ export class Bodies {
     this.#isUsed = true;
     // At most an eighth of it is left over: who keeps it keeps that, too.
     const at = this.#free.findLastIndex((one) => one.length >= length && one.length - length <= length >>> 3);
-    const [body = this.#allocate(Math.ceil(length / bodyBytesMin) * bodyBytesMin)] =
-      at === -1 ? [] : this.#free.splice(at, 1);
+    const [body = this.#allocate(roomFor(length))] = at === -1 ? [] : this.#free.splice(at, 1);
     if (at !== -1) this.#freeBytes -= body.length;
     this.#out.add(body.buffer);
     return body.subarray(0, length);
@@ -48,4 +47,10 @@ export class Bodies {
     }
     this.#isUsed = false;
   }
+}
+
+/** So that what is a little longer fits, too: in steps of an eighth of a power of two. */
+function roomFor(length: number): number {
+  const step = 1 << (28 - Math.clz32(length));
+  return Math.ceil(length / step) * step;
 }
