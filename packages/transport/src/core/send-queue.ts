@@ -27,6 +27,8 @@ export class SendQueue {
   #size = 0;
   #bytes = 0;
   #begunBytes = 0;
+  /** The same, by lane. */
+  readonly #begun = new Float64Array(laneCount);
   #credit: SendCredit;
   readonly #release: (item: Outgoing) => void;
   /** Both sides compress. Null: all goes as it is, whatever its sender has asked for. */
@@ -55,9 +57,17 @@ export class SendQueue {
     return this.#bytes;
   }
 
-  /** Of messages that have left in part, what has: it is wanted again if they have to begin anew. */
+  /** Of messages that have left in part, what has arrived: it is wanted again if they have to begin anew. */
   get begunBytes(): number {
     return this.#begunBytes;
+  }
+
+  /** A chunk has arrived. */
+  arrived({ flags, typeId, length }: Outgoing): void {
+    const lane = (flags & flagBits.priority) + (typeId === 1 ? 4 : 0);
+    if ((this.#lanes[lane]?.peek()?.cut ?? 0) === 0) return;
+    this.#begun[lane] = (this.#begun[lane] as number) + length;
+    this.#begunBytes += length;
   }
 
   push(item: Outgoing): void {
@@ -85,12 +95,13 @@ export class SendQueue {
   /** A new session: what has been written in part begins again. */
   restart(credit: SendCredit): void {
     this.#credit = credit;
+    this.#begun.fill(0);
+    this.#begunBytes = 0;
     for (const [index, lane] of this.#lanes.entries()) {
       const plain = this.#plain[index] ?? null;
       this.#plain[index] = null;
       const head = lane.peek();
       if (head === undefined || head.cut === 0) continue;
-      this.#begunBytes -= head.cut;
       if (head.cancelled) {
         this.#size--;
         this.#bytes -= headerBytes;
@@ -142,7 +153,6 @@ export class SendQueue {
         else {
           this.#size--;
           this.#bytes -= sizeOf(item);
-          this.#begunBytes -= item.cut;
           this.#release(item);
         }
       }
@@ -160,6 +170,7 @@ export class SendQueue {
     this.#plain.fill(null);
     this.#size = 0;
     this.#bytes = 0;
+    this.#begun.fill(0);
     this.#begunBytes = 0;
   }
 
@@ -211,7 +222,6 @@ export class SendQueue {
     if (!item.cancelled && item.length - item.cut > wholeBytesMax) {
       const chunk = chunkOf(item, index);
       this.#bytes -= chunk.length;
-      this.#begunBytes += chunk.length;
       item.cut += chunk.length;
       return chunk;
     }
@@ -219,8 +229,9 @@ export class SendQueue {
     this.#plain[index] = null;
     this.#size--;
     this.#bytes -= sizeOf(item);
-    this.#begunBytes -= item.cut;
     if (item.cut === 0) return item;
+    this.#begunBytes -= this.#begun[index] as number;
+    this.#begun[index] = 0;
     item.flags |= flagBits.completes;
     if (item.cancelled) giveUp(item);
     else {

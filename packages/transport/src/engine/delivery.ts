@@ -55,7 +55,8 @@ export class Delivery {
   readonly line: Line;
   readonly #limits: DeliveryLimits;
   readonly #bodies: Bodies;
-  readonly #arena: Arena;
+  /** Where frames stand. */
+  readonly arena: Arena;
   readonly queue: SendQueue;
   /** How much may be under way. Replaced with the connection: another one may take another path. */
   inFlight: InFlight;
@@ -126,9 +127,9 @@ export class Delivery {
     this.#peerLimits = limits;
     this.#sendCredit = new SendCredit(limits);
     this.receiveCredit = new ReceiveCredit(limits);
-    this.#arena = new Arena(allocate ?? zeroed, () => this.connection);
+    this.arena = new Arena(allocate ?? zeroed, () => this.connection);
     this.queue = new SendQueue(this.#sendCredit, this.#release);
-    this.#unacked = new Unacked(limits.windowMessages, this.#release);
+    this.#unacked = new Unacked(limits.windowMessages, this.#over);
     this.inFlight = new InFlight(limits);
   }
 
@@ -201,7 +202,7 @@ export class Delivery {
     return (
       this.queued < queueMessagesMax &&
       this.queuedBytes + size <= queueBytesMax &&
-      this.#arena.heldBytes + size <= queueBytesMax + besideBytesMax
+      this.arena.heldBytes + size <= queueBytesMax + besideBytesMax
     );
   }
 
@@ -215,14 +216,9 @@ export class Delivery {
     waiter: Waiter | null,
   ): Outgoing {
     const item = newOutgoing(type, flags, typeId, stream, waiter);
-    if (payload.length > 0) this.#arena.lay(item, payload);
+    if (payload.length > 0) this.arena.lay(item, payload);
     this.queue.push(item);
     return item;
-  }
-
-  /** Now and then: lets go of memory that the next frames would be laid into. */
-  rest(isIdle: boolean): void {
-    this.#arena.rest(isIdle);
   }
 
   /** Little waits to be written, and far less than the bounds allow is unacknowledged. */
@@ -231,7 +227,7 @@ export class Delivery {
     return (
       this.queue.bytes < readyBytes &&
       this.queuedBytes * 2 < queueBytesMax &&
-      this.#arena.heldBytes < queueBytesMax &&
+      this.arena.heldBytes < queueBytesMax &&
       this.queued * 2 < queueMessagesMax
     );
   }
@@ -287,7 +283,7 @@ export class Delivery {
   begin(): void {
     this.sessionsBegun++;
     this.#receipts = new Receipts();
-    this.#unacked = new Unacked(this.#limits.windowMessages, this.#release);
+    this.#unacked = new Unacked(this.#limits.windowMessages, this.#over);
     this.inFlight = new InFlight(this.#limits);
     this.#sendCredit = new SendCredit(this.#peerLimits);
     this.queue.restart(this.#sendCredit);
@@ -394,7 +390,11 @@ export class Delivery {
     return dropped;
   }
 
-  readonly #release = (item: Outgoing): void => this.#arena.release(item);
+  readonly #release = (item: Outgoing): void => this.arena.release(item);
+  readonly #over = (item: Outgoing): void => {
+    this.arena.release(item);
+    if (item.type === frameTypes.chunk) this.queue.arrived(item);
+  };
 }
 
 export const priorityOf = (flags: number): Priority => priorities[flags & 3] as Priority;

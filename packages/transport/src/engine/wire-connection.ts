@@ -185,7 +185,7 @@ export class WireConnection {
   rest(): void {
     const isIdle = this.#written === this.#writtenBefore;
     this.#writtenBefore = this.#written;
-    this.delivery?.rest(isIdle);
+    this.delivery?.arena.rest(isIdle);
     if (!isIdle) {
       this.#stock.trim();
       return;
