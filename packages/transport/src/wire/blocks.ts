@@ -30,7 +30,7 @@ export class Block {
   live = 0;
   heldBytes = 0;
   /** The stream that has parts of it, and how much that had been given with the last of them. */
-  #outlet = 0;
+  #outlet: number | null = null;
   #given = 0;
   /** A former stream had parts of it, and nobody knows what became of them. */
   #isLost = false;
@@ -45,7 +45,7 @@ export class Block {
 
   /** A part of it is the stream's until `given` bytes have left that. */
   lend(outlet: number, given: number): void {
-    if (this.#outlet !== outlet && this.#outlet !== 0) this.#isLost = true;
+    if (this.#outlet !== outlet && this.#outlet !== null) this.#isLost = true;
     this.#outlet = outlet;
     this.#given = given;
   }
@@ -53,14 +53,14 @@ export class Block {
   /** No stream has a part of it any more. */
   isBack(outlet: Outlet | null): boolean {
     if (this.#isLost) return false;
-    if (this.#outlet === 0) return true;
+    if (this.#outlet === null) return true;
     return outlet?.id === this.#outlet && outlet.leftBytes !== null && this.#given <= outlet.leftBytes;
   }
 
   /** It is written from its beginning again. */
   empty(): void {
     this.used = 0;
-    this.#outlet = 0;
+    this.#outlet = null;
   }
 }
 
