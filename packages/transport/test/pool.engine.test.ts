@@ -62,6 +62,27 @@ describe('a connection that nobody uses', () => {
     expect(a.metrics.value('messages_dropped')).toBe(0);
   });
 
+  it('is made again for what is given in the moment in which its session ends', () => {
+    const { world, a, b } = pair({ idleCloseMs: 20_000, resumeTimeoutMs: 10_000 });
+    world.network.latencyMs = 50;
+    let ended = false;
+    // By steps, until the next would be too late: the dial is under way when the session ends.
+    for (let at = 0; at < 60_000 && !ended; at += 20) {
+      world.run(20);
+      const [peer] = a.engine.peers();
+      if (peer?.session !== 'interrupted') continue;
+      world.run(9960);
+      const outcomes = call(a, 'b');
+      const posted = a.engine.post('b', type, number(1));
+      world.run(2000);
+      expect([outcomes, posted]).toMatchObject([[{ ok: true }], true]);
+      ended = true;
+    }
+    expect(ended).toBe(true);
+    expect(reasons(a).slice(-1)).toEqual(['up connected']);
+    expect(b.metrics.value('messages_received')).toBe(3);
+  });
+
   it('loses nothing that the other side was just sending', () => {
     const { world, a, b } = pair({ idleCloseMs: 20_000 });
     world.network.latencyMs = 700;

@@ -310,10 +310,15 @@ export class TransportCore implements ProtocolCore<TransportInput, TransportEffe
       case 'detach':
         out.emit({ type: 'detach', peer: peer.key });
         return;
-      case 'lose':
+      case 'lose': {
+        const { why, keepQueued } = action.params;
         // Where another has begun, that is what the peer stands for now.
-        if (action.params.why !== 'the peer began anew') this.#forgetSession(peer, nowMs);
-        out.emit({ type: 'lose', peer: peer.key, ...action.params, refusal: peer.lastRefusal });
+        if (why !== 'the peer began anew') this.#forgetSession(peer, nowMs);
+        // What has asked for a connection just before waits for that, which tells what becomes of it.
+        const isAwaited = why === 'it was not resumed in time' && peer.entry.state !== 'idle';
+        const { lastRefusal: refusal } = peer;
+        out.emit({ type: 'lose', peer: peer.key, why, keepQueued: keepQueued || isAwaited, refusal });
+      }
     }
   }
 
